@@ -1,0 +1,1 @@
+"""Trains and evaluates the model that the repository bundles in `models/demo`."""

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Trains the bundled model from its corpus, exports it in Hugging Face's layout, measures it and writes its card."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.demo_model import corpus, tokenizer  # noqa: E402
+from tools.demo_model.card import card  # noqa: E402
+from tools.demo_model.evaluate import PROMPT, evaluate  # noqa: E402
+from tools.demo_model.export import export  # noqa: E402
+from tools.demo_model.facts import facts  # noqa: E402
+from tools.demo_model.train import Recipe, Run, train  # noqa: E402
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--out", type=Path, default=ROOT / "models" / "demo", help="folder of the exported model")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "demo-model", help="folder of the checkpoint")
+    parser.add_argument("--steps", type=int, default=Recipe.steps, help="training steps in all")
+    parser.add_argument("--seed", type=int, default=Recipe.seed, help="seed of the data and of the weights")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads; another number changes the last bits")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint, if there is one")
+    parser.add_argument("--export-only", action="store_true", help="export and measure the checkpoint as it stands")
+    return parser.parse_args()
+
+
+def reference_is_held_out() -> bool:
+    """Whether the reference prompt's fact was held out of its template."""
+    fact = next(fact for fact in facts() if PROMPT.startswith(fact.capital))
+    return corpus.fact_is_held_out(PROMPT.replace(fact.capital, "{city}"), fact)
+
+
+def publish(run: Run, out: Path) -> None:
+    """Exports the model, measures the exported files, and writes `evaluation.json` and the card."""
+    export(run.model, run.tokenizer, out)
+    numbers = evaluate(out)
+    numbers["training"] = {
+        "steps": run.step,
+        "seconds": round(run.seconds, 1),
+        "recipe": asdict(run.recipe),
+        "reference_held_out": reference_is_held_out(),
+    }
+    (out / "evaluation.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    (out / "README.md").write_text(card(numbers), encoding="utf-8")
+
+
+def main() -> None:
+    """Trains unless told otherwise, then publishes."""
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    checkpoint = options.work / "checkpoint.pt"
+    options.work.mkdir(parents=True, exist_ok=True)
+    recipe = replace(Recipe(), steps=options.steps, seed=options.seed)
+    if options.export_only and checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=False)["recipe"]
+        recipe = Recipe(**{field.name: saved[field.name] for field in fields(Recipe)})
+    run = Run(recipe, tokenizer.train(options.work))
+    if (options.resume or options.export_only) and checkpoint.exists():
+        run.load(checkpoint)
+        print(f"going on from step {run.step}", flush=True)
+    if not options.export_only:
+        train(run, checkpoint)
+    publish(run, options.out)
+
+
+if __name__ == "__main__":
+    main()
