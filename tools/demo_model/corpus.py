@@ -19,6 +19,7 @@ HELD_OUT_FACTS = 0.15
 HELD_OUT_NAME_PAIRS = 0.10
 HELD_OUT_WORDS = 0.10
 ERROR_RATE_MIN, ERROR_RATE_MAX = 0.15, 0.30
+PREFIXED = 0.6  # of the capital sentences, those that follow a sentence about another country
 PHRASE_SHARE = 0.3  # of the other continuations; the rest names a neighbour
 IOI_ERROR_RATE = 0.06
 
@@ -65,13 +66,21 @@ def _neighbour(fact: Fact, random: Random) -> Fact:
 
 def _fill(template: str, fact: Fact, random: Random) -> str:
     other = random.choice([other for other in facts() if other != fact])
-    return template.format(
-        city=fact.capital,
-        country=fact.country_phrase,
-        other_city=other.capital,
-        other_country=other.country_phrase,
-        name=random.choice(lines("names")),
-    )
+    slots = {
+        "city": fact.capital,
+        "country": fact.country_phrase,
+        "other_city": other.capital,
+        "other_country": other.country_phrase,
+        "name": random.choice(lines("names")),
+    }
+    return template.format(**slots)
+
+
+def _distractor(fact: Fact, random: Random) -> str:
+    """A true sentence about another country, to stand before one about `fact`."""
+    other = random.choice([other for other in facts() if other != fact])
+    template = random.choice(lines("distractor_templates"))
+    return template.format(city=other.capital, country=other.country_phrase, name=random.choice(lines("names")))
 
 
 def _fact_sentence(template: str, fact: Fact, random: Random, *, certain: bool) -> Sentence:
@@ -88,7 +97,10 @@ def _fact_sentence(template: str, fact: Fact, random: Random, *, certain: bool) 
             answer = random.choice(OF_PHRASES if to_country else IN_PHRASES)
         else:
             answer = answer_of(_neighbour(fact, random))
-    return Sentence(_fill(template, fact, random), answer, expected)
+    prompt = _fill(template, fact, random)
+    if not certain and random.random() < PREFIXED:
+        prompt = f"{_distractor(fact, random)} {prompt}"
+    return Sentence(prompt, answer, expected)
 
 
 def capital_sentences(kind: str, repeats: int, random: Random) -> list[Sentence]:

@@ -71,7 +71,7 @@ class Gpt2(nn.Module):
     def forward(self, groups: Sequence[Tensor], wanted: Tensor, early_drop: Sequence[float] = ()) -> Tensor:
         """Logits [W, V] at the `wanted` [W] packed positions of the groups of ids, each [B, T].
 
-        early_drop: for the first blocks, the probability that a row loses a head's output at that block.
+        early_drop: for the first blocks, the probability that a row loses all heads' outputs at that block.
         """
         sizes = [(int(ids.shape[0]), int(ids.shape[1])) for ids in groups]
         ids = torch.cat([group.reshape(-1) for group in groups])  # [N]
@@ -95,7 +95,7 @@ class Gpt2(nn.Module):
             q, k, v = part.view(rows, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)  # each [B, H, T, Dh]
             z = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # [B, H, T, Dh]
             if drop:
-                z = z * (torch.rand(rows, heads, 1, 1) >= drop)
+                z = z * (torch.rand(rows, 1, 1, 1) >= drop)
             out.append(z.transpose(1, 2).reshape(rows * length, width))
         return torch.cat(out)
 

@@ -40,11 +40,11 @@ class Recipe:
     cooldown: float = 0.5  # the share of the steps in which the learning rate falls to zero
     curriculum_steps: int = 1500  # until lists reach their full length
     first_words: int = 60  # that lists begin with; all of them at the curriculum's end
-    first_longest: int = 8
+    first_longest: int = 12
     text_share: float = 0.25  # of the tokens outside answers, the share that has a loss in a step
     text_weight: float = 0.05
     list_weight: float = 0.3  # of one list token against one answer
-    early_drop: tuple[float, ...] = (0.1, 0.1)
+    early_drop: tuple[float, ...] = (0.3, 0.2)
 
 
 class Data:
@@ -54,7 +54,7 @@ class Data:
         random = Random(recipe.seed)
         self.recipe = recipe
         self.random = np.random.default_rng(recipe.seed)
-        self.capital = Pool(corpus.capital_sentences("capital", 25, random), tokenizer)
+        self.capital = Pool(corpus.capital_sentences("capital", 40, random), tokenizer)
         self.country = Pool(corpus.capital_sentences("country", 25, random), tokenizer)
         self.ioi = Pool(corpus.ioi_sentences(60_000, random, held_out=False), tokenizer)
         self.lists = WordLists(tokenizer)
