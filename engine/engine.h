@@ -1,0 +1,81 @@
+// The engine: a GPT-2 on one device that runs batches of scans. No torch header is included here.
+//
+//   auto engine = Engine::Load({.model_dir = "models/demo"});
+//   engine.value()->Run(scans, [](ReadoutBlock block) { ... });
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "engine/model/tokenizer.h"
+#include "engine/plan/sweep.h"
+#include "engine/types.h"
+
+namespace ablate {
+
+struct EngineOptions {
+  // Folder in the layout of Hugging Face's GPT-2: config.json, model.safetensors, vocab.json, merges.txt.
+  std::string model_dir;
+  // `auto` (the first usable GPU, else the CPU), `cpu` or `cuda:N`.
+  std::string device = "auto";
+  Precision precision = Precision::kFloat32;
+  // CPU threads; 0: one a core.
+  int32_t threads = 0;
+  // Most packed tokens in one forward pass; 0: from the device's free memory.
+  int64_t max_packed_tokens = 0;
+};
+
+// Everything that Describe and the manifest tell.
+struct EngineInfo {
+  int32_t n_layers = 0, n_heads = 0, d_model = 0, d_head = 0, d_mlp = 0;
+  int32_t vocab_size = 0, n_positions = 0;
+  int64_t n_parameters = 0;
+  double layer_norm_epsilon = 0;
+  int32_t bos_token_id = 0;
+  std::string weights_sha256, tokenizer_sha256;
+  std::string device, device_name, torch_version;
+  Precision precision = Precision::kFloat32;
+  int32_t threads = 0;
+  int64_t max_packed_tokens = 0;
+  // What the start-up self-test found: a row's bits do not depend on its neighbours.
+  bool batch_invariant = false;
+};
+
+// How a Run went.
+struct RunStats {
+  int64_t plan_ns = 0;
+  int64_t forward_ns = 0;
+  int32_t forward_passes = 0;
+};
+
+// Takes the blocks of a Run, in its thread. An error ends the Run, which returns it.
+using BlockSink = std::function<absl::Status(ReadoutBlock block)>;
+
+// Not thread-safe: one thread owns an engine's device. Describe, tokenizer, Validate and Cost are const, touch no device, and
+// may be called from any thread.
+class Engine {
+ public:
+  // Loads the model, warms the device up and runs the self-test. Errors name the file, tensor or option at fault.
+  static absl::StatusOr<std::unique_ptr<Engine>> Load(const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  virtual const EngineInfo& Describe() const = 0;
+  virtual const Tokenizer& tokenizer() const = 0;
+
+  // InvalidArgument names the scan's field and its range.
+  virtual absl::Status Validate(const Scan& scan) const = 0;
+  // Packed tokens x layers of one scan on its own, from its plan.
+  virtual absl::StatusOr<int64_t> Cost(const Scan& scan) const = 0;
+
+  // Runs all scans as one packed batch (in chunks where it exceeds the budget) and hands out each row's readouts exactly
+  // once; a prompt's deltas, KL and top1_preserved refer to its own baseline. A row's values depend on its own scan
+  // only (bit for bit on the CPU where `batch_invariant`).
+  virtual absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) = 0;
+};
+
+}  // namespace ablate

@@ -1,0 +1,115 @@
+// Turns scans into forward passes: which rows exist at which layer, and where each token's state comes from.
+// Pure functions: no tensor, no device (docs/design.md, "one packed batch that fans out").
+//
+// A row is one distinct partial set of edits of one prompt. Entering layer l, the rows are the distinct
+// restrictions of the chunk's variants to layers < l. A row stores the tokens of positions [begin, end) only: before
+// its first edited position it equals its prompt's baseline row, whose keys and values it reads.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "engine/plan/site.h"
+
+namespace ablate {
+
+// One prompt's part of a batch, as the planner needs it.
+struct PlanPrompt {
+  // Tokens of the prompt, T >= 1.
+  int32_t n_tokens = 0;
+  // Without the baseline, which every prompt has.
+  absl::Span<const Variant> variants;
+  // Sorted, distinct, each in [0, n_tokens); at least one. Tokens behind the last one are never computed.
+  absl::Span<const int32_t> read_positions;
+};
+
+struct PlanOptions {
+  int32_t n_layers = 0;
+  // Most packed tokens in any layer of one chunk. A chunk with a single variant may exceed it: it cannot be cut.
+  int64_t max_packed_tokens = 0;
+};
+
+// A row's place in the packed tokens `[N, D]` that enter a layer.
+struct Row {
+  // Index into the batch's prompts.
+  int32_t prompt = 0;
+  // Positions held: [begin, end), packed at [first_token, first_token + end - begin).
+  int32_t begin = 0;
+  int32_t end = 0;
+  int32_t first_token = 0;
+  // Index of the prompt's baseline row in the same layer; -1 where `begin` is 0 and nothing is read from it.
+  int32_t baseline = -1;
+};
+
+// What happens to one head of a row on its way out of a layer; see kernels/fan_out.h, whose HeadEdit it becomes.
+struct RowEdit {
+  int32_t head = 0;
+  PositionRange positions;
+  float scale = 0.0F;
+  int32_t entry = -1;
+};
+
+// One layer of a chunk: rows in, rows out, and where each outgoing token comes from.
+struct LayerPlan {
+  int32_t layer = 0;
+  // Rows that enter; N packed tokens.
+  std::vector<Row> rows;
+  int64_t n_tokens_in = 0;
+  // For each of the M outgoing packed tokens: the incoming token it copies, its position, its outgoing row.
+  std::vector<int32_t> source_token;
+  std::vector<int32_t> position;
+  std::vector<int32_t> row;
+  // Edits of outgoing row r: row_edits[row_edit_begin[r] .. row_edit_begin[r + 1]).
+  std::vector<int32_t> row_edit_begin;
+  std::vector<RowEdit> row_edits;
+};
+
+// One readout: the final residual of `token` (index into the last layer's outgoing tokens).
+struct ReadPoint {
+  int32_t prompt = 0;
+  // Index into the prompt's variants; -1 is the baseline.
+  int32_t variant = -1;
+  int32_t position = 0;
+  int32_t token = 0;
+};
+
+// A prompt's baseline row in a chunk that does not start at layer 0, or that feeds later chunks.
+struct BaselineUse {
+  int32_t prompt = 0;
+  // Row index of the baseline among the rows that enter the chunk's first layer.
+  int32_t row = 0;
+};
+
+// One forward pass.
+struct Chunk {
+  // Layers first_layer .. n_layers - 1, in order.
+  int32_t first_layer = 0;
+  std::vector<LayerPlan> layers;
+  // Every row that leaves the last layer at its read positions; the baseline's reads appear in exactly one chunk.
+  std::vector<ReadPoint> reads;
+  // Prompts whose baseline rows enter the first layer, in row order: all rows that enter it are baselines.
+  std::vector<BaselineUse> baselines;
+  // Set on the first chunk of a prompt that is cut: it runs from layer 0 and the engine keeps the baseline's
+  // residual entering each layer, [L, T, D], and its final residual at the read positions, until `releases_baselines`.
+  bool keeps_baselines = false;
+  // Set on the last chunk that uses what `keeps_baselines` kept.
+  bool releases_baselines = false;
+};
+
+struct Plan {
+  std::vector<Chunk> chunks;
+  // Sum over chunks and layers of outgoing packed tokens: the unit of admission.
+  int64_t cost = 0;
+  // Sum over chunks and layers of rows entering and leaving, for tests and for --explain.
+  int64_t rows_in = 0;
+  int64_t rows_out = 0;
+};
+
+// Plans a batch. Prompts that fit whole share chunks; a prompt too large for one is cut in the trie's depth-first order
+// into chunks of its own. Cutting never changes which rows are computed for a variant, only how often shared
+// rows are. InvalidArgument names the argument where a position, site or size is out of range.
+absl::StatusOr<Plan> MakePlan(absl::Span<const PlanPrompt> prompts, const PlanOptions& options);
+
+}  // namespace ablate
