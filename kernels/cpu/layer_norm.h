@@ -1,0 +1,28 @@
+// layer_norm on the CPU: out = (x - mean) / sqrt(variance + eps) * gamma + beta for each row of D, with the variance
+// over D (not D - 1) from a second pass. Statistics run in an order fixed by D alone.
+#pragma once
+
+#include <cstdint>
+
+namespace ablate::kernels::cpu {
+
+template <typename T>
+struct LayerNormArgs {
+  T* x = nullptr;            // [M, D]; written only where `add` is set
+  const T* gamma = nullptr;  // [D]
+  const T* beta = nullptr;   // [D]
+  // [D], or null. Added to x in place after the row was read: the bias of the GEMM that accumulates onto x behind this.
+  const T* add = nullptr;
+  T epsilon = 0;
+  T* out = nullptr;     // [M, D], not x
+  int64_t d_model = 0;  // D
+};
+
+// Rows [row_begin, row_end) of the M. Ranges may run at once in several threads.
+template <typename T>
+void LayerNorm(const LayerNormArgs<T>& args, int64_t row_begin, int64_t row_end);
+
+extern template void LayerNorm<float>(const LayerNormArgs<float>&, int64_t, int64_t);
+extern template void LayerNorm<double>(const LayerNormArgs<double>&, int64_t, int64_t);
+
+}  // namespace ablate::kernels::cpu
