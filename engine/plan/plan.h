@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,7 +29,8 @@ struct PlanPrompt {
 
 struct PlanOptions {
   int32_t n_layers = 0;
-  // Most packed tokens in any layer of one chunk. A chunk with a single variant may exceed it: it cannot be cut.
+  // Most packed tokens in any layer of one chunk. A chunk with a single variant (or with variants that equal each
+  // other), or with a baseline alone, may exceed it: it cannot be cut. No chunk exceeds INT32_MAX.
   int64_t max_packed_tokens = 0;
 };
 
@@ -111,5 +114,25 @@ struct Plan {
 // into chunks of its own. Cutting never changes which rows are computed for a variant, only how often shared
 // rows are. InvalidArgument names the argument where a position, site or size is out of range.
 absl::StatusOr<Plan> MakePlan(absl::Span<const PlanPrompt> prompts, const PlanOptions& options);
+
+// The same plan with each chunk built only when it is asked for: knows the cost and the cuts without making any index,
+// which for a large sweep over long prompts would not fit in memory all at once. Keeps nothing of what `prompts` points
+// to. Immutable; copies share their contents; may be used from any thread.
+class Planner {
+ public:
+  // Errors as MakePlan's.
+  static absl::StatusOr<Planner> Create(absl::Span<const PlanPrompt> prompts, const PlanOptions& options);
+
+  int64_t n_chunks() const;
+  // Plan::cost.
+  int64_t cost() const;
+  // Chunk `index` of the plan, in [0, n_chunks()); chunks of a prompt that is cut must run in order.
+  Chunk Build(int64_t index) const;
+
+ private:
+  struct Impl;
+  explicit Planner(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
 
 }  // namespace ablate

@@ -35,7 +35,7 @@ struct PositionRange {
 // scale 0 without entry is zero ablation.
 struct Edit {
   Site site;
-  PositionRange positions;
+  PositionRange positions = {};
   float scale = 0.0F;
   // Row of the edit table `[E, Dh]`; -1 adds nothing.
   int32_t entry = -1;

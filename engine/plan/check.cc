@@ -1,0 +1,117 @@
+#include "engine/plan/check.h"
+
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace ablate {
+namespace {
+
+constexpr int64_t kMaxIndex = std::numeric_limits<int32_t>::max();
+
+// The message's path is made only when there is an error to report.
+struct EditPath {
+  size_t prompt, variant, edit;
+};
+
+template <typename... Args>
+absl::Status EditError(const EditPath& at, const Args&... message) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("prompts[", at.prompt, "].variants[", at.variant, "].edits[", at.edit, "]", message...));
+}
+
+absl::Status CheckEdit(const EditPath& at, const Edit& edit, int32_t n_tokens, int32_t n_layers) {
+  if (edit.site.layer < 0 || edit.site.layer >= n_layers) {
+    return EditError(at, ".site.layer is ", edit.site.layer, ", expected 0 to ", n_layers - 1);
+  }
+  if (edit.site.head < 0) return EditError(at, ".site.head is ", edit.site.head, ", expected at least 0");
+  if (edit.positions.begin < 0 || edit.positions.begin >= n_tokens) {
+    return EditError(at, ".positions.begin is ", edit.positions.begin, ", expected 0 to ", n_tokens - 1);
+  }
+  if (edit.positions.end <= edit.positions.begin) {
+    return EditError(at, ".positions is empty: [", edit.positions.begin, ", ", edit.positions.end, ")");
+  }
+  if (!std::isfinite(edit.scale)) return EditError(at, ".scale is ", edit.scale, ", expected a finite number");
+  if (edit.entry < -1) return EditError(at, ".entry is ", edit.entry, ", expected -1 (none) or an entry of the table");
+  return absl::OkStatus();
+}
+
+absl::Status CheckOrder(const EditPath& at, const Edit& before, const Edit& edit) {
+  if (edit.site < before.site || (edit.site == before.site && edit.positions.begin < before.positions.begin)) {
+    return EditError(at, " (", Label(edit.site), ") comes before the edit in front of it (", Label(before.site),
+                     "); expected edits sorted by site and positions");
+  }
+  if (edit.site == before.site && edit.positions.begin < before.positions.end) {
+    return EditError(at, ".positions.begin is ", edit.positions.begin, ", inside the range of the edit before it at ",
+                     Label(edit.site), ", which ends at ", before.positions.end, "; expected no overlap");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckReadPositions(size_t index, const PlanPrompt& prompt) {
+  if (prompt.read_positions.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("prompts[", index, "].read_positions is empty, expected at least one position"));
+  }
+  for (size_t i = 0; i < prompt.read_positions.size(); ++i) {
+    const int32_t position = prompt.read_positions[i];
+    if (position < 0 || position >= prompt.n_tokens) {
+      return absl::InvalidArgumentError(absl::StrCat("prompts[", index, "].read_positions[", i, "] is ", position,
+                                                     ", expected 0 to ", prompt.n_tokens - 1));
+    }
+    if (i > 0 && position <= prompt.read_positions[i - 1]) {
+      return absl::InvalidArgumentError(absl::StrCat("prompts[", index, "].read_positions[", i, "] is ", position,
+                                                     " after ", prompt.read_positions[i - 1],
+                                                     "; expected rising positions, each once"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAtMostMaxIndex(const char* name, int64_t count) {
+  if (count <= kMaxIndex) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the batch has ", count, " ", name, ", expected at most ", kMaxIndex));
+}
+
+}  // namespace
+
+absl::Status CheckBatch(absl::Span<const PlanPrompt> prompts, const PlanOptions& options) {
+  if (options.n_layers < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("n_layers is ", options.n_layers, ", expected at least 1"));
+  }
+  if (options.max_packed_tokens < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_packed_tokens is ", options.max_packed_tokens, ", expected at least 1"));
+  }
+  int64_t n_variants = 0;
+  int64_t n_edits = 0;
+  for (size_t p = 0; p < prompts.size(); ++p) {
+    const PlanPrompt& prompt = prompts[p];
+    if (prompt.n_tokens < 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("prompts[", p, "].n_tokens is ", prompt.n_tokens, ", expected at least 1"));
+    }
+    if (absl::Status status = CheckReadPositions(p, prompt); !status.ok()) return status;
+    n_variants += static_cast<int64_t>(prompt.variants.size());
+    for (size_t v = 0; v < prompt.variants.size(); ++v) {
+      const std::vector<Edit>& edits = prompt.variants[v].edits;
+      n_edits += static_cast<int64_t>(edits.size());
+      for (size_t e = 0; e < edits.size(); ++e) {
+        const EditPath at{p, v, e};
+        if (absl::Status status = CheckEdit(at, edits[e], prompt.n_tokens, options.n_layers); !status.ok()) {
+          return status;
+        }
+        if (e == 0) continue;
+        if (absl::Status status = CheckOrder(at, edits[e - 1], edits[e]); !status.ok()) return status;
+      }
+    }
+  }
+  if (absl::Status status = CheckAtMostMaxIndex("prompts", static_cast<int64_t>(prompts.size())); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = CheckAtMostMaxIndex("variants", n_variants); !status.ok()) return status;
+  return CheckAtMostMaxIndex("edits", n_edits);
+}
+
+}  // namespace ablate

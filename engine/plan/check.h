@@ -1,0 +1,14 @@
+// What a batch must be before it is planned.
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "engine/plan/plan.h"
+
+namespace ablate {
+
+// InvalidArgument names the first field out of range, what came and what was expected. Heads are checked from below
+// only: the planner does not know how many there are.
+absl::Status CheckBatch(absl::Span<const PlanPrompt> prompts, const PlanOptions& options);
+
+}  // namespace ablate

@@ -1,0 +1,176 @@
+#include "engine/plan/chunk_builder.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace ablate {
+namespace {
+
+class ChunkBuilder {
+ public:
+  ChunkBuilder(absl::Span<const Trie> tries, const ChunkSpec& spec, int32_t n_layers) : n_layers_(n_layers) {
+    chunk_.first_layer = spec.first_layer;
+    chunk_.keeps_baselines = spec.keeps_baselines;
+    chunk_.releases_baselines = spec.releases_baselines;
+    for (const ChunkPart& from : spec.parts) {
+      const Trie& trie = tries[from.prompt];
+      Part part;
+      part.spec = from;
+      part.trie = &trie;
+      if (from.reports_baseline) part.need.IncludeReadout(trie, n_layers);
+      for (int32_t i = from.first_leaf; i < from.end_leaf; ++i) {
+        part.need.Include(trie.leaves[i]);
+        part.leaves.push_back({.begin = trie.end, .edit = trie.leaves[i].first_edit});
+      }
+      part.baseline_row = static_cast<int32_t>(rows_.size());
+      chunk_.baselines.push_back({.prompt = from.prompt, .row = part.baseline_row});
+      rows_.push_back({.prompt = from.prompt, .end = trie.end, .first_token = n_tokens_});
+      n_tokens_ += trie.end;
+      parts_.push_back(std::move(part));
+    }
+  }
+
+  Chunk Build() && {
+    for (int32_t layer = chunk_.first_layer; layer < n_layers_; ++layer) BuildLayer(layer);
+    for (const Part& part : parts_) AddReads(part);
+    return std::move(chunk_);
+  }
+
+ private:
+  // Where a leaf stands in front of the layer being built; rows index that layer's incoming rows.
+  struct LeafState {
+    int32_t row = -1;  // -1: still the baseline
+    int32_t begin = 0;
+    int32_t edit = 0;
+  };
+
+  struct Part {
+    ChunkPart spec;
+    const Trie* trie = nullptr;
+    BaselineNeed need;
+    int32_t baseline_row = -1;
+    std::vector<LeafState> leaves;
+  };
+
+  bool IsLast(int32_t layer) const { return layer == n_layers_ - 1; }
+
+  void BuildLayer(int32_t layer) {
+    LayerPlan plan;
+    plan.layer = layer;
+    plan.rows = std::move(rows_);
+    plan.n_tokens_in = n_tokens_;
+    rows_.clear();
+    n_tokens_ = 0;
+    plan.row_edit_begin.push_back(0);
+    for (Part& part : parts_) {
+      const bool goes_on = IsLast(layer) ? part.need.reads > 0 : part.need.until > layer;
+      if (goes_on) AddBaselineRow(plan, part);
+      next_baseline_row_.push_back(goes_on ? static_cast<int32_t>(rows_.size()) - 1 : -1);
+    }
+    for (size_t p = 0; p < parts_.size(); ++p) AdvanceLeaves(plan, parts_[p], next_baseline_row_[p]);
+    for (size_t p = 0; p < parts_.size(); ++p) parts_[p].baseline_row = next_baseline_row_[p];
+    next_baseline_row_.clear();
+    chunk_.layers.push_back(std::move(plan));
+  }
+
+  void AddBaselineRow(LayerPlan& plan, const Part& part) {
+    AddRow(plan, part, part.baseline_row, /*begin=*/0, /*baseline=*/-1, part.need.reads);
+    plan.row_edit_begin.push_back(static_cast<int32_t>(plan.row_edits.size()));
+  }
+
+  // Neighbours with equal edits so far share their row; leaves are sorted by their first edited layer.
+  void AdvanceLeaves(LayerPlan& plan, Part& part, int32_t next_baseline_row) {
+    const Trie& trie = *part.trie;
+    for (size_t i = 0; i < part.leaves.size(); ++i) {
+      const Leaf& leaf = trie.leaves[part.spec.first_leaf + i];
+      if (leaf.first_layer > plan.layer) break;
+      LeafState& state = part.leaves[i];
+      const int32_t first_edit = state.edit;
+      for (; state.edit < leaf.end_edit && trie.edits[state.edit].layer == plan.layer; ++state.edit) {
+        state.begin = std::min(state.begin, trie.edits[state.edit].positions.begin);
+      }
+      if (i > 0 && leaf.split_layer > plan.layer) {
+        state.row = part.leaves[i - 1].row;
+        continue;
+      }
+      for (int32_t e = first_edit; e < state.edit; ++e) {
+        const TrieEdit& edit = trie.edits[e];
+        plan.row_edits.push_back({.head = edit.head,
+                                  .positions = edit.positions,
+                                  .scale = std::bit_cast<float>(edit.scale_bits),
+                                  .entry = edit.entry});
+      }
+      plan.row_edit_begin.push_back(static_cast<int32_t>(plan.row_edits.size()));
+      const int32_t parent = state.row < 0 ? part.baseline_row : state.row;
+      state.row = static_cast<int32_t>(rows_.size());
+      AddRow(plan, part, parent, state.begin, state.begin > 0 ? next_baseline_row : -1,
+             static_cast<int32_t>(trie.reads.size()));
+    }
+  }
+
+  // Appends an outgoing row with its tokens: positions [begin, end), or in the last layer the read ones among them, up
+  // to the first `max_reads` of the prompt's.
+  void AddRow(LayerPlan& plan, const Part& part, int32_t parent, int32_t begin, int32_t baseline, int32_t max_reads) {
+    const Trie& trie = *part.trie;
+    const Row& from = plan.rows[parent];
+    // Positions before the parent's are the baseline's.
+    const int64_t baseline_first = from.begin > 0 ? plan.rows[from.baseline].first_token : 0;
+    const auto row = static_cast<int32_t>(rows_.size());
+    const auto add = [&](int32_t position) {
+      plan.source_token.push_back(static_cast<int32_t>(
+          position < from.begin ? baseline_first + position : int64_t{from.first_token} + position - from.begin));
+      plan.position.push_back(position);
+      plan.row.push_back(row);
+    };
+    rows_.push_back(
+        {.prompt = part.spec.prompt, .begin = begin, .end = trie.end, .first_token = n_tokens_, .baseline = baseline});
+    if (IsLast(plan.layer)) {
+      for (int32_t i = trie.ReadsBefore(begin); i < max_reads; ++i) add(trie.reads[i]);
+    } else {
+      for (int32_t position = begin; position < trie.end; ++position) add(position);
+    }
+    n_tokens_ = static_cast<int32_t>(plan.source_token.size());
+  }
+
+  // Called behind the last layer: rows_ are those that left it.
+  void AddReads(const Part& part) {
+    const Trie& trie = *part.trie;
+    const auto n_reads = static_cast<int32_t>(trie.reads.size());
+    const int32_t baseline_first = part.baseline_row < 0 ? 0 : rows_[part.baseline_row].first_token;
+    const auto add = [&](int32_t variant, int32_t own_from, int32_t own_first) {
+      for (int32_t i = 0; i < n_reads; ++i) {
+        chunk_.reads.push_back({.prompt = part.spec.prompt,
+                                .variant = variant,
+                                .position = trie.reads[i],
+                                .token = i < own_from ? baseline_first + i : own_first + i - own_from});
+      }
+    };
+    if (part.spec.reports_baseline) {
+      add(-1, 0, baseline_first);
+      for (const int32_t variant : trie.empty_variants) add(variant, 0, baseline_first);
+    }
+    for (size_t i = 0; i < part.leaves.size(); ++i) {
+      const Leaf& leaf = trie.leaves[part.spec.first_leaf + i];
+      for (int32_t v = leaf.first_variant; v < leaf.end_variant; ++v) {
+        add(trie.leaf_variants[v], leaf.reads_before, rows_[part.leaves[i].row].first_token);
+      }
+    }
+  }
+
+  const int32_t n_layers_;
+  Chunk chunk_;
+  std::vector<Part> parts_;
+  // Rows that enter the next layer to be built, and their tokens.
+  std::vector<Row> rows_;
+  int32_t n_tokens_ = 0;
+  std::vector<int32_t> next_baseline_row_;  // [parts], of the layer being built
+};
+
+}  // namespace
+
+Chunk BuildChunk(absl::Span<const Trie> tries, const ChunkSpec& spec, int32_t n_layers) {
+  return ChunkBuilder(tries, spec, n_layers).Build();
+}
+
+}  // namespace ablate

@@ -1,0 +1,73 @@
+// One prompt's variants as a trie: at depth l its nodes are the distinct restrictions of the variants to the layers
+// before l. Kept as its leaves in depth-first order, each with the layer at which it leaves the one before it.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "engine/plan/plan.h"
+
+namespace ablate {
+
+// An edit clipped to what can matter: positions up to the last read one, and in the last layer, where no key is read
+// any more, from its first read position to its last. The scale is compared by its bits, so that only edits that do
+// exactly the same are equal.
+struct TrieEdit {
+  int32_t layer = 0;
+  int32_t head = 0;
+  PositionRange positions;
+  uint32_t scale_bits = 0;
+  int32_t entry = -1;
+  auto operator<=>(const TrieEdit&) const = default;
+};
+
+// A distinct set of edits that is not empty.
+struct Leaf {
+  // In Trie::edits.
+  int32_t first_edit = 0;
+  int32_t end_edit = 0;
+  // The variants with these edits, in Trie::leaf_variants.
+  int32_t first_variant = 0;
+  int32_t end_variant = 0;
+  // Layer of the first edit: the fan-out from the baseline row.
+  int32_t first_layer = 0;
+  // First layer at which its edits differ from those of the leaf before it; 0 for the first leaf.
+  int32_t split_layer = 0;
+  // Last layer that the baseline row must enter for this leaf's rows: where they cover all positions, or the last.
+  int32_t baseline_until = 0;
+  // Read positions before its first edited position: they are read from the baseline.
+  int32_t reads_before = 0;
+};
+
+struct Trie {
+  // Tokens that are computed: last read position + 1.
+  int32_t end = 0;
+  std::vector<int32_t> reads;
+  std::vector<TrieEdit> edits;
+  // Sorted so that leaves with equal restrictions to the layers before any l are neighbours, and by first_layer.
+  std::vector<Leaf> leaves;
+  std::vector<int32_t> leaf_variants;
+  // Variants without an edit that matters.
+  std::vector<int32_t> empty_variants;
+
+  // Read positions before `position`.
+  int32_t ReadsBefore(int32_t position) const;
+};
+
+// What a chunk needs of a prompt's baseline row.
+struct BaselineNeed {
+  // Last layer that the row enters; -1: none.
+  int32_t until = -1;
+  // How many read positions, from the first on, leave the last layer.
+  int32_t reads = 0;
+
+  void Include(const Leaf& leaf);
+  void IncludeReadout(const Trie& trie, int32_t n_layers);
+};
+
+// `prompt` has passed CheckBatch.
+Trie MakeTrie(const PlanPrompt& prompt, int32_t n_layers);
+
+}  // namespace ablate
