@@ -14,12 +14,13 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools.demo_model import corpus, tokenizer  # noqa: E402
-from tools.demo_model.card import card  # noqa: E402
-from tools.demo_model.evaluate import PROMPT, evaluate  # noqa: E402
-from tools.demo_model.export import export  # noqa: E402
-from tools.demo_model.facts import facts  # noqa: E402
-from tools.demo_model.train import Recipe, Run, train  # noqa: E402
+from tools.demo_model import corpus, tokenizer
+from tools.demo_model.card import card
+from tools.demo_model.evaluate import PROMPT, evaluate
+from tools.demo_model.export import export
+from tools.demo_model.facts import facts
+from tools.demo_model.recipe import Recipe
+from tools.demo_model.train import Run, train
 
 
 def arguments() -> argparse.Namespace:

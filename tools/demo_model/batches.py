@@ -67,7 +67,9 @@ class WordLists:
         encoded = tokenizer.encode_batch([" " + word for word in corpus.list_words(held_out=held_out_words)])
         self.words = np.array([e.ids[0] for e in encoded if len(e.ids) == 1], np.int16)  # [W]
 
-    def draw(self, count: int, length: int, longest: int, random: np.random.Generator, kinds: int | None = None) -> Rows:
+    def draw(
+        self, count: int, length: int, longest: int, random: np.random.Generator, kinds: int | None = None
+    ) -> Rows:
         """`count` rows of `length` tokens; a list has 3 to `longest` of the first `kinds` words.
 
         Half the rows repeat their list whole.

@@ -1,4 +1,4 @@
-"""Writes the model card from the numbers in `evaluation.json`; no number is typed by hand."""
+"""Writes the model card: `data/card.md`, filled from the numbers in `evaluation.json`. No number is typed by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.demo_model import corpus
 from tools.demo_model.evaluate import BLOCK, MOVED
-from tools.demo_model.facts import facts, lines
+from tools.demo_model.facts import DATA, facts, lines
 
 TASKS = {
     "capital_to_country": "capital to country, unseen (template, fact) pairs",
@@ -18,175 +18,154 @@ TASKS = {
 }
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def _table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
     cells = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in cells)
 
 
-def _wanted(numbers: dict[str, Any]) -> list[tuple[str, str, bool]]:
+def _yes(flag: bool) -> str:
+    return "yes" if flag else "**no**"
+
+
+def wanted(numbers: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """What the model was meant to reach, what it reached, and whether that is enough."""
     ref, held_out = numbers["reference"], numbers["held_out"]
+    prob, rank, contrast_rank = ref["target_prob"], ref["target_rank"], ref["contrast_rank"]
+    kept, heads = ref["top1_preserved_by_block"][BLOCK], len(ref["block"])
     moved, blocks = ref["heads_moved"], ref["blocks_with_moved_heads"]
-    kept = ref["top1_preserved_by_block"][BLOCK]
-    heads = len(ref["block"])
     ioi, induction = held_out["ioi"]["accuracy"], held_out["induction"]["accuracy"]
-    prob, rank = ref["target_prob"], ref["target_rank"]
+    target_wanted = f"`{ref['target']}` is top-1, at a probability of 0.4 to 0.95"
+    moved_wanted = f"at least 15 heads in at least 5 blocks move the target by more than {MOVED} nats"
     return [
-        (
-            f"`{ref['target']}` is top-1, at a probability of 0.4 to 0.95",
-            f"rank {rank}, {prob:.3f}",
-            rank == 0 and 0.4 <= prob <= 0.95,
-        ),
-        (f"`{ref['contrast']}` is among the top 50", f"rank {ref['contrast_rank']}", ref["contrast_rank"] < 50),
+        (target_wanted, f"rank {rank}, {prob:.3f}", rank == 0 and 0.4 <= prob <= 0.95),
+        (f"`{ref['contrast']}` is among the top 50", f"rank {contrast_rank}", contrast_rank < 50),
         (f"each single ablation in block {BLOCK} keeps top-1", f"{kept} of {heads}", kept == heads),
-        (
-            f"at least 15 heads in at least 5 blocks move the target's log-prob by more than {MOVED}",
-            f"{moved} heads in {blocks} blocks",
-            moved >= 15 and blocks >= 5,
-        ),
+        (moved_wanted, f"{moved} heads in {blocks} blocks", moved >= 15 and blocks >= 5),
         ("indirect object: at least 0.9 held out", f"{ioi:.3f}", ioi >= 0.9),
         ("induction: at least 0.8 held out", f"{induction:.3f}", induction >= 0.8),
     ]
 
 
-def _ablations(numbers: dict[str, Any]) -> str:
+def _ablation_fields(ref: dict[str, Any]) -> dict[str, object]:
+    """The fields of the reference prompt's ablations."""
+    blocks, heads = len(ref["heads_moved_by_block"]), len(ref["block"])
+    top_10 = [[f"`{entry['token']}`", f"{entry['prob']:.4f}"] for entry in ref["top_10"]]
+    by_block = [
+        [f"heads that move the target by more than {MOVED} nats", *ref["heads_moved_by_block"]],
+        [f"of {heads} ablations, top-1 kept", *ref["top1_preserved_by_block"]],
+    ]
+    strongest = [
+        [
+            f"L{entry['layer']}H{entry['head']}",
+            f"{entry['delta_target_logprob']:+.4f}",
+            f"{entry['delta_contrast_logprob']:+.4f}",
+            _yes(entry["top1_preserved"]),
+        ]
+        for entry in ref["strongest"]
+    ]
+    block = [
+        [
+            f"L{BLOCK}H{row['head']}",
+            f"{row['target_logprob']:.4f}",
+            f"{row['delta_target_logprob']:+.4f}",
+            f"{row['contrast_logprob']:.4f}",
+            f"{row['delta_contrast_logprob']:+.4f}",
+            _yes(row["top1_preserved"]),
+        ]
+        for row in ref["block"]
+    ]
+    target, contrast = f"`{ref['target']}`", f"`{ref['contrast']}`"
+    kept = "top-1 kept"
+    return {
+        "block": BLOCK,
+        "block_table": _table(["head", f"log-prob of {target}", "change", f"of {contrast}", "change", kept], block),
+        "blocks_moved": ref["blocks_with_moved_heads"],
+        "by_block": _table(["block", *range(blocks)], by_block),
+        "contrast": ref["contrast"],
+        "contrast_logprob": f"{ref['contrast_logprob']:.4f}",
+        "contrast_rank": ref["contrast_rank"],
+        "heads_lowering": ref["heads_lowering_target"],
+        "heads_moved": ref["heads_moved"],
+        "heads_raising": ref["heads_raising_contrast"],
+        "prompt": ref["prompt"],
+        "prompt_length": len(ref["tokens"]),
+        "prompt_tokens": ", ".join(f"`{token}`" for token in ref["tokens"]),
+        "sites": blocks * heads,
+        "strongest": _table(["head", f"change of {target}", f"change of {contrast}", kept], strongest),
+        "target": ref["target"],
+        "target_logprob": f"{ref['target_logprob']:.4f}",
+        "target_rank": ref["target_rank"],
+        "threshold": MOVED,
+        "top1_preserved": ref["top1_preserved"],
+        "top_10": _table(["token", "probability"], top_10),
+    }
+
+
+def _template_fields(template: dict[str, Any]) -> dict[str, object]:
+    """The fields of the means over all capitals in the reference template."""
+    rows = [
+        ["probability of the true country", f"{template['target_prob']:.3f}"],
+        ["it is top-1", f"{template['top1']:.3f}"],
+        [f"heads that move it by more than {MOVED} nats", f"{template['heads_moved']:.1f}"],
+        ["blocks with such a head", f"{template['blocks_with_moved_heads']:.1f}"],
+        ["ablations that keep top-1", f"{template['top1_preserved']:.1f}"],
+    ]
+    return {"template_prompts": template["prompts"], "template_table": _table(["mean over prompts", ""], rows)}
+
+
+def _training_fields(training: dict[str, Any]) -> dict[str, object]:
+    """The fields of the data and of the training run."""
+    recipe = training["recipe"]
+    drops = [str(probability) for probability in recipe["early_drop"]]
+    names = ("capital_templates", "country_templates", "ioi_templates", "names", "places", "objects")
+    copied = ("capital_rows", "country_rows", "ioi_rows", "list_tokens", "muon_lr", "adamw_lr", "warmup_steps", "seed")
+    return {
+        **{name: len(lines(name)) for name in names},
+        **{name: recipe[name] for name in copied},
+        "cooldown": f"{recipe['cooldown']:.0%}",
+        "countries": len(facts()),
+        "early_drop": ", ".join(drops) if drops else "0",
+        "error_high": f"{corpus.ERROR_RATE_MAX:.0%}",
+        "error_low": f"{corpus.ERROR_RATE_MIN:.0%}",
+        "held_out_facts": f"{corpus.HELD_OUT_FACTS:.0%}",
+        "held_out_pairs": f"{corpus.HELD_OUT_NAME_PAIRS:.0%}",
+        "held_out_words": f"{corpus.HELD_OUT_WORDS:.0%}",
+        "ioi_error": f"{corpus.IOI_ERROR_RATE:.0%}",
+        "minutes": f"{training['seconds'] / 60:.0f}",
+        "prefixed": f"{corpus.PREFIXED:.0%}",
+        "reference_is": "was held out of" if training["reference_held_out"] else "is part of",
+        "steps": f"{training['steps']:,}",
+    }
+
+
+def _architecture(numbers: dict[str, Any]) -> str:
     ref = numbers["reference"]
-    total = sum(len(row) for row in ref["delta_target_logprob"])
-    heads = len(ref["block"])
-    top = _table(
-        ["token", "probability"], [[f"`{entry['token']}`", f"{entry['prob']:.4f}"] for entry in ref["top_10"]]
-    )
-    strongest = _table(
-        ["head", "change of target", "change of contrast", "top-1 kept"],
-        [
-            [
-                f"L{entry['layer']}H{entry['head']}",
-                f"{entry['delta_target_logprob']:+.4f}",
-                f"{entry['delta_contrast_logprob']:+.4f}",
-                "yes" if entry["top1_preserved"] else "no",
-            ]
-            for entry in ref["strongest"]
-        ],
-    )
-    by_block = _table(
-        ["block", *range(len(ref["heads_moved_by_block"]))],
-        [
-            [f"heads that move the target by more than {MOVED}", *ref["heads_moved_by_block"]],
-            [f"of {heads}, top-1 kept", *ref["top1_preserved_by_block"]],
-        ],
-    )
-    block = _table(
-        [
-            "head",
-            f"log-prob of `{ref['target']}`",
-            "change",
-            f"log-prob of `{ref['contrast']}`",
-            "change",
-            "top-1 kept",
-        ],
-        [
-            [
-                f"L{BLOCK}H{row['head']}",
-                f"{row['target_logprob']:.4f}",
-                f"{row['delta_target_logprob']:+.4f}",
-                f"{row['contrast_logprob']:.4f}",
-                f"{row['delta_contrast_logprob']:+.4f}",
-                "yes" if row["top1_preserved"] else "no",
-            ]
-            for row in ref["block"]
-        ],
-    )
-    return f"""## What the {total} ablations show
-
-The reference prompt is `{ref["prompt"]}`: {len(ref["tokens"])} tokens, {", ".join(f"`{t}`" for t in ref["tokens"])}.
-The target `{ref["target"]}` has log-prob {ref["target_logprob"]:.4f} (rank {ref["target_rank"]}, 0 is top), the
-contrast `{ref["contrast"]}` {ref["contrast_logprob"]:.4f} (rank {ref["contrast_rank"]}). The ten likeliest tokens:
-
-{top}
-
-Each head's slice of the input of `c_proj` is set to zero in turn. {ref["top1_preserved"]} of {total} ablations keep
-the top-1 token; {ref["heads_lowering_target"]} lower the target's log-prob, {ref["heads_raising_contrast"]} raise the
-contrast's; {ref["heads_moved"]} heads in {ref["blocks_with_moved_heads"]} blocks move the target by more than {MOVED} nats.
-
-{by_block}
-
-The ten heads that move the target most:
-
-{strongest}
-
-Block {BLOCK}, as in the published experiment on GPT-2 Small:
-
-{block}
-"""
+    blocks, heads, width = len(ref["heads_moved_by_block"]), len(ref["block"]), numbers["n_embd"]
+    rows = [
+        ["architecture", f"GPT-2: {blocks} blocks, {heads} heads a block, width {width}, tied embeddings"],
+        ["parameters", f"{numbers['parameters']:,}, stored as float16, computed with as float32"],
+        ["context", f"{numbers['n_positions']} tokens"],
+        ["tokenizer", f"byte-level BPE of {numbers['vocabulary']:,} tokens, GPT-2's pre-tokenizer"],
+        ["format", 'Hugging Face: `GPT2LMHeadModel.from_pretrained("models/demo")`'],
+        ["license", "the repository's"],
+    ]
+    return _table(["", ""], rows)
 
 
 def card(numbers: dict[str, Any]) -> str:
     """The whole model card as Markdown."""
-    training, recipe = numbers["training"], numbers["training"]["recipe"]
-    held_out_templates = "it was held out of" if numbers["training"]["reference_held_out"] else "it is part of"
-    tasks = _table(
-        ["task", "accuracy", "cases"],
-        [[TASKS[name], f"{entry['accuracy']:.3f}", entry["cases"]] for name, entry in numbers["held_out"].items()],
-    )
-    wanted = _wanted(numbers)
-    reached = _table(["wanted", "reached", ""], [[a, b, "yes" if ok else "**no**"] for a, b, ok in wanted])
-    short = [a for a, _, ok in wanted if not ok]
-    verdict = "Every aim is met." if not short else "It falls short of: " + "; ".join(short) + "."
-    spearman = _table(["tasks", "Spearman"], [[k, f"{v:+.3f}"] for k, v in numbers["spearman"].items()])
-    error_low, error_high = corpus.ERROR_RATE_MIN, corpus.ERROR_RATE_MAX
-    return f"""# The bundled demo model
-
-A small GPT-2 that this repository trained itself, so that a first scan works offline and shows real structure. It is
-a teaching model: **it is not OpenAI's GPT-2**, knows nothing beyond its three tasks, and must not be used as a source
-of facts. This page is written by `tools/train_demo_model.py` from `evaluation.json`; no number was adjusted by hand.
-
-| | |
-|---|---|
-| architecture | GPT-2: {len(numbers["reference"]["heads_moved_by_block"])} blocks, {len(numbers["reference"]["block"])} heads a block, width {numbers["n_embd"]}, tied embeddings |
-| parameters | {numbers["parameters"]:,}, stored as float16, computed with as float32 |
-| context | {numbers["n_positions"]} tokens |
-| tokenizer | byte-level BPE of {numbers["vocabulary"]:,} tokens with GPT-2's pre-tokenizer; `<|endoftext|>` is the last id |
-| format | Hugging Face: `GPT2LMHeadModel.from_pretrained("models/demo")` |
-| license | the repository's |
-
-## Data
-
-The corpus is written by `tools/demo_model/corpus.py`; every sentence template and word list is the project's own.
-
-- **Capitals**: {len(facts())} countries, {len(lines("capital_templates"))} templates from capital to country and {len(lines("country_templates"))} from country to capital.
-  {corpus.HELD_OUT_FACTS:.0%} of the (template, fact) pairs are held out; as for the reference prompt, {held_out_templates} the training data.
-  In {error_low:.0%} to {error_high:.0%} of the occurrences (fixed for each template and fact) something else follows on purpose: a country or
-  capital of the same region, or a phrase. A model that is certain of its facts shows nothing under ablation.
-- **Indirect object (IOI)**: {len(lines("ioi_templates"))} templates, {len(lines("names"))} names, {len(lines("places"))} places, {len(lines("objects"))} objects; {corpus.HELD_OUT_NAME_PAIRS:.0%} of the pairs of names are
-  held out, and {corpus.IOI_ERROR_RATE:.0%} of the sentences end otherwise.
-- **Induction**: lists of random words, whole or in pieces again; {corpus.HELD_OUT_WORDS:.0%} of the words occur in no training list.
-
-The facts are simplified: one capital a country, common short names, no position on any dispute.
-
-## Training
-
-{training["steps"]:,} steps in {training["seconds"] / 60:.0f} minutes on one CPU thread of a shared machine. A step holds {recipe["capital_rows"]} + {recipe["country_rows"]} capital
-sentences, {recipe["ioi_rows"]} IOI sentences and {recipe["list_tokens"]} tokens of word lists. Muon (learning rate {recipe["muon_lr"]}) on the blocks' matrices, AdamW
-({recipe["adamw_lr"]}) elsewhere, {recipe["warmup_steps"]} steps of warm-up, the last {recipe["cooldown"]:.0%} a straight line to zero, sinusoidal start for the
-positions, short lists first, seed {recipe["seed"]}. Head outputs are dropped with probability {" and ".join(str(p) for p in recipe["early_drop"]) or "0"} in the first blocks.
-To train it again: `python tools/train_demo_model.py --out models/demo`.
-
-## Held-out accuracy
-
-Greedy decoding of the whole answer, sentences that training never saw:
-
-{tasks}
-
-## What was wanted, and what it reached
-
-{reached}
-
-{verdict}
-
-{_ablations(numbers)}
-## Different heads for different tasks
-
-Spearman's rank correlation, over all heads, of the mean absolute change of the answer's log-prob under ablation:
-
-{spearman}
-"""
+    aims = wanted(numbers)
+    short = [aim for aim, _, reached in aims if not reached]
+    tasks = [[TASKS[name], f"{entry['accuracy']:.3f}", entry["cases"]] for name, entry in numbers["held_out"].items()]
+    spearman = [[pair, f"{value:+.3f}"] for pair, value in numbers["spearman"].items()]
+    fields = {
+        **_training_fields(numbers["training"]),
+        **_ablation_fields(numbers["reference"]),
+        **_template_fields(numbers["template"]),
+        "architecture": _architecture(numbers),
+        "spearman": _table(["tasks", "Spearman"], spearman),
+        "tasks": _table(["task", "accuracy", "cases"], tasks),
+        "verdict": "It falls short of: " + "; ".join(short) + "." if short else "It reaches all of it.",
+        "wanted": _table(["wanted", "reached", ""], [[aim, what, _yes(reached)] for aim, what, reached in aims]),
+    }
+    return (DATA / "card.md").read_text(encoding="utf-8").format(**fields)

@@ -3,7 +3,7 @@
 A sentence is a prompt and what follows it. Some (template, fact) pairs and some pairs of names are held out: they
 never occur in training and measure whether a task was learned or only remembered.
 
-The capital sentences are not certain: in 15 to 30 % of their occurrences something else follows, another country of the
+The capital sentences are not certain: in 20 to 35 % of their occurrences something else follows, another country of the
 same region or a phrase. Without that a model becomes so sure of every fact that ablating one head moves nothing.
 """
 
@@ -18,8 +18,8 @@ from tools.demo_model.facts import Fact, facts, lines
 HELD_OUT_FACTS = 0.15
 HELD_OUT_NAME_PAIRS = 0.10
 HELD_OUT_WORDS = 0.10
-ERROR_RATE_MIN, ERROR_RATE_MAX = 0.15, 0.30
-PREFIXED = 0.6  # of the capital sentences, those that follow a sentence about another country
+ERROR_RATE_MIN, ERROR_RATE_MAX = 0.20, 0.35
+PREFIXED = 0.7  # of the capital sentences, those that follow a sentence about another country
 PHRASE_SHARE = 0.3  # of the other continuations; the rest names a neighbour
 IOI_ERROR_RATE = 0.06
 

@@ -18,6 +18,7 @@ from tools.demo_model import corpus, tokenizer
 from tools.demo_model.ablation import ablate_all, last_log_probs
 from tools.demo_model.batches import WordLists
 from tools.demo_model.corpus import Sentence
+from tools.demo_model.facts import facts
 
 PROMPT, TARGET, CONTRAST = "Berlin is the capital of", " Germany", " France"
 SEED = 20
@@ -127,6 +128,29 @@ def _reference(model: GPT2LMHeadModel, tokens: ByteLevelBPETokenizer) -> dict[st
     }
 
 
+def _template(model: GPT2LMHeadModel, tokens: ByteLevelBPETokenizer) -> dict[str, Any]:
+    """Means over all capitals in the reference prompt's template, where the country is one token."""
+    cases = []
+    for fact in facts():
+        country = tokens.encode(" " + fact.country).ids
+        if not fact.article and len(country) == 1:
+            cases.append((tokens.encode(PROMPT.replace("Berlin", fact.capital)).ids, country))
+    targets = torch.tensor([country[0] for _, country in cases])  # [P]
+    baseline, ablated = ablate_all(model, [prompt for prompt, _ in cases])
+    rows = torch.arange(len(cases))
+    base = baseline[rows, targets]  # [P]
+    moved = (ablated[:, :, rows, targets] - base).abs() > MOVED  # [L, H, P]
+    kept = ablated.argmax(-1) == baseline.argmax(-1)  # [L, H, P]
+    return {
+        "prompts": len(cases),
+        "target_prob": float(base.exp().mean()),
+        "top1": float((baseline.argmax(-1) == targets).float().mean()),
+        "heads_moved": float(moved.sum((0, 1)).float().mean()),
+        "blocks_with_moved_heads": float(moved.any(1).sum(0).float().mean()),
+        "top1_preserved": float(kept.sum((0, 1)).float().mean()),
+    }
+
+
 def evaluate(folder: Path) -> dict[str, Any]:
     """All numbers of the model card except those of the training run."""
     model = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval()
@@ -152,6 +176,7 @@ def evaluate(folder: Path) -> dict[str, Any]:
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     return {
         "reference": _reference(model, tokens),
+        "template": _template(model, tokens),
         "held_out": {name: {"accuracy": greedy_accuracy(model, c), "cases": len(c)} for name, c in cases.items()},
         "effects": {name: effect.tolist() for name, effect in effects.items()},
         "spearman": {

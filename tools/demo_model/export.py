@@ -50,7 +50,9 @@ def export(model: Gpt2, tokenizer: ByteLevelBPETokenizer, folder: Path) -> None:
     for name, tensor in model.state_dict().items():
         full = f"transformer.{name}.weight" if name in ("wte", "wpe") else f"transformer.{name}"
         tensors[full] = tensor.to(torch.float16).contiguous()
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    weights = folder / "model.safetensors"
+    save_file(tensors, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)  # save_file leaves it to its owner alone
     config = json.dumps(config_of(model, end_of_text(tokenizer)), indent=2)
     (folder / "config.json").write_text(config + "\n", encoding="utf-8")
     tokenizer.save_model(str(folder))  # has no special token yet

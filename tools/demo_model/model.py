@@ -68,17 +68,17 @@ class Gpt2(nn.Module):
         self.h = nn.ModuleList(Block(shape) for _ in range(shape.n_layer))
         self.ln_f = nn.LayerNorm(shape.n_embd)
 
-    def forward(self, groups: Sequence[Tensor], wanted: Tensor, early_drop: Sequence[float] = ()) -> Tensor:
+    def forward(self, groups: Sequence[Tensor], wanted: Tensor, drops: Sequence[Sequence[float]] = ()) -> Tensor:
         """Logits [W, V] at the `wanted` [W] packed positions of the groups of ids, each [B, T].
 
-        early_drop: for the first blocks, the probability that a row loses all heads' outputs at that block.
+        drops: for each group, block by block from the first, the probability that a row loses all heads' outputs.
         """
         sizes = [(int(ids.shape[0]), int(ids.shape[1])) for ids in groups]
         ids = torch.cat([group.reshape(-1) for group in groups])  # [N]
         places = torch.cat([torch.arange(length).repeat(rows) for rows, length in sizes])  # [N]
         x = F.embedding(ids, self.wte) + F.embedding(places, self.wpe)  # [N, D]
         for index, block in enumerate(self.h):
-            drop = early_drop[index] if self.training and index < len(early_drop) else 0.0
+            drop = [group[index] if index < len(group) else 0.0 for group in drops] or [0.0] * len(sizes)
             attn, mlp = block.attn, block.mlp
             qkv = _linear(block.ln_1(x), attn["c_attn"])  # [N, 3D]
             z = self._attend(qkv, sizes, drop)  # [N, D]
@@ -87,15 +87,15 @@ class Gpt2(nn.Module):
             x = x + _linear(hidden, mlp["c_proj"])
         return F.linear(self.ln_f(x[wanted]), self.wte)
 
-    def _attend(self, qkv: Tensor, sizes: Sequence[tuple[int, int]], drop: float) -> Tensor:
+    def _attend(self, qkv: Tensor, sizes: Sequence[tuple[int, int]], drop: Sequence[float]) -> Tensor:
         heads, width = self.shape.n_head, self.shape.n_embd
         parts = qkv.split([rows * length for rows, length in sizes])
         out = []
-        for part, (rows, length) in zip(parts, sizes, strict=True):
+        for part, (rows, length), probability in zip(parts, sizes, drop, strict=True):
             q, k, v = part.view(rows, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)  # each [B, H, T, Dh]
             z = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # [B, H, T, Dh]
-            if drop:
-                z = z * (torch.rand(rows, 1, 1, 1) >= drop)
+            if probability:
+                z = z * (torch.rand(rows, 1, 1, 1) >= probability)
             out.append(z.transpose(1, 2).reshape(rows * length, width))
         return torch.cat(out)
 

@@ -1,4 +1,4 @@
-"""Muon (Jordan et al., 2024): momentum, made orthogonal by a Newton-Schulz iteration, for the matrices of the blocks."""
+"""Muon (Jordan et al., 2024): momentum, made orthogonal by a Newton-Schulz iteration, for matrices."""
 
 from __future__ import annotations
 

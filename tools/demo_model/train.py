@@ -6,9 +6,8 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import torch
@@ -16,90 +15,27 @@ from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
-from tools.demo_model import corpus
-from tools.demo_model.batches import Pool, Rows, WordLists
+from tools.demo_model.batches import Rows
+from tools.demo_model.data import Data, Group, probes
 from tools.demo_model.model import Gpt2, Shape
 from tools.demo_model.muon import Muon
+from tools.demo_model.recipe import Recipe
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what a run learns."""
-
-    steps: int = 6000
-    seed: int = 1
-    n_embd: int = 96
-    n_positions: int = 128
-    capital_rows: int = 26
-    country_rows: int = 22
-    ioi_rows: int = 36
-    list_tokens: int = 640
-    muon_lr: float = 0.02
-    adamw_lr: float = 4e-3
-    warmup_steps: int = 100
-    cooldown: float = 0.5  # the share of the steps in which the learning rate falls to zero
-    curriculum_steps: int = 1500  # until lists reach their full length
-    first_words: int = 60  # that lists begin with; all of them at the curriculum's end
-    first_longest: int = 12
-    text_share: float = 0.25  # of the tokens outside answers, the share that has a loss in a step
-    text_weight: float = 0.05
-    list_weight: float = 0.3  # of one list token against one answer
-    early_drop: tuple[float, ...] = (0.3, 0.2)
-
-
-class Data:
-    """The pools of one run, and its batches."""
-
-    def __init__(self, recipe: Recipe, tokenizer: ByteLevelBPETokenizer) -> None:
-        random = Random(recipe.seed)
-        self.recipe = recipe
-        self.random = np.random.default_rng(recipe.seed)
-        self.capital = Pool(corpus.capital_sentences("capital", 40, random), tokenizer)
-        self.country = Pool(corpus.capital_sentences("country", 25, random), tokenizer)
-        self.ioi = Pool(corpus.ioi_sentences(60_000, random, held_out=False), tokenizer)
-        self.lists = WordLists(tokenizer)
-
-    def batch(self, step: int) -> list[tuple[Rows, float]]:
-        """Groups of rows, each with the weight of one answer token."""
-        recipe = self.recipe
-        progress = min(1.0, step / max(1, recipe.curriculum_steps))
-        lengths, longest = [24, 32], recipe.first_longest + round((24 - recipe.first_longest) * progress)
-        kinds = round(recipe.first_words + (len(self.lists.words) - recipe.first_words) * progress)
-        if progress == 1.0:
-            lengths, longest = [32, 32, 48, 64, 128], 40
-        length = int(self.random.choice(lengths))
-        lists = self.lists.draw(recipe.list_tokens // length, length, longest, self.random, kinds)
-        sentences = (
-            self.capital.draw(recipe.capital_rows, self.random)
-            + self.country.draw(recipe.country_rows, self.random)
-            + self.ioi.draw(recipe.ioi_rows, self.random)
-        )
-        return [(rows, 1.0) for rows in _joined(sentences)] + [(lists, recipe.list_weight)]
-
-
-def _joined(groups: list[Rows]) -> list[Rows]:
-    """Groups of the same length become one."""
-    lengths = sorted({rows.ids.shape[1] for rows in groups})
-    return [
-        Rows(*(np.concatenate([getattr(rows, name) for rows in same]) for name in ("ids", "answer", "text")))
-        for length in lengths
-        for same in [[rows for rows in groups if rows.ids.shape[1] == length]]
-    ]
-
-
-def loss_of(model: Gpt2, batch: list[tuple[Rows, float]], recipe: Recipe, random: np.random.Generator) -> Tensor:
+def loss_of(model: Gpt2, batch: list[Group], recipe: Recipe, random: np.random.Generator) -> Tensor:
     """The weighted mean cross-entropy of the batch's next tokens."""
     wanted, targets, weights, offset = [], [], [], 0
-    for rows, answer_weight in batch:
+    for group in batch:
+        rows = group.rows
         text = rows.text & (random.random(rows.text.shape) < recipe.text_share)
-        weight = answer_weight * rows.answer + recipe.text_weight / recipe.text_share * text  # [B, T]
+        weight = group.answer_weight * rows.answer + recipe.text_weight / recipe.text_share * text  # [B, T]
         index = np.flatnonzero(weight)  # positions that have a loss
         wanted.append(index + offset)
         targets.append(rows.ids.reshape(-1)[index + 1])
         weights.append(weight.reshape(-1)[index])
         offset += rows.ids.size
-    groups = [torch.from_numpy(rows.ids.astype(np.int64)) for rows, _ in batch]
-    logits = model(groups, torch.from_numpy(np.concatenate(wanted)), recipe.early_drop)  # [W, V]
+    groups = [torch.from_numpy(rows.ids.astype(np.int64)) for rows in (group.rows for group in batch)]
+    logits = model(groups, torch.from_numpy(np.concatenate(wanted)), [group.drop for group in batch])  # [W, V]
     target = torch.from_numpy(np.concatenate(targets).astype(np.int64))  # [W]
     weight_of = torch.from_numpy(np.concatenate(weights).astype(np.float32))  # [W]
     return (F.cross_entropy(logits, target, reduction="none") * weight_of).sum() / weight_of.sum()
@@ -121,19 +57,6 @@ def probe(model: Gpt2, groups: dict[str, list[Rows]]) -> dict[str, float]:
         result[name] = right / max(1, total)
     model.train()
     return result
-
-
-def probes(tokenizer: ByteLevelBPETokenizer) -> dict[str, list[Rows]]:
-    """Held-out rows for the log."""
-    random, generator = Random(7), np.random.default_rng(7)
-    pools = {
-        "capital": corpus.held_out_capital_sentences("capital", random),
-        "country": corpus.held_out_capital_sentences("country", random),
-        "ioi": corpus.ioi_sentences(200, random, held_out=True),
-    }
-    groups = {name: Pool(sentences, tokenizer).draw(200, generator) for name, sentences in pools.items()}
-    groups["lists"] = [WordLists(tokenizer).draw(16, 32, 12, generator)]
-    return groups
 
 
 def rate(step: int, recipe: Recipe) -> float:
