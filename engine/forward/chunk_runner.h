@@ -1,0 +1,53 @@
+// Runs the chunks of a plan: embed, layers, readout.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "engine/forward/readout.h"
+#include "engine/forward/weights.h"
+#include "engine/forward/workspace.h"
+#include "engine/model/config.h"
+#include "engine/plan/plan.h"
+#include "engine/types.h"
+
+namespace ablate {
+
+// Runs one plan's chunks in order; the baselines that a cut prompt's first chunk leaves behind are kept for its later
+// ones. For the thread that owns the device. Throws what ATen throws.
+class ChunkRunner {
+ public:
+  // All of them outlive the runner. `edit_table` [E, Dh] may be undefined where no edit has an entry.
+  ChunkRunner(const Weights& weights, const GptConfig& config, at::Tensor edit_table, absl::Span<const Scan> scans,
+              Workspace& workspace)
+      : weights_(weights), config_(config), edit_table_(std::move(edit_table)), scans_(scans), workspace_(workspace) {}
+
+  // The readouts of one chunk.
+  std::vector<ReadoutBlock> Run(const Chunk& chunk);
+
+ private:
+  // What a cut prompt's later chunks need of its baseline.
+  struct KeptBaseline {
+    int32_t prompt = -1;
+    std::vector<at::Tensor> entering;  // L x [T, D], the residual entering each layer
+    std::vector<int32_t> positions;    // that are read
+    at::Tensor final;                  // [positions, D], the residual leaving the last layer
+  };
+
+  at::Tensor Embed(const Chunk& chunk);
+  at::Tensor KeptResidual(const Chunk& chunk);
+  void KeepFinal(const Chunk& chunk, const at::Tensor& x);
+  std::vector<ReadoutBlock> ReadOutChunk(const Chunk& chunk, const at::Tensor& x);
+
+  const Weights& weights_;
+  const GptConfig& config_;
+  at::Tensor edit_table_;
+  absl::Span<const Scan> scans_;
+  Workspace& workspace_;
+  KeptBaseline kept_;
+};
+
+}  // namespace ablate

@@ -1,0 +1,120 @@
+#include "engine/forward/device.h"
+
+#include <ATen/cuda/CUDAContext.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+
+namespace ablate {
+namespace {
+
+// CUDA 13's first driver, and the oldest GPU that fan_out's machine code runs on (kernels/CMakeLists.txt).
+constexpr int kMinDriverMajor = 580;
+constexpr int kMinCudaDriverApi = 13000;
+constexpr int kMinComputeCapability = 80;
+
+absl::Status CheckGpu(int index) {
+  int driver_api = 0;
+  if (cudaDriverGetVersion(&driver_api) != cudaSuccess || driver_api == 0) {
+    cudaGetLastError();
+    return absl::FailedPreconditionError("device: no NVIDIA driver was found; use --device cpu, or install a driver "
+                                         "from version 580 on (in a container: run it with the NVIDIA runtime)");
+  }
+  if (driver_api < kMinCudaDriverApi) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "device: the NVIDIA driver speaks CUDA ", driver_api / 1000, ".", driver_api % 1000 / 10,
+        ", this build needs CUDA 13.0: update the driver to version ", kMinDriverMajor, " or later, or use --device cpu"));
+  }
+  int count = 0;
+  if (cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
+    cudaGetLastError();
+    return absl::FailedPreconditionError(
+        absl::StrCat("device: ", cudaGetErrorString(error), "; check `nvidia-smi`, or use --device cpu"));
+  }
+  if (index >= count) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("device: cuda:", index, " does not exist, this machine shows ", count, " GPU(s)"));
+  }
+  cudaDeviceProp properties{};
+  if (cudaError_t error = cudaGetDeviceProperties(&properties, index); error != cudaSuccess) {
+    cudaGetLastError();
+    return absl::FailedPreconditionError(absl::StrCat("device: cuda:", index, ": ", cudaGetErrorString(error)));
+  }
+  const int capability = properties.major * 10 + properties.minor;
+  if (capability < kMinComputeCapability) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "device: ", properties.name, " has compute capability ", properties.major, ".", properties.minor,
+        ", this build holds machine code from ", kMinComputeCapability / 10, ".", kMinComputeCapability % 10,
+        " on: rebuild with its architecture in ABLATE_CUDA_ARCHITECTURES, or use --device cpu"));
+  }
+  return absl::OkStatus();
+}
+
+// First number in `path`; `fallback` where there is none ("max", no such file).
+int64_t ReadBytes(const std::string& path, int64_t fallback) {
+  std::ifstream file(path);
+  int64_t value = 0;
+  return file >> value ? value : fallback;
+}
+
+int64_t AvailableHostBytes() {
+  int64_t available = int64_t{1} << 30;
+  std::ifstream meminfo("/proc/meminfo");
+  for (std::string line; std::getline(meminfo, line);) {
+    std::string_view rest = line;
+    if (!absl::ConsumePrefix(&rest, "MemAvailable:")) continue;
+    const std::vector<std::string_view> words = absl::StrSplit(rest, ' ', absl::SkipEmpty());
+    int64_t kib = 0;
+    if (!words.empty() && absl::SimpleAtoi(words[0], &kib)) available = kib * 1024;
+  }
+  constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+  const int64_t limit = ReadBytes("/sys/fs/cgroup/memory.max", kNone);
+  if (limit != kNone) available = std::min(available, limit - ReadBytes("/sys/fs/cgroup/memory.current", 0));
+  return std::max<int64_t>(available, 0);
+}
+
+}  // namespace
+
+absl::StatusOr<c10::Device> ChooseDevice(std::string_view text) {
+  if (text == "cpu") return c10::Device(c10::kCPU);
+  if (text == "auto") {
+    return CheckGpu(0).ok() ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+  }
+  int index = 0;
+  std::string_view rest = text;
+  if (text != "cuda" && (!absl::ConsumePrefix(&rest, "cuda:") || !absl::SimpleAtoi(rest, &index) || index < 0 ||
+                         index > std::numeric_limits<c10::DeviceIndex>::max())) {
+    return absl::InvalidArgumentError(absl::StrCat("device: got '", text, "', expected auto, cpu or cuda:N"));
+  }
+  if (absl::Status status = CheckGpu(index); !status.ok()) return status;
+  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+std::string DeviceName(c10::Device device) {
+  if (device.is_cuda()) return at::cuda::getDeviceProperties(device.index())->name;
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);) {
+    if (!absl::StartsWith(line, "model name")) continue;
+    const std::vector<std::string> parts = absl::StrSplit(line, absl::MaxSplits(": ", 1));
+    if (parts.size() == 2) return parts[1];
+  }
+  return "unknown processor";
+}
+
+int64_t FreeBytes(c10::Device device) {
+  if (!device.is_cuda()) return AvailableHostBytes();
+  const auto [free_bytes, total_bytes] = c10::cuda::CUDACachingAllocator::get()->getMemoryInfo(device.index());
+  return static_cast<int64_t>(free_bytes);
+}
+
+}  // namespace ablate

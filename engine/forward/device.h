@@ -1,0 +1,26 @@
+// The device that an engine runs on: chosen, checked and described.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace ablate {
+
+// `auto`, `cpu` or `cuda:N` (`cuda` is `cuda:0`). `auto` takes the first GPU that can run our code, else the CPU.
+// An explicit GPU that cannot be used is FailedPrecondition: the message tells why (no driver, driver under 580, no
+// machine code for it) and the way out.
+absl::StatusOr<c10::Device> ChooseDevice(std::string_view text);
+
+// The processor's or the GPU's own name.
+std::string DeviceName(c10::Device device);
+
+// Bytes that may be taken now: free device memory, or on the CPU what is available under the machine's and the
+// control group's limits.
+int64_t FreeBytes(c10::Device device);
+
+}  // namespace ablate

@@ -1,0 +1,129 @@
+#include "engine/forward/gpt_engine.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "engine/forward/chunk_runner.h"
+#include "engine/plan/plan.h"
+
+namespace ablate {
+namespace {
+
+constexpr int32_t kMaxTopK = 100;
+
+absl::Status OutOfRange(std::string_view field, int64_t value, int64_t begin, int64_t end) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": got ", value, ", expected ", begin, " .. ", end - 1));
+}
+
+PlanPrompt AsPlanPrompt(const Scan& scan) {
+  return {.n_tokens = static_cast<int32_t>(scan.token_ids.size()),
+          .variants = scan.variants,
+          .read_positions = scan.read_positions};
+}
+
+bool IsCancelled(const Scan& scan) { return scan.cancelled && scan.cancelled(); }
+
+}  // namespace
+
+GptEngine::GptEngine(Weights weights, GptConfig config, std::unique_ptr<const Tokenizer> tokenizer, EngineInfo info)
+    : weights_(std::move(weights)),
+      config_(std::move(config)),
+      tokenizer_(std::move(tokenizer)),
+      info_(std::move(info)),
+      workspace_(weights_.wte.options()) {}
+
+absl::Status GptEngine::Validate(const Scan& scan) const {
+  const int64_t n_tokens = static_cast<int64_t>(scan.token_ids.size());
+  if (n_tokens < 1) return absl::InvalidArgumentError("token_ids: the prompt is empty, expected at least one token");
+  if (n_tokens > config_.n_positions) {
+    return absl::InvalidArgumentError(absl::StrCat("token_ids: the prompt has ", n_tokens,
+                                                   " tokens, this model takes at most ", config_.n_positions));
+  }
+  for (int32_t id : scan.token_ids) {
+    if (id < 0 || id >= config_.vocab_size) return OutOfRange("token_ids", id, 0, config_.vocab_size);
+  }
+  for (int32_t id : {scan.target_id, scan.contrast_id}) {
+    if (id < -1 || id >= config_.vocab_size) {
+      return OutOfRange(id == scan.target_id ? "target_id" : "contrast_id", id, 0, config_.vocab_size);
+    }
+  }
+  const int32_t most_k = std::min(kMaxTopK, config_.vocab_size);
+  if (scan.top_k < 0 || scan.top_k > most_k) return OutOfRange("top_k", scan.top_k, 0, most_k + 1);
+  for (const Variant& variant : scan.variants) {
+    for (const Edit& edit : variant.edits) {
+      if (edit.site.layer < 0 || edit.site.layer >= config_.n_layers) {
+        return OutOfRange("site.layer", edit.site.layer, 0, config_.n_layers);
+      }
+      if (edit.site.head < 0 || edit.site.head >= config_.n_heads) {
+        return OutOfRange("site.head", edit.site.head, 0, config_.n_heads);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> GptEngine::Cost(const Scan& scan) const {
+  const PlanPrompt prompt = AsPlanPrompt(scan);
+  auto plan = MakePlan({&prompt, 1}, {.n_layers = config_.n_layers, .max_packed_tokens = info_.max_packed_tokens});
+  if (!plan.ok()) return plan.status();
+  return plan->cost;
+}
+
+absl::StatusOr<RunStats> GptEngine::Run(absl::Span<const Scan> scans, const BlockSink& sink) {
+  for (const Scan& scan : scans) {
+    if (absl::Status status = Validate(scan); !status.ok()) return status;
+  }
+  const c10::InferenceMode no_autograd;
+  at::set_num_threads(info_.threads);
+  try {
+    return RunPlanned(scans, sink);
+  } catch (const c10::OutOfMemoryError& error) {
+    workspace_.Clear();
+    return absl::ResourceExhaustedError(absl::StrCat("the device is out of memory: ", error.what_without_backtrace(),
+                                                     "; start the server with a smaller --max-packed-tokens"));
+  } catch (const c10::Error& error) {
+    return absl::InternalError(error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+}
+
+absl::StatusOr<RunStats> GptEngine::RunPlanned(absl::Span<const Scan> scans, const BlockSink& sink) {
+  RunStats stats;
+  const int64_t start_ns = absl::GetCurrentTimeNanos();
+  std::vector<PlanPrompt> prompts;
+  for (const Scan& scan : scans) prompts.push_back(AsPlanPrompt(scan));
+  const absl::StatusOr<Plan> plan =
+      MakePlan(prompts, {.n_layers = config_.n_layers, .max_packed_tokens = info_.max_packed_tokens});
+  if (!plan.ok()) return plan.status();
+  stats.plan_ns = absl::GetCurrentTimeNanos() - start_ns;
+
+  ChunkRunner runner(weights_, config_, /*edit_table=*/{}, scans, workspace_);
+  std::vector<bool> cancelled(scans.size());
+  for (const Chunk& chunk : plan->chunks) {
+    bool wanted = false;
+    for (const ReadPoint& read : chunk.reads) {
+      if (cancelled[read.prompt]) continue;
+      cancelled[read.prompt] = IsCancelled(scans[read.prompt]);
+      wanted |= !cancelled[read.prompt];
+    }
+    if (!wanted) continue;
+    const int64_t chunk_start_ns = absl::GetCurrentTimeNanos();
+    std::vector<ReadoutBlock> blocks = runner.Run(chunk);
+    stats.forward_ns += absl::GetCurrentTimeNanos() - chunk_start_ns;
+    ++stats.forward_passes;
+    for (ReadoutBlock& block : blocks) {
+      if (cancelled[block.scan]) continue;
+      if (absl::Status status = sink(std::move(block)); !status.ok()) return status;
+    }
+  }
+  return stats;
+}
+
+}  // namespace ablate

@@ -1,0 +1,37 @@
+#include "engine/forward/layer.h"
+
+#include "engine/forward/ops.h"
+
+namespace ablate {
+
+at::Tensor RunLayer(const LayerWeights& weights, const GptConfig& config, const LayerPlan& plan,
+                    const at::Tensor& edit_table, at::Tensor x, Workspace& workspace) {
+  const int64_t n = x.size(0);                                                 // N, padded
+  const int64_t m = PadRows(static_cast<int64_t>(plan.source_token.size()));  // M, padded
+  const int64_t d = config.d_model;
+  const int64_t h = config.n_heads;
+  const int64_t dh = config.d_head;
+  const double epsilon = config.layer_norm_epsilon;
+
+  at::Tensor normed = workspace.Take(Slot::kNormed, {n, d});
+  at::Tensor qkv = workspace.Take(Slot::kHidden, {n, 3 * d});
+  LayerNorm(x, weights.ln_1_weight, weights.ln_1_bias, epsilon, {}, normed);
+  Linear(normed, weights.c_attn_weight, weights.c_attn_bias, Epilogue::kBias, qkv);
+
+  at::Tensor z = workspace.Take(Slot::kHeads, {n, h, dh});
+  Attend(qkv.view({n, 3, h, dh}), plan.rows, z);
+
+  at::Tensor x_out = workspace.TakeOther(x, {m, d});
+  at::Tensor z_out = workspace.Take(Slot::kEditedHeads, {m, h, dh});
+  FanOut(x, z, weights.c_proj_bias, edit_table, plan, x_out, z_out);
+  Linear(z_out.view({m, d}), weights.c_proj_weight, {}, Epilogue::kAddTo, x_out);
+
+  normed = workspace.Take(Slot::kNormed, {m, d});
+  at::Tensor hidden = workspace.Take(Slot::kHidden, {m, config.d_mlp});
+  LayerNorm(x_out, weights.ln_2_weight, weights.ln_2_bias, epsilon, weights.mlp_c_proj_bias, normed);
+  Linear(normed, weights.c_fc_weight, weights.c_fc_bias, Epilogue::kGeluTanh, hidden);
+  Linear(hidden, weights.mlp_c_proj_weight, {}, Epilogue::kAddTo, x_out);
+  return x_out;
+}
+
+}  // namespace ablate

@@ -1,0 +1,115 @@
+// Engine::Load: from a model folder to a warm engine.
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/engine.h"
+#include "engine/forward/device.h"
+#include "engine/forward/gpt_engine.h"
+#include "engine/forward/self_test.h"
+#include "engine/forward/weights.h"
+#include "engine/model/checkpoint.h"
+#include "engine/model/config.h"
+
+namespace ablate {
+namespace {
+
+// Share of the free memory that one forward pass may take, and the bounds within which a larger pass is no faster
+// (the CPU's GEMMs are at their rate long before) or a smaller one makes no sense.
+constexpr double kMemoryShare = 0.5;
+constexpr int64_t kMostCpuTokens = 16'384;
+constexpr int64_t kMostCudaTokens = 262'144;
+constexpr int64_t kFewestTokens = 256;
+
+// Bytes of all buffers of a pass for one packed token (forward/layer.cc): two residuals, the normed one, heads before and
+// after the edit, and the larger of QKV and the MLP's hidden layer.
+int64_t BytesPerToken(const GptConfig& config, Precision precision) {
+  const int64_t widths = 5 * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp);
+  return widths * (precision == Precision::kFloat64 ? 8 : 4);
+}
+
+int64_t TokenBudget(const GptConfig& config, Precision precision, c10::Device device) {
+  const double bytes = kMemoryShare * static_cast<double>(FreeBytes(device));
+  const int64_t tokens = static_cast<int64_t>(bytes) / BytesPerToken(config, precision);
+  return std::clamp(tokens, kFewestTokens, device.is_cuda() ? kMostCudaTokens : kMostCpuTokens);
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options) {
+  absl::StatusOr<c10::Device> device = ChooseDevice(options.device);
+  if (!device.ok()) return device.status();
+  if (options.precision == Precision::kFloat64 && !device->is_cpu()) {
+    if (options.device != "auto") {
+      return absl::InvalidArgumentError(
+          absl::StrCat("precision: float64 is the CPU's oracle, device is ", options.device, "; use --device cpu"));
+    }
+    device = c10::Device(c10::kCPU);
+  }
+  if (options.threads < 0) return absl::InvalidArgumentError("threads: expected 0 (one a core) or more");
+  if (options.max_packed_tokens < 0) return absl::InvalidArgumentError("max_packed_tokens: expected 0 (automatic) or more");
+
+  auto config = ReadConfig(options.model_dir);
+  if (!config.ok()) return config.status();
+  auto tokenizer = Tokenizer::Load(options.model_dir);
+  if (!tokenizer.ok()) return tokenizer.status();
+  if ((*tokenizer)->vocab_size() != config->vocab_size) {
+    return absl::InvalidArgumentError(absl::StrCat(options.model_dir, ": the tokenizer has ", (*tokenizer)->vocab_size(),
+                                                   " tokens, config.json says vocab_size ", config->vocab_size));
+  }
+  auto checkpoint = Checkpoint::Open(options.model_dir, *config);
+  if (!checkpoint.ok()) return checkpoint.status();
+
+  EngineInfo info;
+  info.threads = options.threads > 0 ? options.threads : static_cast<int32_t>(std::thread::hardware_concurrency());
+  at::set_num_threads(info.threads);
+  // float32 means float32: no TF32 in cuBLAS.
+  at::globalContext().setAllowTF32CuBLAS(false);
+  auto weights = LoadWeights(**checkpoint, *config, options.precision == Precision::kFloat64 ? at::kDouble : at::kFloat,
+                             *device);
+  if (!weights.ok()) return weights.status();
+
+  info.n_layers = config->n_layers;
+  info.n_heads = config->n_heads;
+  info.d_model = config->d_model;
+  info.d_head = config->d_head;
+  info.d_mlp = config->d_mlp;
+  info.vocab_size = config->vocab_size;
+  info.n_positions = config->n_positions;
+  info.n_parameters = weights->n_parameters;
+  info.layer_norm_epsilon = config->layer_norm_epsilon;
+  info.bos_token_id = (*tokenizer)->bos_token_id();
+  info.weights_sha256 = (*checkpoint)->sha256();
+  info.tokenizer_sha256 = (*tokenizer)->sha256();
+  info.device = device->str();
+  info.device_name = DeviceName(*device);
+  info.torch_version = TORCH_VERSION;
+  info.precision = options.precision;
+  info.max_packed_tokens = options.max_packed_tokens > 0 ? options.max_packed_tokens
+                                                         : TokenBudget(*config, options.precision, *device);
+
+  auto engine = std::make_unique<GptEngine>(*std::move(weights), *std::move(config), *std::move(tokenizer), info);
+  absl::StatusOr<bool> invariant = IsBatchInvariant(*engine);
+  if (!invariant.ok()) return invariant.status();
+  engine->set_batch_invariant(*invariant);
+  return engine;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const EngineOptions& options) {
+  try {
+    return LoadOrThrow(options);
+  } catch (const c10::Error& error) {
+    return absl::InternalError(absl::StrCat("loading ", options.model_dir, ": ", error.what_without_backtrace()));
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("loading ", options.model_dir, ": ", error.what()));
+  }
+}
+
+}  // namespace ablate

@@ -1,0 +1,42 @@
+// The ops of the forward pass: plain functions that switch on the device. On the CPU each result row depends on its own
+// row only, bit for bit, given that M is a multiple of kRowMultiple in every GEMM (docs/design.md, "Bits").
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "engine/plan/plan.h"
+
+namespace ablate {
+
+// Rows of every GEMM operand on the CPU are padded to a multiple of this.
+inline constexpr int64_t kRowMultiple = 16;
+
+constexpr int64_t PadRows(int64_t rows) { return (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple; }
+
+enum class Epilogue {
+  kBias,      // out = x W + bias
+  kGeluTanh,  // out = gelu_tanh(x W + bias), GPT-2's `gelu_new`
+  kAddTo,     // out += x W; bias is not used
+};
+
+// x [M, K], weight [K, O], bias [O], out [M, O].
+void Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Epilogue epilogue, at::Tensor& out);
+
+// out = layer_norm(x) over the last dimension. `then_add` [D], where defined, is added to x in place afterwards: the
+// bias of the GEMM that will accumulate onto x. x, out [M, D].
+void LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+               const at::Tensor& then_add, at::Tensor& out);
+
+// Causal attention of each row over its prompt's baseline keys [0, begin) and its own. qkv [N, 3, H, Dh], z [N, H, Dh];
+// N >= the rows' tokens, what lies behind them is left alone.
+void Attend(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z);
+
+// kernels/fan_out.h. x [N, D], z [N, H, Dh], bias [D], table [E, Dh] or undefined, x_out [M, D], z_out [M, H, Dh].
+void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& table,
+            const LayerPlan& plan, at::Tensor& x_out, at::Tensor& z_out);
+
+}  // namespace ablate

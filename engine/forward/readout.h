@@ -1,0 +1,38 @@
+// From final residuals to what is measured: the last LayerNorm, the unembedding in blocks of rows, and the columns.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "engine/forward/weights.h"
+#include "engine/forward/workspace.h"
+#include "engine/model/config.h"
+#include "engine/types.h"
+
+namespace ablate {
+
+// One readout: a row of `residuals` and the row of its baseline.
+struct ReadoutRequest {
+  // Index into the scans.
+  int32_t scan = 0;
+  // -1 is the baseline.
+  int32_t variant = -1;
+  int32_t position = 0;
+  // Rows of the residuals handed to ReadOut.
+  int64_t row = 0;
+  int64_t baseline_row = 0;
+};
+
+// Most rows of logits that exist at once: [rows, V] is 52 MB at GPT-2's vocabulary in float32.
+inline constexpr int64_t kReadoutBlockRows = 256;
+
+// Measures at most kReadoutBlockRows / 2 requests (so that their baselines fit beside them) whose final residuals are rows of
+// `residuals` [K, D]. Appends one block for each run of requests of one scan.
+void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
+             absl::Span<const ReadoutRequest> requests, const at::Tensor& residuals, Workspace& workspace,
+             std::vector<ReadoutBlock>& blocks);
+
+}  // namespace ablate

@@ -1,0 +1,65 @@
+#include "engine/forward/self_test.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <utility>
+
+namespace ablate {
+namespace {
+
+// KL, entropy and log-prob of each (scan, variant): every one sums over the whole row of logits.
+using Bits = std::map<std::pair<int32_t, int32_t>, std::vector<double>>;
+
+absl::StatusOr<Bits> Measure(Engine& engine, absl::Span<const Scan> scans) {
+  Bits bits;
+  const auto collect = [&](const ReadoutBlock& block) {
+    for (size_t i = 0; i < block.variant.size(); ++i) {
+      bits[{block.scan, block.variant[i]}] = {block.kl_divergence[i], block.entropy[i], block.target_logprob[i],
+                                              block.target_logit[i]};
+    }
+    return absl::OkStatus();
+  };
+  if (auto stats = engine.Run(scans, collect); !stats.ok()) return stats.status();
+  return bits;
+}
+
+bool SameBits(const std::vector<double>& a, const std::vector<double>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
+}
+
+}  // namespace
+
+absl::StatusOr<bool> IsBatchInvariant(Engine& engine) {
+  const EngineInfo& info = engine.Describe();
+  // Prompts of several lengths, each with heads ablated in the first, middle and last layers.
+  std::vector<Scan> scans;
+  for (int32_t length : {1, 3, 7, 12}) {
+    Scan scan;
+    for (int32_t i = 0; i < std::min(length, info.n_positions); ++i) {
+      scan.token_ids.push_back((i * 7919 + length * 104729) % info.vocab_size);
+    }
+    scan.read_positions = {static_cast<int32_t>(scan.token_ids.size()) - 1};
+    scan.target_id = length % info.vocab_size;
+    for (int32_t layer : {0, info.n_layers / 2, info.n_layers - 1}) {
+      scan.variants.push_back({{Edit{.site = {layer, length % info.n_heads}}}});
+    }
+    scans.push_back(std::move(scan));
+  }
+  const absl::StatusOr<Bits> together = Measure(engine, scans);
+  if (!together.ok()) return together.status();
+  bool same = true;
+  for (size_t i = 0; i < scans.size(); ++i) {
+    for (size_t v = 0; v < scans[i].variants.size(); ++v) {
+      Scan alone = scans[i];
+      alone.variants = {scans[i].variants[v]};
+      const absl::StatusOr<Bits> single = Measure(engine, {alone});
+      if (!single.ok()) return single.status();
+      same &= SameBits(single->at({0, 0}), together->at({static_cast<int32_t>(i), static_cast<int32_t>(v)}));
+      same &= SameBits(single->at({0, -1}), together->at({static_cast<int32_t>(i), -1}));
+    }
+  }
+  return same;
+}
+
+}  // namespace ablate

@@ -1,0 +1,33 @@
+// The buffers of the forward pass, reused from layer to layer and pass to pass.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstddef>
+
+namespace ablate {
+
+enum class Slot : size_t { kResidualA, kResidualB, kNormed, kHidden, kHeads, kEditedHeads, kLogits, kCount };
+
+// Owned by the thread that owns the device. A tensor handed out for a slot is valid until the slot is taken again.
+class Workspace {
+ public:
+  explicit Workspace(at::TensorOptions options) : options_(options) {}
+
+  // A contiguous tensor of `shape` at the front of the slot's storage, which grows where needed. The content is
+  // whatever was there before.
+  at::Tensor Take(Slot slot, at::IntArrayRef shape);
+  // The residual slot that does not hold `residual`.
+  at::Tensor TakeOther(const at::Tensor& residual, at::IntArrayRef shape);
+
+  // Bytes held now; nothing is given back before Clear.
+  int64_t bytes() const;
+  void Clear();
+
+ private:
+  at::TensorOptions options_;
+  std::array<at::Tensor, static_cast<size_t>(Slot::kCount)> slots_;  // each [capacity]
+};
+
+}  // namespace ablate

@@ -1,0 +1,25 @@
+#include "engine/types.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace ablate {
+
+std::string_view Name(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return "float32";
+    case Precision::kFloat64:
+      return "float64";
+  }
+  return "unknown";
+}
+
+absl::StatusOr<Precision> ParsePrecision(std::string_view text) {
+  for (Precision precision : {Precision::kFloat32, Precision::kFloat64}) {
+    if (text == Name(precision)) return precision;
+  }
+  return absl::InvalidArgumentError(absl::StrCat("precision: got '", text, "', expected float32 or float64"));
+}
+
+}  // namespace ablate
