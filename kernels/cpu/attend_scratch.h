@@ -1,0 +1,18 @@
+// attend's working memory, owned by the calling thread (attend.cc).
+#pragma once
+
+#include <cstdint>
+
+namespace ablate::kernels::cpu {
+
+// Contents need no initial value other than that they are readable. T_up: the longest row, rounded up to kTileMax.
+template <typename T>
+struct AttendScratch {
+  T* keys = nullptr;         // [T_up / tile][Dh][tile]
+  T* values = nullptr;       // [T_up, Dh rounded up to whole vectors]
+  T* scores = nullptr;       // [queries of a group, score_stride]
+  T* z = nullptr;            // [queries of a group, Dh rounded up]
+  int64_t score_stride = 0;  // at least T_up
+};
+
+}  // namespace ablate::kernels::cpu

@@ -1,0 +1,36 @@
+// gelu_tanh(x) = x / (1 + exp(-2 u)), u = sqrt(2 / pi) (x + 0.044715 x^3): the same function as 0.5 x (1 + tanh(u)),
+// without the cancellation of 1 + tanh(u) for negative x.
+#pragma once
+
+#include "kernels/cpu/exp_impl.h"
+#include "kernels/cpu/gelu.h"
+
+namespace ablate::kernels::cpu::ABLATE_ISA {
+
+template <typename T>
+ABLATE_INLINE Vector<T> GeluTanh(Vector<T> x) {
+  constexpr double kRoot = 0.79788456080286535588;  // sqrt(2 / pi)
+  const Vector<T> inner =
+      Fma<T>(x * x, Set<T>(static_cast<T>(-2 * kRoot * 0.044715)), Set<T>(static_cast<T>(-2 * kRoot)));
+  // exp stays finite: x / (1 + e^88) is 0 to every purpose, while x / Inf would turn -Inf into NaN.
+  const Vector<T> power = Min<T>(Set<T>(static_cast<T>(88)), x * inner);
+  return x / (Exp(power) + static_cast<T>(1));
+}
+
+template <typename T>
+void BiasGelu(const BiasGeluArgs<T>& args, int64_t row_begin, int64_t row_end) {
+  const int64_t d = args.d_mlp;
+  const int64_t whole = d - d % kLanes<T>;
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    T* x = args.x + row * d;
+    for (int64_t i = 0; i < whole; i += kLanes<T>)
+      Store<T>(x + i, GeluTanh<T>(Load<T>(x + i) + Load<T>(args.bias + i)));
+    if (whole < d) {
+      const int64_t rest = d - whole;
+      const Vector<T> tail = LoadFirst<T>(x + whole, rest, T{0}) + LoadFirst<T>(args.bias + whole, rest, T{0});
+      StoreFirst<T>(x + whole, GeluTanh<T>(tail), rest);
+    }
+  }
+}
+
+}  // namespace ablate::kernels::cpu::ABLATE_ISA

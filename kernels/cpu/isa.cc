@@ -1,0 +1,103 @@
+#include "kernels/cpu/isa.h"
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <string_view>
+
+namespace ablate::kernels::cpu {
+
+#define ABLATE_DECLARE_ISA(isa)             \
+  namespace isa {                           \
+  extern const KernelTable<float> kFloat;   \
+  extern const KernelTable<double> kDouble; \
+  }
+ABLATE_DECLARE_ISA(isa_default)
+#if defined(__x86_64__)
+ABLATE_DECLARE_ISA(isa_avx2)
+ABLATE_DECLARE_ISA(isa_avx512)
+#endif
+#undef ABLATE_DECLARE_ISA
+
+namespace {
+
+constexpr std::array kAllIsas = {Isa::kAvx512, Isa::kAvx2, Isa::kDefault};
+
+Isa Choose() {
+  const char* wanted = std::getenv("ABLATE_CPU_ISA");
+  if (wanted != nullptr) {
+    for (Isa isa : kAllIsas) {
+      if (IsSupported(isa) && std::string_view(wanted) == Name(isa)) return isa;
+    }
+  }
+  for (Isa isa : kAllIsas) {
+    if (IsSupported(isa)) return isa;
+  }
+  return Isa::kDefault;
+}
+
+std::atomic<Isa>& Current() {
+  static std::atomic<Isa> current = Choose();
+  return current;
+}
+
+}  // namespace
+
+bool IsSupported(Isa isa) {
+#if defined(__x86_64__)
+  // Includes what the operating system saves at a task switch.
+  if (isa == Isa::kAvx512) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && IsSupported(Isa::kAvx2);
+  }
+  if (isa == Isa::kAvx2) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2");
+  }
+#endif
+  return isa == Isa::kDefault;
+}
+
+const char* Name(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kDefault:
+      break;
+  }
+  return "default";
+}
+
+Isa CurrentIsa() {
+  return Current().load(std::memory_order_relaxed);
+}
+
+void SetIsa(Isa isa) {
+  Current().store(isa, std::memory_order_relaxed);
+}
+
+template <typename T>
+const KernelTable<T>& Kernels() {
+  constexpr bool kIsFloat = sizeof(T) == sizeof(float);
+  const auto pick = [](const KernelTable<float>& single, const KernelTable<double>& twice) -> const KernelTable<T>& {
+    if constexpr (kIsFloat) {
+      return single;
+    } else {
+      return twice;
+    }
+  };
+#if defined(__x86_64__)
+  const Isa isa = CurrentIsa();
+  if (isa == Isa::kAvx512) return pick(isa_avx512::kFloat, isa_avx512::kDouble);
+  if (isa == Isa::kAvx2) return pick(isa_avx2::kFloat, isa_avx2::kDouble);
+#endif
+  return pick(isa_default::kFloat, isa_default::kDouble);
+}
+
+template const KernelTable<float>& Kernels<float>();
+template const KernelTable<double>& Kernels<double>();
+
+}  // namespace ablate::kernels::cpu

@@ -1,0 +1,299 @@
+#include "kernels/cpu/attend.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "tests/kernels/cpu/kernel_test.h"
+
+namespace ablate::kernels::cpu {
+namespace {
+
+// Rows over random tokens. The first row of each prompt is its baseline; others follow with their own tokens.
+template <typename T>
+struct Case {
+  int32_t n_heads;
+  int32_t d_head;
+  std::vector<AttendRow> rows;
+  int64_t n_tokens = 0;
+  std::vector<T> qkv;  // [N, 3, H, Dh]
+
+  void AddRow(int32_t begin, int32_t end, int32_t baseline_first) {
+    rows.push_back({begin, end, static_cast<int32_t>(n_tokens), baseline_first});
+    n_tokens += end - begin;
+  }
+  // A baseline of n tokens, then rows from each of begins on.
+  void AddPrompt(int32_t n, const std::vector<int32_t>& begins) {
+    const auto first = static_cast<int32_t>(n_tokens);
+    AddRow(0, n, first);
+    for (int32_t begin : begins) AddRow(begin, n, first);
+  }
+  void Fill(uint32_t seed) { qkv = Normal<T>(n_tokens * 3 * n_heads * d_head, seed); }
+  T* Part(int64_t token, int64_t which, int64_t head) {
+    return qkv.data() + ((token * 3 + which) * n_heads + head) * d_head;
+  }
+  int64_t KeyToken(const AttendRow& row, int64_t position) const {
+    return position < row.begin ? row.baseline_first + position : row.first_token + position - row.begin;
+  }
+  AttendArgs<T> Args(std::vector<T>& z) const {
+    z.assign(static_cast<size_t>(n_tokens * n_heads * d_head), T{-77});
+    return {qkv.data(), rows.data(), static_cast<int64_t>(rows.size()),
+            n_heads,    d_head,      static_cast<T>(1 / std::sqrt(static_cast<double>(d_head))),
+            z.data()};
+  }
+  // [N, H, Dh]
+  std::vector<T> Run() const {
+    std::vector<T> z;
+    Attend<T>(Args(z), 0, static_cast<int64_t>(rows.size()) * n_heads);
+    return z;
+  }
+};
+
+template <typename T>
+Case<T> Ragged(int32_t n_heads, int32_t d_head) {
+  Case<T> c{n_heads, d_head, {}, 0, {}};
+  c.AddPrompt(6, {0, 0, 5, 1, 3});
+  c.AddPrompt(1, {0});
+  c.AddPrompt(33, {0, 7, 32, 16});
+  c.AddPrompt(2, {});
+  c.AddPrompt(150, {149, 100, 129});
+  c.Fill(static_cast<uint32_t>(d_head));
+  return c;
+}
+
+// One query in float64, and how far rounding may carry the kernel from it: each score's sum of Dh products errs by up
+// to (Dh + 2) u sum |q k|, exp's argument by u |s - max|, and a sum of n weighted values by n u; exp itself by 2 units.
+template <typename T>
+void ExpectQueryMatches(Case<T>& c, const AttendRow& row, int64_t position, int64_t head, const T* z) {
+  const double scale = static_cast<T>(1 / std::sqrt(static_cast<double>(c.d_head)));
+  const T* query = c.Part(c.KeyToken(row, position), 0, head);
+  std::vector<double> score(static_cast<size_t>(position) + 1);
+  double magnitude = 0;
+  for (int64_t j = 0; j <= position; ++j) {
+    const T* key = c.Part(c.KeyToken(row, j), 1, head);
+    double sum = 0, absolute = 0;
+    for (int32_t d = 0; d < c.d_head; ++d) {
+      sum += static_cast<double>(query[d]) * static_cast<double>(key[d]);
+      absolute += std::abs(static_cast<double>(query[d]) * static_cast<double>(key[d]));
+    }
+    score[static_cast<size_t>(j)] = sum * scale;
+    magnitude = std::max(magnitude, absolute * scale);
+  }
+  const double largest = *std::max_element(score.begin(), score.end());
+  const double span = largest - *std::min_element(score.begin(), score.end());
+  double sum = 0;
+  for (double& s : score) sum += s = std::exp(s - largest);
+  const double relative =
+      kUnit<T> * (2 * (c.d_head + 2) * magnitude + 2 * span + 2 * static_cast<double>(position + 1) + 16);
+  for (int32_t d = 0; d < c.d_head; ++d) {
+    double expected = 0, absolute = 0;
+    for (int64_t j = 0; j <= position; ++j) {
+      const double term =
+          score[static_cast<size_t>(j)] / sum * static_cast<double>(c.Part(c.KeyToken(row, j), 2, head)[d]);
+      expected += term;
+      absolute += std::abs(term);
+    }
+    ASSERT_TRUE(IsClose(static_cast<double>(z[d]), expected, relative * absolute))
+        << "position " << position << " of a row from " << row.begin << ", head " << head << ", d " << d << " of "
+        << c.d_head << ": " << z[d] << ", expected " << expected << " within " << relative * absolute;
+  }
+}
+
+template <typename T>
+void ExpectMatchesFloat64(Case<T> c) {
+  const std::vector<T> z = c.Run();
+  for (const AttendRow& row : c.rows) {
+    for (int64_t head = 0; head < c.n_heads; ++head) {
+      for (int64_t position = row.begin; position < row.end; ++position) {
+        const int64_t token = c.KeyToken(row, position);
+        ExpectQueryMatches<T>(c, row, position, head, z.data() + (token * c.n_heads + head) * c.d_head);
+        if (testing::Test::HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+class AttendTest : public KernelTest {};
+ABLATE_FOR_EACH_ISA(AttendTest);
+
+TEST_P(AttendTest, MatchesFloat64OnRaggedShapes) {
+  for (int32_t d_head : {1, 8, 12, 64, 80}) {
+    for (int32_t n_heads : {1, 3}) {
+      ExpectMatchesFloat64<float>(Ragged<float>(n_heads, d_head));
+      ExpectMatchesFloat64<double>(Ragged<double>(n_heads, d_head));
+    }
+  }
+}
+
+TEST_P(AttendTest, MatchesFloat64On1024Tokens) {
+  Case<float> c{1, 64, {}, 0, {}};
+  c.AddPrompt(1024, {1023, 517});
+  c.Fill(1024);
+  ExpectMatchesFloat64<float>(c);
+}
+
+// The bound above is a worst case; on average the error is held to that of the textbook loop in float32.
+TEST_P(AttendTest, ErrsNoMoreThanTwiceTheFloat32Loop) {
+  Case<float> c{1, 64, {}, 0, {}};
+  c.AddPrompt(512, {});
+  c.Fill(512);
+  const std::vector<float> z = c.Run();
+  const float scale = 1 / std::sqrt(64.0F);
+  double ours = 0, loop = 0;
+  for (int64_t position = 0; position < 512; ++position) {
+    std::vector<float> score(static_cast<size_t>(position) + 1);
+    std::vector<double> exact(score.size());
+    float largest = -kInf<float>, sum = 0;
+    double exact_sum = 0;
+    for (int64_t j = 0; j <= position; ++j) {
+      float s = 0;
+      double e = 0;
+      for (int d = 0; d < 64; ++d) {
+        s += c.Part(position, 0, 0)[d] * c.Part(j, 1, 0)[d];
+        e += static_cast<double>(c.Part(position, 0, 0)[d]) * static_cast<double>(c.Part(j, 1, 0)[d]);
+      }
+      score[static_cast<size_t>(j)] = s * scale;
+      exact[static_cast<size_t>(j)] = std::exp(e / 8);
+      exact_sum += exact[static_cast<size_t>(j)];
+      largest = std::max(largest, s * scale);
+    }
+    for (float& s : score) sum += s = std::exp(s - largest);
+    for (int d = 0; d < 64; ++d) {
+      float naive = 0;
+      double expected = 0;
+      for (int64_t j = 0; j <= position; ++j) {
+        naive += score[static_cast<size_t>(j)] / sum * c.Part(j, 2, 0)[d];
+        expected += exact[static_cast<size_t>(j)] / exact_sum * static_cast<double>(c.Part(j, 2, 0)[d]);
+      }
+      ours += std::pow(static_cast<double>(z[static_cast<size_t>(position * 64 + d)]) - expected, 2);
+      loop += std::pow(static_cast<double>(naive) - expected, 2);
+    }
+  }
+  EXPECT_LE(std::sqrt(ours), 2 * std::sqrt(loop));
+}
+
+template <typename T>
+void ExpectSplitsKeepBits(int32_t d_head) {
+  const Case<T> c = Ragged<T>(3, d_head);
+  const std::vector<T> whole = c.Run();
+  const auto n_tasks = static_cast<int64_t>(c.rows.size()) * c.n_heads;
+  std::mt19937 random(7);
+  for (int64_t most : {int64_t{1}, int64_t{2}, int64_t{5}, int64_t{17}}) {
+    std::vector<std::pair<int64_t, int64_t>> ranges;
+    for (int64_t begin = 0; begin < n_tasks;) {
+      const int64_t end = std::min<int64_t>(n_tasks, begin + 1 + static_cast<int64_t>(random() % most));
+      ranges.emplace_back(begin, end);
+      begin = end;
+    }
+    std::shuffle(ranges.begin(), ranges.end(), random);
+    std::vector<T> z;
+    const AttendArgs<T> args = c.Args(z);
+    for (const auto& [begin, end] : ranges) Attend<T>(args, begin, end);
+    EXPECT_TRUE(SameBits(whole, z)) << "ranges of at most " << most << " tasks, d_head " << d_head;
+  }
+}
+
+TEST_P(AttendTest, AnySplitIntoRangesGivesTheSameBits) {
+  for (int32_t d_head : {1, 8, 12, 64, 80}) {
+    ExpectSplitsKeepBits<float>(d_head);
+    ExpectSplitsKeepBits<double>(d_head);
+  }
+}
+
+// A row from `begin` on whose tokens are the baseline's own: every position as in the baseline.
+template <typename T>
+void ExpectLaterBeginKeepsBits(int32_t n, int32_t d_head) {
+  for (int32_t begin : {1, 2, 5, 6, 31, n - 1}) {
+    if (begin >= n) continue;
+    Case<T> c{2, d_head, {}, 0, {}};
+    c.AddPrompt(n, {begin});
+    c.Fill(static_cast<uint32_t>(n));
+    const int64_t size = int64_t{3} * c.n_heads * d_head;
+    std::copy_n(c.qkv.begin() + begin * size, (n - begin) * size, c.qkv.begin() + n * size);
+    const std::vector<T> z = c.Run();
+    const int64_t width = int64_t{c.n_heads} * d_head;
+    EXPECT_TRUE(SameBits(std::vector<T>(z.begin() + begin * width, z.begin() + n * width),
+                         std::vector<T>(z.begin() + n * width, z.end())))
+        << "from " << begin << " of " << n << ", d_head " << d_head;
+  }
+}
+
+TEST_P(AttendTest, RowFromALaterBeginEqualsTheFullRow) {
+  for (int32_t d_head : {1, 12, 64, 80}) {
+    for (int32_t n : {6, 40, 300}) {
+      ExpectLaterBeginKeepsBits<float>(n, d_head);
+      ExpectLaterBeginKeepsBits<double>(n, d_head);
+    }
+  }
+}
+
+TEST_P(AttendTest, RowAloneEqualsTheRowAmongOthers) {
+  Case<float> many = Ragged<float>(2, 64);
+  const std::vector<float> together = many.Run();
+  const int64_t width = int64_t{2} * 64;
+  for (const AttendRow& row : many.rows) {
+    // Its baseline's tokens before `begin`, then its own.
+    Case<float> alone{2, 64, {}, 0, {}};
+    alone.AddRow(0, row.end, 0);
+    for (int64_t position = 0; position < row.end; ++position) {
+      const float* token = many.Part(many.KeyToken(row, position), 0, 0);
+      alone.qkv.insert(alone.qkv.end(), token, token + 3 * width);
+    }
+    const std::vector<float> z = alone.Run();
+    const auto own = together.begin() + row.first_token * width;
+    EXPECT_TRUE(SameBits(std::vector<float>(own, own + (row.end - row.begin) * width),
+                         std::vector<float>(z.begin() + row.begin * width, z.end())));
+  }
+}
+
+TEST_P(AttendTest, LargeScoresDoNotOverflow) {
+  Case<float> c{1, 64, {}, 0, {}};
+  c.AddPrompt(40, {});
+  c.Fill(3);
+  for (float& x : c.qkv) x *= 30;
+  ExpectMatchesFloat64<float>(c);
+}
+
+// A NaN or an infinity at a position reaches that position and those behind it, and nothing else changes by a bit.
+TEST_P(AttendTest, NanAndInfReachTheFutureOnly) {
+  for (int32_t n : {6, 150}) {
+    for (int32_t bad : {0, 3, n - 1}) {
+      for (int64_t part : {1, 2}) {
+        for (float value : {kNan<float>, kInf<float>}) {
+          Case<float> c{2, 12, {}, 0, {}};
+          c.AddPrompt(n, {0, n / 2});
+          c.Fill(5);
+          const std::vector<float> clean = c.Run();
+          c.Part(n + bad, part, 1)[5] = value;  // the second row's
+          const std::vector<float> z = c.Run();
+          for (int64_t token = 0; token < c.n_tokens; ++token) {
+            for (int64_t i = 0; i < 24; ++i) {
+              const auto at = static_cast<size_t>(token * 24 + i);
+              // A key spoils its whole head, a value its own column.
+              const bool reached = token >= n + bad && token < 2 * n && (part == 1 ? i >= 12 : i == 17);
+              if (!reached) {
+                ASSERT_EQ(z[at], clean[at]) << "token " << token << ", " << i;
+              } else if (part == 2 || std::isnan(value)) {
+                ASSERT_FALSE(std::isfinite(z[at])) << "token " << token << ", " << i;
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(AttendTest, EmptyRangesAndEmptyRowsWriteNothing) {
+  Case<float> c{2, 8, {}, 0, {}};
+  c.AddRow(0, 3, 0);
+  c.AddRow(3, 3, 0);
+  c.Fill(1);
+  std::vector<float> z;
+  const AttendArgs<float> args = c.Args(z);
+  Attend<float>(args, 2, 2);
+  Attend<float>(args, 1, 2);
+  EXPECT_EQ(std::count(z.begin(), z.end(), -77.0F), static_cast<int64_t>(z.size()));
+}
+
+}  // namespace
+}  // namespace ablate::kernels::cpu
