@@ -13,7 +13,10 @@ namespace ablate {
 
 std::vector<ReadoutBlock> ChunkRunner::Run(const Chunk& chunk) {
   at::Tensor x = chunk.first_layer == 0 ? Embed(chunk) : KeptResidual(chunk);  // [N, D]
-  if (chunk.keeps_baselines) kept_ = {.prompt = chunk.baselines.at(0).prompt};
+  if (chunk.keeps_baselines) {
+    kept_ = {};
+    kept_.prompt = chunk.baselines.at(0).prompt;
+  }
   for (const LayerPlan& plan : chunk.layers) {
     if (chunk.keeps_baselines) {
       const Row& baseline = plan.rows.at(0);

@@ -7,12 +7,15 @@
 #include <algorithm>
 #include <fstream>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 
 namespace ablate {
@@ -71,9 +74,9 @@ int64_t AvailableHostBytes() {
   int64_t available = int64_t{1} << 30;
   std::ifstream meminfo("/proc/meminfo");
   for (std::string line; std::getline(meminfo, line);) {
-    std::string_view rest = line;
+    absl::string_view rest = line;
     if (!absl::ConsumePrefix(&rest, "MemAvailable:")) continue;
-    const std::vector<std::string_view> words = absl::StrSplit(rest, ' ', absl::SkipEmpty());
+    const std::vector<absl::string_view> words = absl::StrSplit(rest, ' ', absl::SkipEmpty());
     int64_t kib = 0;
     if (!words.empty() && absl::SimpleAtoi(words[0], &kib)) available = kib * 1024;
   }
@@ -91,10 +94,10 @@ absl::StatusOr<c10::Device> ChooseDevice(std::string_view text) {
     return CheckGpu(0).ok() ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
   }
   int index = 0;
-  std::string_view rest = text;
+  absl::string_view rest(text.data(), text.size());
   if (text != "cuda" && (!absl::ConsumePrefix(&rest, "cuda:") || !absl::SimpleAtoi(rest, &index) || index < 0 ||
                          index > std::numeric_limits<c10::DeviceIndex>::max())) {
-    return absl::InvalidArgumentError(absl::StrCat("device: got '", text, "', expected auto, cpu or cuda:N"));
+    return absl::InvalidArgumentError(absl::StrCat("device: got '", std::string(text), "', expected auto, cpu or cuda:N"));
   }
   if (absl::Status status = CheckGpu(index); !status.ok()) return status;
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int32_t kMaxTopK = 100;
 
-absl::Status OutOfRange(std::string_view field, int64_t value, int64_t begin, int64_t end) {
+absl::Status OutOfRange(const char* field, int64_t value, int64_t begin, int64_t end) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": got ", value, ", expected ", begin, " .. ", end - 1));
 }
 

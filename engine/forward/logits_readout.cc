@@ -1,6 +1,7 @@
 #include "engine/forward/logits_readout.h"
 
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/Parallel.h>
 
 #include <algorithm>

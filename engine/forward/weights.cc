@@ -45,7 +45,7 @@ absl::StatusOr<Weights> LoadWeights(const Checkpoint& checkpoint, const GptConfi
   weights.wte = loader.Load("wte.weight");
   weights.wpe = loader.Load("wpe.weight");
   for (int32_t layer = 0; layer < config.n_layers; ++layer) {
-    const auto load = [&](std::string_view name) { return loader.Load(absl::StrCat("h.", layer, ".", name)); };
+    const auto load = [&](const char* name) { return loader.Load(absl::StrCat("h.", layer, ".", name)); };
     LayerWeights block;
     block.ln_1_weight = load("ln_1.weight");
     block.ln_1_bias = load("ln_1.bias");
