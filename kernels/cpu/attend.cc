@@ -48,9 +48,8 @@ template <typename T>
 void Attend(const AttendArgs<T>& args, int64_t task_begin, int64_t task_end) {
   if (task_begin >= task_end) return;
   int64_t longest = 0;
-  const int64_t n_looked_at = std::min(task_end - task_begin, args.n_rows);
-  for (int64_t i = 0; i < n_looked_at; ++i) {
-    longest = std::max<int64_t>(longest, args.rows[(task_begin + i) % args.n_rows].end);
+  for (int64_t row = task_begin / args.n_heads; row <= (task_end - 1) / args.n_heads; ++row) {
+    longest = std::max<int64_t>(longest, args.rows[row].end);
   }
   Kernels<T>().attend(args, task_begin, task_end, ThreadScratch<T>(longest, args.d_head));
 }

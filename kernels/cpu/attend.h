@@ -31,9 +31,9 @@ struct AttendArgs {
   T* z = nullptr;                   // [N, H, Dh]; only the rows' own tokens are written
 };
 
-// Runs tasks [task_begin, task_end) of the R * H; task t is head t / R of row t % R, so that neighbours in a range
-// share the baseline keys of a head: give each thread a contiguous range. Rows in the order of their prompts are the
-// fastest. Ranges may run at once in several threads.
+// Runs tasks [task_begin, task_end) of the R * H; task t is head t % H of row t / H. Ranges may run at once in several
+// threads. Fast where each is a few long ones and a prompt's rows are neighbours: they then share its baseline's packed
+// keys.
 template <typename T>
 void Attend(const AttendArgs<T>& args, int64_t task_begin, int64_t task_end);
 

@@ -242,17 +242,18 @@ ABLATE_INLINE void AttendQueries(const Head<T>& h, const AttendRow& row) {
   }
 }
 
+// Goes through tasks one by one. The packed buffers hold positions [0, n_baseline) of one head of one baseline, from
+// where the next task goes on if it reads the same.
 template <typename T>
-void AttendTasks(const AttendArgs<T>& args, int64_t task_begin, int64_t task_end, const AttendScratch<T>& scratch) {
-  Head<T> h{args, scratch, -1};
-  // The packed buffers hold positions [0, n_baseline) of this head and baseline; the next row goes on from there.
+struct TaskRunner {
+  Head<T> h;
   int64_t baseline_first = -1;
   int64_t n_baseline = 0;
-  for (int64_t task = task_begin; task < task_end; ++task) {
-    const AttendRow& row = args.rows[task % args.n_rows];
-    if (row.begin >= row.end) continue;
-    if (h.head != task / args.n_rows || baseline_first != row.baseline_first) n_baseline = 0;
-    h.head = task / args.n_rows;
+
+  void Run(const AttendRow& row, int64_t head) {
+    if (row.begin >= row.end) return;
+    if (h.head != head || baseline_first != row.baseline_first) n_baseline = 0;
+    h.head = head;
     baseline_first = row.baseline_first;
     if (n_baseline < row.begin) {
       PackKeys<T>(h, row.baseline_first + n_baseline, n_baseline, row.begin);
@@ -263,6 +264,37 @@ void AttendTasks(const AttendArgs<T>& args, int64_t task_begin, int64_t task_end
     const bool is_baseline = row.first_token == row.baseline_first + row.begin;
     n_baseline = is_baseline ? row.end : row.begin;
     AttendQueries<T>(h, row);
+  }
+};
+
+// Most of what the row reads is its baseline's.
+ABLATE_INLINE bool ReadsMostlyBaseline(const AttendRow& row) {
+  return row.begin > row.end - row.begin;
+}
+
+// Row by row, whose tokens then stay in the cache for all heads; but neighbours that mostly read one baseline head by
+// head, so that its keys are packed once for all of them.
+template <typename T>
+void AttendTasks(const AttendArgs<T>& args, int64_t task_begin, int64_t task_end, const AttendScratch<T>& scratch) {
+  TaskRunner<T> runner{{args, scratch, -1}};
+  const int64_t n_heads = args.n_heads;
+  for (int64_t task = task_begin; task < task_end;) {
+    const int64_t row = task / n_heads;
+    const int64_t head = task % n_heads;
+    int64_t run_end = row;
+    while ((run_end + 1) * n_heads <= task_end && ReadsMostlyBaseline(args.rows[run_end]) &&
+           args.rows[run_end].baseline_first == args.rows[row].baseline_first) {
+      ++run_end;
+    }
+    if (head != 0 || run_end < row + 2) {
+      runner.Run(args.rows[row], head);
+      ++task;
+      continue;
+    }
+    for (int64_t every_head = 0; every_head < n_heads; ++every_head) {
+      for (int64_t r = row; r < run_end; ++r) runner.Run(args.rows[r], every_head);
+    }
+    task = run_end * n_heads;
   }
 }
 

@@ -291,7 +291,7 @@ TEST_P(AttendTest, EmptyRangesAndEmptyRowsWriteNothing) {
   std::vector<float> z;
   const AttendArgs<float> args = c.Args(z);
   Attend<float>(args, 2, 2);
-  Attend<float>(args, 1, 2);
+  Attend<float>(args, 2, 4);
   EXPECT_EQ(std::count(z.begin(), z.end(), -77.0F), static_cast<int64_t>(z.size()));
 }
 

@@ -20,7 +20,7 @@ double Reference(double x) {
 template <typename T>
 double Tolerance(double x) {
   const double u = 0.79788456080286535588 * (x + 0.044715 * x * x * x);
-  return kUnit<T> * (6 * std::abs(u) + 6) * std::abs(Reference(x)) + std::abs(x) * std::exp(-88.0);
+  return kUnit<T> * (6 * std::abs(u) + 6) * std::abs(Reference(x)) + 2 * std::abs(x) * std::exp(-88.0);
 }
 
 template <typename T>
