@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,11 +34,12 @@ enum class Dtype {
 };
 
 std::string_view Name(Dtype dtype);  // as in the file: `BF16`
+std::optional<Dtype> ParseDtype(std::string_view name);
 int64_t SizeInBytes(Dtype dtype);
 
 // Does not own its bytes. They may lie at any address: elements need not be aligned.
 struct TensorView {
-  // As in the file, `transformer.` prefix included.
+  // As in the file, `transformer.` prefix included. Printable: the parser refuses control bytes.
   std::string name;
   // Path of the file that holds it, for messages.
   std::string file;

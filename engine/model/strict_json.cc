@@ -1,0 +1,101 @@
+#include "engine/model/strict_json.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace ablate {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMaxDepth = 32;
+constexpr size_t kMaxQuotedBytes = 100;
+
+// Keeps no values: it only looks for what the tree parser would swallow. Returning false stops the parser.
+class Checker : public nlohmann::json_sax<json> {
+ public:
+  const std::string& error() const { return error_; }
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override { return Enter(); }
+  bool end_object() override { return Leave(); }
+  bool start_array(std::size_t) override { return Enter(); }
+  bool end_array() override { return Leave(); }
+
+  bool key(string_t& name) override {
+    if (keys_.back().insert(name).second) return true;
+    error_ = absl::StrCat("key ", Quote(std::string_view(name)), " appears twice in one object, expected once");
+    return false;
+  }
+
+  bool parse_error(std::size_t position, const std::string& token, const json::exception&) override {
+    error_ = absl::StrCat("not valid JSON at byte ", position, ", near ", Quote(std::string_view(token)));
+    return false;
+  }
+
+ private:
+  bool Enter() {
+    if (keys_.size() == kMaxDepth) {
+      error_ = absl::StrCat("JSON nested deeper than ", kMaxDepth, " levels");
+      return false;
+    }
+    keys_.emplace_back();
+    return true;
+  }
+
+  bool Leave() {
+    keys_.pop_back();
+    return true;
+  }
+
+  // One set for each open object or array.
+  std::vector<std::unordered_set<std::string>> keys_;
+  std::string error_;
+};
+
+}  // namespace
+
+std::string Quote(std::string_view text) {
+  const bool cut = text.size() > kMaxQuotedBytes;
+  if (cut) {
+    size_t end = kMaxQuotedBytes;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // not inside a character
+    text = text.substr(0, end);
+  }
+  return absl::StrCat("`", absl::Utf8SafeCHexEscape(absl::string_view(text.data(), text.size())), cut ? "...`" : "`");
+}
+
+std::string Quote(const json& value) {
+  return Quote(std::string_view(value.dump(-1, ' ', false, json::error_handler_t::replace)));
+}
+
+absl::StatusOr<json> ParseStrictJson(std::string_view text, std::string_view where) {
+  const absl::string_view prefix(where.data(), where.size());
+  const size_t nul = text.find('\0');
+  if (nul != std::string_view::npos) {
+    return absl::InvalidArgumentError(absl::StrCat(prefix, ": not valid JSON, a NUL byte at byte ", nul));
+  }
+  Checker checker;
+  if (!json::sax_parse(text, &checker)) {
+    return absl::InvalidArgumentError(absl::StrCat(prefix, ": ", checker.error()));
+  }
+  json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!value.is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(prefix, ": a JSON ", value.type_name(), " came, expected a JSON object"));
+  }
+  return value;
+}
+
+}  // namespace ablate
