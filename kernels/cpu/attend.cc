@@ -10,8 +10,8 @@
 namespace ablate::kernels::cpu {
 namespace {
 
-// At least every instruction set's tile of keys, vector and group of queries.
-constexpr int64_t kTileMax = 64;
+// Multiples of every instruction set's tile of keys and vector, and the largest group of queries.
+constexpr int64_t kTokensMultiple = 64;
 constexpr int64_t kLanesMax = 16;
 constexpr int64_t kQueriesMax = 6;
 
@@ -23,7 +23,7 @@ int64_t RoundUp(int64_t n, int64_t multiple) {
 template <typename T>
 AttendScratch<T> ThreadScratch(int64_t longest, int64_t d_head) {
   thread_local std::vector<T> memory;
-  const int64_t tokens = RoundUp(longest, kTileMax);
+  const int64_t tokens = RoundUp(longest, kTokensMultiple);
   const int64_t d_padded = RoundUp(d_head, kLanesMax);
   // An odd number of cache lines, so that the queries' rows do not fall into the same sets of the cache.
   const int64_t score_stride = tokens + kLanesMax;

@@ -1,6 +1,6 @@
 // How attend runs one head of one row:
 //
-//   pack     keys, transposed in tiles of kTile:  K^T [tiles][Dh][kTile]; values [T, Dp], Dp = Dh rounded up to whole
+//   pack     keys, transposed by vectors: K^T [T / lanes][Dh][lanes]; values [T, Dp], Dp = Dh rounded up to whole
 //   vectors for each group of kQueries neighbouring positions:
 //     scores    S[q][j] = scale * q . k_j     lanes are keys; the sum over Dh is one chain in order, q's broadcast
 //     softmax   p = exp(s - max), sum         lanes are keys, j mod lanes
@@ -20,9 +20,6 @@ namespace ablate::kernels::cpu::ABLATE_ISA {
 inline constexpr int64_t kKeyBlock = 128;
 
 template <typename T>
-inline constexpr int64_t kTile = int64_t{kTileVectors} * kLanes<T>;
-
-template <typename T>
 struct Head {
   const AttendArgs<T>& args;
   AttendScratch<T> scratch;
@@ -36,14 +33,42 @@ struct Head {
   }
 };
 
-// Four keys at a time, so that a line of K^T is written by fours.
+typedef float Four __attribute__((vector_size(16)));
+typedef int32_t FourIndices __attribute__((vector_size(16)));
+
+// Elements d .. d + 3 of four keys to four lanes of K^T.
+ABLATE_INLINE void TransposeFour(const float* const key[4], int64_t d, float* column, int64_t stride) {
+  Four row[4];
+  for (int i = 0; i < 4; ++i) memcpy(&row[i], key[i] + d, sizeof(Four));
+  const FourIndices low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
+  const Four a = __builtin_shuffle(row[0], row[1], low), b = __builtin_shuffle(row[2], row[3], low);
+  const Four c = __builtin_shuffle(row[0], row[1], high), e = __builtin_shuffle(row[2], row[3], high);
+  const Four out[4] = {__builtin_shuffle(a, b, first), __builtin_shuffle(a, b, second), __builtin_shuffle(c, e, first),
+                       __builtin_shuffle(c, e, second)};
+  for (int i = 0; i < 4; ++i) memcpy(column + (d + i) * stride, &out[i], sizeof(Four));
+}
+
 template <typename T>
 ABLATE_INLINE void PackKeys(const Head<T>& h, int64_t first_token, int64_t begin, int64_t end) {
+  constexpr int64_t kStride = kLanes<T>;
   const int64_t d_head = h.args.d_head;
   for (int64_t j = begin; j < end; ++j) {
     const T* key = h.part(first_token + j - begin, 1);
-    T* column = h.scratch.keys + j / kTile<T> * kTile<T> * d_head + j % kTile<T>;
-    for (int64_t d = 0; d < d_head; ++d) column[d * kTile<T>] = key[d];
+    T* column = h.scratch.keys + j / kStride * kStride * d_head + j % kStride;
+    int64_t d = 0;
+    if constexpr (sizeof(T) == 4) {
+      if (j % 4 == 0 && j + 4 <= end) {
+        const int64_t next = h.token_stride();
+        const T* const keys[4] = {key, key + next, key + 2 * next, key + 3 * next};
+        for (; d + 4 <= d_head; d += 4) TransposeFour(keys, d, column, kStride);
+        for (; d < d_head; ++d) {
+          for (int i = 0; i < 4; ++i) column[d * kStride + i] = keys[i][d];
+        }
+        j += 3;
+        continue;
+      }
+    }
+    for (; d < d_head; ++d) column[d * kStride] = key[d];
   }
 }
 
@@ -68,7 +93,7 @@ ABLATE_INLINE void ScoreTile(const T* query, int64_t query_stride, const T* tile
   for (int64_t d = 0; d < d_head; ++d) {
     Vector<T> keys[K];
 #pragma GCC unroll 8
-    for (int k = 0; k < K; ++k) keys[k] = Load<T>(tile + d * kTile<T> + k * kLanes<T>);
+    for (int k = 0; k < K; ++k) keys[k] = Load<T>(tile + (k * d_head + d) * kLanes<T>);
 #pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
       const Vector<T> broadcast = Set<T>(query[q * query_stride + d]);

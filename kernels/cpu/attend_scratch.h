@@ -5,10 +5,11 @@
 
 namespace ablate::kernels::cpu {
 
-// Contents need no initial value other than that they are readable. T_up: the longest row, rounded up to kTileMax.
+// Contents need no initial value other than that they are readable. T_up: the longest row, rounded up to
+// kTokensMultiple.
 template <typename T>
 struct AttendScratch {
-  T* keys = nullptr;         // [T_up / tile][Dh][tile]
+  T* keys = nullptr;         // [T_up / lanes][Dh][lanes]
   T* values = nullptr;       // [T_up, Dh rounded up to whole vectors]
   T* scores = nullptr;       // [queries of a group, score_stride]
   T* z = nullptr;            // [queries of a group, Dh rounded up]
