@@ -1,0 +1,1 @@
+run_clean() { rm -rf "$root/build"; }

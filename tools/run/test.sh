@@ -1,0 +1,20 @@
+# Every test: CTest's (C++), then pytest's.
+. tools/run/build.sh
+
+run_test() {
+  local ctest_args=()
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      -h | --help) echo "usage: ./run test [CTEST_ARGS...] [-- PYTEST_ARGS...]"; return ;;
+      --) shift; break ;;
+      *) ctest_args+=("$1"); shift ;;
+    esac
+  done
+  run_build
+  local failed=0
+  say "C++ tests"
+  ctest --test-dir "$build_dir" --output-on-failure -j "$(nproc)" ${ctest_args[@]+"${ctest_args[@]}"} || failed=1
+  say "Python tests"
+  ABLATE_BUILD_DIR=$build_dir "$venv/bin/python" -m pytest tests "$@" || failed=1
+  return $failed
+}
