@@ -1,11 +1,11 @@
 // fan_out: the custom kernel at the heart of the service. From the N packed tokens of a layer it makes the M outgoing
 // ones:
 //
-//   x_out[m]      = x[source_token[m]] + bias                                     [D]
-//   z_out[m, h]   = z[source_token[m], h]                                         [Dh] where no edit applies
-//                 = scale * z[s, h] + table[entry + stride * position[m]]         where an edit of row[m] and head h
-//                 covers position[m];
-//                   s = source_token[m], or source_first + position[m] (resample: another prompt's baseline row)
+//   x_out[m]    = x[source_token[m]] + bias                          [D]
+//   z_out[m, h] = z[source_token[m], h]                              [Dh] where no edit applies
+//               = scale * z[s, h] + table[entry + stride * position[m]]
+//                 where an edit of row[m] and head h covers position[m];
+//                 s = source_token[m], or source_first + position[m] (resample: another prompt's baseline row)
 //
 // Where scale is 0, z is not read: a NaN or Inf in it does not survive its ablation. Of several edits that cover the
 // same head and position, the last in the row's list counts (they do not compose). Product and sum are rounded one by

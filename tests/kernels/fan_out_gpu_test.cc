@@ -1,0 +1,163 @@
+// fan_out on a GPU against the reference, on the same problems as on the host, bit for bit. Skipped where no GPU can be
+// used; what needs none runs everywhere.
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kernels/fan_out_launch.h"
+#include "kernels/fan_out_reference.h"
+#include "tests/kernels/fan_out_cases.h"
+
+namespace ablate::kernels {
+namespace {
+
+void AssertCuda(cudaError_t error, const char* call) {
+  ASSERT_EQ(error, cudaSuccess) << call << ": " << cudaGetErrorString(error);
+}
+
+#define ASSERT_CUDA(call) ASSERT_NO_FATAL_FAILURE(AssertCuda((call), #call))
+
+// A copy of host memory on the device, freed with it.
+template <typename T>
+class DeviceCopy {
+ public:
+  DeviceCopy(const std::vector<T>& host, cudaStream_t stream) : size_(host.size()) {
+    // Never null, as a std::vector may be.
+    error_ = cudaMalloc(&data_, size_ * sizeof(T) + 16);
+    if (error_ == cudaSuccess) {
+      error_ = cudaMemcpyAsync(data_, host.data(), size_ * sizeof(T), cudaMemcpyHostToDevice, stream);
+    }
+  }
+  DeviceCopy(const DeviceCopy&) = delete;
+  DeviceCopy& operator=(const DeviceCopy&) = delete;
+  ~DeviceCopy() { cudaFree(data_); }
+
+  T* data() { return static_cast<T*>(data_); }
+  cudaError_t error() const { return error_; }
+  // Waits for the stream.
+  cudaError_t CopyBack(std::vector<T>& host, cudaStream_t stream) const {
+    const cudaError_t error = cudaMemcpyAsync(host.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost, stream);
+    return error == cudaSuccess ? cudaStreamSynchronize(stream) : error;
+  }
+
+ private:
+  size_t size_;
+  void* data_ = nullptr;
+  cudaError_t error_ = cudaSuccess;
+};
+
+// A problem's arguments in device memory, at the same offsets from 16 bytes.
+template <typename T>
+struct DeviceProblem {
+  DeviceProblem(FanOutProblem<T>& problem, cudaStream_t stream)
+      : x(problem.x.all, stream),
+        z(problem.z.all, stream),
+        bias(problem.bias.all, stream),
+        table(problem.table.all, stream),
+        x_out(problem.x_out.all, stream),
+        z_out(problem.z_out.all, stream),
+        source_token(problem.source_token, stream),
+        position(problem.position, stream),
+        row(problem.row, stream),
+        row_edit_begin(problem.row_edit_begin, stream),
+        edits(problem.edits, stream),
+        args(problem.Args()) {
+    args.x = x.data() + problem.x.begin;
+    args.z = z.data() + problem.z.begin;
+    args.bias = bias.data() + problem.bias.begin;
+    args.table = table.data() + problem.table.begin;
+    args.x_out = x_out.data() + problem.x_out.begin;
+    args.z_out = z_out.data() + problem.z_out.begin;
+    args.source_token = source_token.data();
+    args.position = position.data();
+    args.row = row.data();
+    args.row_edit_begin = row_edit_begin.data();
+    args.edits = edits.data();
+  }
+  cudaError_t error() const {
+    for (const cudaError_t e :
+         {x.error(), z.error(), bias.error(), table.error(), x_out.error(), z_out.error(), source_token.error(),
+          position.error(), row.error(), row_edit_begin.error(), edits.error()}) {
+      if (e != cudaSuccess) return e;
+    }
+    return cudaSuccess;
+  }
+
+  DeviceCopy<T> x, z, bias, table, x_out, z_out;
+  DeviceCopy<int32_t> source_token, position, row, row_edit_begin;
+  DeviceCopy<HeadEdit> edits;
+  FanOutArgs<T> args;
+};
+
+template <typename T>
+class FanOutGpuTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    int devices = 0;
+    const cudaError_t error = cudaGetDeviceCount(&devices);
+    if (error != cudaSuccess || devices == 0) {
+      GTEST_SKIP() << "no GPU can be used here (" << cudaGetErrorString(error) << "): the kernel is compiled, not run";
+    }
+    ASSERT_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  }
+  void TearDown() override {
+    if (stream_ != nullptr) ASSERT_CUDA(cudaStreamDestroy(stream_));
+  }
+
+  cudaStream_t stream_ = nullptr;
+};
+using ElementTypes = testing::Types<float, double>;
+TYPED_TEST_SUITE(FanOutGpuTest, ElementTypes);
+
+TYPED_TEST(FanOutGpuTest, EqualsReference) {
+  ForEachFanOutProblem<TypeParam>(FanOutValues::kReal, [&](FanOutProblem<TypeParam>& problem) {
+    FanOutProblem<TypeParam> expected = problem;
+    FanOutReference(expected.Args());
+    DeviceProblem<TypeParam> device(problem, this->stream_);
+    ASSERT_CUDA(device.error());
+    ASSERT_CUDA(FanOut(device.args, this->stream_));
+    ASSERT_CUDA(device.x_out.CopyBack(problem.x_out.all, this->stream_));
+    ASSERT_CUDA(device.z_out.CopyBack(problem.z_out.all, this->stream_));
+    EXPECT_TRUE(SameBits(problem.x_out, expected.x_out));
+    EXPECT_TRUE(SameBits(problem.z_out, expected.z_out));
+  });
+}
+
+// A launch goes to the given stream and to no other, or it could not be captured.
+TYPED_TEST(FanOutGpuTest, CanBeCapturedInAGraph) {
+  FanOutProblem<TypeParam> problem({17, 33, 12, 64}, FanOutEdits::kMany, 0, FanOutValues::kReal);
+  FanOutProblem<TypeParam> expected = problem;
+  FanOutReference(expected.Args());
+  DeviceProblem<TypeParam> device(problem, this->stream_);
+  ASSERT_CUDA(device.error());
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  size_t nodes = 0;
+  ASSERT_CUDA(cudaStreamBeginCapture(this->stream_, cudaStreamCaptureModeGlobal));
+  ASSERT_CUDA(FanOut(device.args, this->stream_));
+  ASSERT_CUDA(cudaStreamEndCapture(this->stream_, &graph));
+  ASSERT_CUDA(cudaGraphGetNodes(graph, nullptr, &nodes));
+  EXPECT_EQ(nodes, 1U) << "one launch a layer";
+  ASSERT_CUDA(cudaGraphInstantiate(&executable, graph, 0));
+  ASSERT_CUDA(cudaGraphLaunch(executable, this->stream_));
+  ASSERT_CUDA(device.z_out.CopyBack(problem.z_out.all, this->stream_));
+  EXPECT_TRUE(SameBits(problem.z_out, expected.z_out));
+  ASSERT_CUDA(cudaGraphExecDestroy(executable));
+  ASSERT_CUDA(cudaGraphDestroy(graph));
+}
+
+TEST(FanOutLaunchTest, RefusesBadArgumentsWithoutTouchingADevice) {
+  EXPECT_EQ(FanOut(FanOutArgs<float>{.n_tokens_out = 3, .n_heads = 2, .d_head = 4}, nullptr), cudaErrorInvalidValue);
+  EXPECT_EQ(FanOut(FanOutArgs<double>{.n_tokens_out = -1, .n_heads = 2, .d_head = 4}, nullptr), cudaErrorInvalidValue);
+  EXPECT_EQ(FanOut(FanOutArgs<float>{}, nullptr), cudaErrorInvalidValue);
+}
+
+TEST(FanOutLaunchTest, NoTokensIsNoLaunch) {
+  EXPECT_EQ(FanOut(FanOutArgs<float>{.n_heads = 2, .d_head = 4}, nullptr), cudaSuccess);
+  EXPECT_EQ(FanOut(FanOutArgs<double>{.n_heads = 2, .d_head = 4}, nullptr), cudaSuccess);
+}
+
+}  // namespace
+}  // namespace ablate::kernels
