@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -103,7 +104,7 @@ absl::StatusOr<std::vector<TensorView>> ReadShards(const std::string& model_dir,
   if (!map.ok()) return map.status();
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : *map) shards.insert(shard);
-  std::vector<TensorView> tensors;
+  // All are opened before any is read, so that a shard that is missing is what the error tells.
   for (const std::string& shard : shards) {
     absl::StatusOr<MappedFile> file = MappedFile::Open(absl::StrCat(model_dir, "/", shard));
     if (!file.ok()) {
@@ -111,11 +112,15 @@ absl::StatusOr<std::vector<TensorView>> ReadShards(const std::string& model_dir,
                           absl::StrCat(file.status().message(), "; expected a shard, as ", index.path(), " says"));
     }
     files.push_back(*std::move(file));
-    absl::StatusOr<Safetensors> parsed = ParseSafetensors(files.back().bytes(), files.back().path());
+  }
+  std::vector<TensorView> tensors;
+  auto file = files.begin();
+  for (const std::string& shard : shards) {
+    absl::StatusOr<Safetensors> parsed = ParseSafetensors(file->bytes(), file->path());
     if (!parsed.ok()) return parsed.status();
-    absl::Status status = CheckShard(*parsed, shard, files.back().path(), *map, index.path());
-    if (!status.ok()) return status;
+    if (absl::Status status = CheckShard(*parsed, shard, file->path(), *map, index.path()); !status.ok()) return status;
     std::move(parsed->tensors.begin(), parsed->tensors.end(), std::back_inserter(tensors));
+    ++file;
   }
   return tensors;
 }

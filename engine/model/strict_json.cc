@@ -1,11 +1,9 @@
 #include "engine/model/strict_json.h"
 
-#include <algorithm>
 #include <unordered_set>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 namespace ablate {
@@ -15,6 +13,10 @@ using nlohmann::json;
 
 constexpr size_t kMaxDepth = 32;
 constexpr size_t kMaxQuotedBytes = 100;
+
+std::string Backquoted(const std::string& text) {
+  return absl::StrCat("`", text.substr(0, kMaxQuotedBytes), text.size() > kMaxQuotedBytes ? "...`" : "`");
+}
 
 // Keeps no values: it only looks for what the tree parser would swallow. Returning false stops the parser.
 class Checker : public nlohmann::json_sax<json> {
@@ -67,17 +69,12 @@ class Checker : public nlohmann::json_sax<json> {
 }  // namespace
 
 std::string Quote(std::string_view text) {
-  const bool cut = text.size() > kMaxQuotedBytes;
-  if (cut) {
-    size_t end = kMaxQuotedBytes;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // not inside a character
-    text = text.substr(0, end);
-  }
-  return absl::StrCat("`", absl::Utf8SafeCHexEscape(absl::string_view(text.data(), text.size())), cut ? "...`" : "`");
+  std::string escaped = json(text).dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+  return Backquoted(escaped.substr(1, escaped.size() - 2));
 }
 
 std::string Quote(const json& value) {
-  return Quote(std::string_view(value.dump(-1, ' ', false, json::error_handler_t::replace)));
+  return Backquoted(value.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace));
 }
 
 absl::StatusOr<json> ParseStrictJson(std::string_view text, std::string_view where) {

@@ -14,9 +14,10 @@ namespace ablate {
 // values nested deeper than 32: a parsed tree never needs more stack than that to walk or to destroy.
 absl::StatusOr<nlohmann::json> ParseStrictJson(std::string_view text, std::string_view where);
 
-// `text` between backquotes, control bytes escaped, cut after 100 bytes: fit for a message whatever a file says.
+// `text` between backquotes, escaped as in JSON to printable ASCII and cut after 100 bytes: fit for a message whatever
+// a file says.
 std::string Quote(std::string_view text);
-// A JSON value as Quote shows it.
+// The same for a JSON value as it stands in a file.
 std::string Quote(const nlohmann::json& value);
 
 }  // namespace ablate
