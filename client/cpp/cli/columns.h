@@ -1,0 +1,30 @@
+// The one list of columns that JSONL and CSV write. Names are docs/design.md's; a column with a field of the same name
+// in RowBlock takes its values from there, the others are computed here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "ablation/v1/scan.pb.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "client/cpp/cli/block_rows.h"
+
+namespace ablate::cli {
+
+// A column that is absent for a row (no target was set, say) is monostate: null in JSONL, empty in CSV.
+using Cell = std::variant<std::monostate, bool, int64_t, double, std::string>;
+
+struct Column {
+  absl::string_view name;
+  Cell (*value)(const Column& column, const ablation::v1::Manifest& manifest, const Row& row);
+};
+
+// In the order in which they are written; `top_k`, which holds several values a row, follows them.
+absl::Span<const Column> Columns();
+
+// `baseline`, or the variant's label, e.g. `L5H3`.
+std::string VariantLabel(const ablation::v1::Manifest& manifest, int32_t variant);
+
+}  // namespace ablate::cli

@@ -1,0 +1,24 @@
+// What a subcommand of `ablate` is to main.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+
+namespace CLI {
+class App;
+}
+
+namespace ablate::cli {
+
+// Runs the command after a successful parse.
+using Command = std::function<absl::Status()>;
+
+// Each adds its subcommand to `app` and returns how to run it.
+Command AddScanCommand(CLI::App* app);
+Command AddTokenizeCommand(CLI::App* app);
+Command AddDescribeCommand(CLI::App* app);
+Command AddHealthCommand(CLI::App* app);
+
+}  // namespace ablate::cli

@@ -1,0 +1,46 @@
+#include "client/cpp/cli/common_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace ablate::cli {
+
+void AddCommonOptions(CLI::App* command, CommonOptions* options, const std::string& default_timeout) {
+  constexpr char kServer[] = "Where the service is";
+  auto* server = command->add_option("--server", options->server,
+                                     "host:port or unix:/path (default: $ABLATE_SERVER, else 127.0.0.1:50051)");
+  auto* local = command->add_flag("--local", options->local, "Start an `ablated` for this command only; needs --model");
+  auto* model =
+      command->add_option("--model", options->model, "Model folder in Hugging Face's GPT-2 layout (with --local)");
+  auto* device = command->add_option("--device", options->device, "auto, cpu or cuda:N (with --local)");
+  auto* precision = command->add_option("--precision", options->precision, "float32 or float64 (with --local)");
+  auto* threads =
+      command->add_option("--threads", options->threads, "CPU threads (with --local)")->check(CLI::Range(1, 4096));
+  auto* start = command->add_option("--start-timeout", options->start_timeout,
+                                    "How long the local server may take to be ready (default: 2m)");
+  local->needs(model)->excludes(server);
+  for (auto* option : {server, local, model, device, precision, threads, start}) {
+    option->group(kServer);
+    if (option != server && option != local) option->needs(local);
+  }
+  command->add_option(
+      "--timeout", options->timeout,
+      absl::StrCat("Longest time for the call: 30s, 500ms, 2m, or seconds (default: ", default_timeout, ")"));
+}
+
+absl::StatusOr<absl::Duration> ParseTimeout(const std::string& option, const std::string& text) {
+  absl::Duration duration;
+  double seconds = 0;
+  if (absl::SimpleAtod(text, &seconds)) {
+    duration = absl::Seconds(seconds);
+  } else if (!absl::ParseDuration(text, &duration)) {
+    duration = absl::ZeroDuration();
+  }
+  if (duration > absl::ZeroDuration() && duration < absl::InfiniteDuration()) return duration;
+  return absl::InvalidArgumentError(
+      absl::StrCat(option, " `", text, "`: expected a time over 0 such as 30s, 500ms, 2m, or a number of seconds"));
+}
+
+}  // namespace ablate::cli

@@ -1,0 +1,28 @@
+#include "client/cpp/cli/exit_code.h"
+
+#include "client/cpp/errors.h"
+
+namespace ablate::cli {
+
+int ExitCode(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return kExitOk;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return kExitUsage;
+    case absl::StatusCode::kUnavailable:
+      return kExitUnavailable;
+    case absl::StatusCode::kResourceExhausted:
+      // A full queue empties; a request that is too large stays too large.
+      return client::RetryDelay(status) ? kExitUnavailable : kExitFailed;
+    case absl::StatusCode::kDeadlineExceeded:
+      return kExitDeadline;
+    case absl::StatusCode::kCancelled:
+      return kExitInterrupted;
+    default:
+      return kExitFailed;
+  }
+}
+
+}  // namespace ablate::cli

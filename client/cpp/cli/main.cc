@@ -1,0 +1,49 @@
+// `ablate`: the command-line client.
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/cli/command.h"
+#include "client/cpp/cli/exit_code.h"
+
+namespace {
+
+constexpr char kDescription[] =
+    "ablate: what does each attention head of a GPT-2 do to a prediction?\n"
+    "A client for the service `ablated`.";
+
+constexpr char kFooter[] =
+    "Example:\n"
+    "  ablate scan --prompt 'Berlin is the capital of' --target ' Germany' --contrast ' France'\n"
+    "`ablate COMMAND --help` explains each command.\n\n";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using ablate::cli::Command;
+  // A reader that closed the pipe is a write error like any other, after which files and servers are cleaned up.
+  signal(SIGPIPE, SIG_IGN);
+  CLI::App app(kDescription, "ablate");
+  app.set_version_flag("--version", "ablate " ABLATE_VERSION);
+  app.require_subcommand(1);
+  app.footer(absl::StrCat(kFooter, ablate::cli::kExitCodesHelp));
+  std::vector<std::pair<const char*, Command>> commands = {{"scan", ablate::cli::AddScanCommand(&app)},
+                                                           {"tokenize", ablate::cli::AddTokenizeCommand(&app)},
+                                                           {"describe", ablate::cli::AddDescribeCommand(&app)},
+                                                           {"health", ablate::cli::AddHealthCommand(&app)}};
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? ablate::cli::kExitOk : ablate::cli::kExitUsage;
+  }
+  for (const auto& [name, run] : commands) {
+    if (!app.got_subcommand(name)) continue;
+    const absl::Status status = run();
+    if (!status.ok()) std::cerr << "ablate: " << status.message() << "\n";
+    return ablate::cli::ExitCode(status);
+  }
+  return ablate::cli::kExitUsage;
+}

@@ -1,0 +1,148 @@
+#include "client/cpp/client.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "client/cpp/errors.h"
+#include "client/cpp/stream_check.h"
+
+namespace ablate::client {
+namespace {
+
+bool HasScheme(absl::string_view address) {
+  for (absl::string_view scheme : {"unix:", "unix-abstract:", "ipv4:", "ipv6:", "dns:"}) {
+    if (absl::StartsWith(address, scheme)) return address.size() > scheme.size();
+  }
+  return false;
+}
+
+absl::Status CheckAddress(absl::string_view address) {
+  if (HasScheme(address)) return absl::OkStatus();
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  const bool good = colon != absl::string_view::npos && colon > 0 &&
+                    absl::SimpleAtoi(address.substr(colon + 1), &port) && port > 0 && port < 65536;
+  if (good) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("server address `", address, "`: expected host:port with a port of 1 to 65535, or unix:/path"));
+}
+
+// A proxy set for the outside world must not stand between us and this machine.
+bool IsLocal(absl::string_view address) {
+  return absl::StartsWith(address, "unix") || absl::StartsWith(address, "127.") || absl::StartsWith(address, "[::1]") ||
+         absl::StartsWith(address, "localhost:");
+}
+
+// One call's context, deadline and cancellation.
+class Call {
+ public:
+  explicit Call(const CallOptions& options)
+      : options_(options), registration_(options.cancellation, [this] { context_.TryCancel(); }) {
+    if (options.timeout != absl::InfiniteDuration()) {
+      context_.set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
+    }
+  }
+
+  grpc::ClientContext* context() { return &context_; }
+
+  absl::Status Result(const grpc::Status& status, absl::string_view address) const {
+    if (status.ok()) return absl::OkStatus();
+    if (options_.cancellation != nullptr && options_.cancellation->cancelled()) {
+      return absl::CancelledError("interrupted");
+    }
+    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && options_.timeout != absl::InfiniteDuration()) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("not done within the timeout of ", absl::FormatDuration(options_.timeout)));
+    }
+    return FromGrpc(status, address);
+  }
+
+ private:
+  const CallOptions options_;
+  grpc::ClientContext context_;
+  const Cancellation::Registration registration_;
+};
+
+absl::Status Dispatch(v1::AblateResponse& response, const ScanHandlers& handlers, v1::Completion& completion) {
+  if (response.has_manifest() && handlers.on_manifest) return handlers.on_manifest(response.manifest());
+  if (response.has_block() && handlers.on_block) return handlers.on_block(std::move(*response.mutable_block()));
+  if (response.has_completion()) completion = response.completion();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Client::Client(std::string address, std::shared_ptr<grpc::Channel> channel)
+    : address_(std::move(address)),
+      ablation_(v1::AblationService::NewStub(channel)),
+      health_(grpc::health::v1::Health::NewStub(channel)) {}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& address) {
+  if (auto status = CheckAddress(address); !status.ok()) return status;
+  grpc::ChannelArguments arguments;
+  // A manifest of 100,000 prompts is larger than gRPC's default of 4 MB.
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetUserAgentPrefix("ablate/" ABLATE_VERSION);
+  if (IsLocal(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return std::unique_ptr<Client>(new Client(address, std::move(channel)));
+}
+
+absl::StatusOr<v1::Completion> Client::Scan(const v1::AblateRequest& request, const ScanHandlers& handlers,
+                                            const CallOptions& options) {
+  Call call(options);
+  StreamCheck check(request.prompts_size(), request.readout().top_k());
+  v1::Completion completion;
+  v1::AblateResponse response;
+  absl::Status status;
+  auto reader = ablation_->Ablate(call.context(), request);
+  while (status.ok() && reader->Read(&response)) {
+    status = check.Take(response);
+    if (status.ok()) status = Dispatch(response, handlers, completion);
+  }
+  if (!status.ok()) {
+    call.context()->TryCancel();
+    while (reader->Read(&response)) continue;
+    reader->Finish();
+    return status;
+  }
+  if (status = call.Result(reader->Finish(), address_); !status.ok()) return status;
+  if (status = check.End(); !status.ok()) return status;
+  return completion;
+}
+
+absl::StatusOr<v1::TokenizeResponse> Client::Tokenize(const v1::TokenizeRequest& request, const CallOptions& options) {
+  Call call(options);
+  v1::TokenizeResponse response;
+  if (auto status = call.Result(ablation_->Tokenize(call.context(), request, &response), address_); !status.ok()) {
+    return status;
+  }
+  if (response.texts_size() != request.texts_size()) {
+    return absl::InternalError(absl::StrCat("the server broke the contract: it tokenised ", response.texts_size(),
+                                            " of ", request.texts_size(), " texts"));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::DescribeModelResponse> Client::Describe(const CallOptions& options) {
+  Call call(options);
+  v1::DescribeModelResponse response;
+  if (auto status = call.Result(ablation_->DescribeModel(call.context(), {}, &response), address_); !status.ok()) {
+    return status;
+  }
+  return response;
+}
+
+absl::StatusOr<grpc::health::v1::HealthCheckResponse::ServingStatus> Client::Health(const CallOptions& options) {
+  Call call(options);
+  grpc::health::v1::HealthCheckResponse response;
+  if (auto status = call.Result(health_->Check(call.context(), {}, &response), address_); !status.ok()) return status;
+  return response.status();
+}
+
+}  // namespace ablate::client

@@ -1,0 +1,63 @@
+// The client library: one connection to an `ablated`.
+//
+//   auto client = Client::Connect("127.0.0.1:50051");
+//   auto completion = (*client)->Scan(request, {.on_block = [](v1::RowBlock block) { ... }}, {});
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "ablation/v1/service.grpc.pb.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/cpp/cancellation.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace ablate::client {
+
+namespace v1 = ::ablation::v1;
+
+struct CallOptions {
+  // From the call's start to its last message; the server drops the work when it passes.
+  absl::Duration timeout = absl::InfiniteDuration();
+  // May be null; must outlive the call.
+  Cancellation* cancellation = nullptr;
+};
+
+// Called in the thread that called Scan, in the stream's order. An error ends the scan, which returns it. Either may be
+// empty.
+struct ScanHandlers {
+  // Once, before any block.
+  std::function<absl::Status(const v1::Manifest& manifest)> on_manifest;
+  // A checked block: whole columns, finite numbers, rows that have not come before.
+  std::function<absl::Status(v1::RowBlock block)> on_block;
+};
+
+// Thread-safe. Errors are those of FromGrpc (errors.h): their message names the field at fault and the way out.
+class Client {
+ public:
+  // `host:port`, `unix:/path`, or another gRPC target with a scheme (`ipv4:`, `ipv6:`, `dns:`). Checks the address's
+  // form and returns at once: whether a server is there, the first call tells.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& address);
+
+  // Blocks until the stream has ended. Success means that every row came, once. DataLoss: the stream ended early.
+  absl::StatusOr<v1::Completion> Scan(const v1::AblateRequest& request, const ScanHandlers& handlers,
+                                      const CallOptions& options);
+  absl::StatusOr<v1::TokenizeResponse> Tokenize(const v1::TokenizeRequest& request, const CallOptions& options);
+  absl::StatusOr<v1::DescribeModelResponse> Describe(const CallOptions& options);
+  // The health of the whole server.
+  absl::StatusOr<grpc::health::v1::HealthCheckResponse::ServingStatus> Health(const CallOptions& options);
+
+  const std::string& address() const { return address_; }
+
+ private:
+  Client(std::string address, std::shared_ptr<grpc::Channel> channel);
+
+  const std::string address_;
+  const std::unique_ptr<v1::AblationService::Stub> ablation_;
+  const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
+};
+
+}  // namespace ablate::client
