@@ -103,7 +103,8 @@ class FanOutGpuTest : public testing::Test {
     ASSERT_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   }
   void TearDown() override {
-    if (stream_ != nullptr) ASSERT_CUDA(cudaStreamDestroy(stream_));
+    if (stream_ == nullptr) return;
+    ASSERT_CUDA(cudaStreamDestroy(stream_));
   }
 
   cudaStream_t stream_ = nullptr;
