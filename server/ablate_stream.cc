@@ -1,0 +1,85 @@
+#include "server/ablate_stream.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/convert.h"
+#include "server/prepare.h"
+
+namespace ablate {
+namespace pb = ::ablation::v1;
+
+AblateStream* AblateStream::Start(grpc::CallbackServerContext* context, const pb::AblateRequest* request,
+                                  const Backend* backend, Gate::Pass pass) {
+  auto stream = std::make_shared<AblateStream>(backend, std::move(pass));
+  stream->Keep();
+  const absl::Time deadline = absl::FromChrono(context->deadline());
+  const absl::Status queued =
+      backend->executor->Submit([stream, request, deadline] { stream->PrepareAndSubmit(*request, deadline); });
+  if (!queued.ok()) {
+    stream->End(queued);
+    stream->Release(std::nullopt);
+  }
+  return stream.get();
+}
+
+AblateStream::AblateStream(const Backend* backend, Gate::Pass pass)
+    : backend_(backend), pass_(std::move(pass)), arrival_(absl::Now()) {}
+
+void AblateStream::PrepareAndSubmit(const pb::AblateRequest& request, absl::Time deadline) {
+  if (Gone()) return Release(std::nullopt);
+  const absl::Time begin = absl::Now();
+  auto prepared = Prepare(request, *backend_->engine, backend_->max_request_cost);
+  if (!prepared.ok()) {
+    End(prepared.status());
+    return Release(std::nullopt);
+  }
+  pb::AblateResponse first;
+  pb::Manifest& manifest = *first.mutable_manifest();
+  manifest = MakeManifest(request, *prepared, backend_->engine->tokenizer());
+  *manifest.mutable_model() = MakeModelInfo(backend_->engine->Describe(), backend_->model_name);
+  *manifest.mutable_runtime() = MakeRuntimeInfo(backend_->engine->Describe(), backend_->max_request_cost);
+  total_rows_ = prepared->total_rows();
+  prepare_ns_ = absl::ToInt64Nanoseconds(absl::Now() - begin);
+
+  auto work = std::make_shared<Request>();
+  work->prepared = *std::move(prepared);
+  work->deadline = deadline;
+  work->sink = std::static_pointer_cast<AblateStream>(shared_from_this());
+  const absl::Status admitted = backend_->scheduler->Submit(std::move(work));
+  if (!admitted.ok()) {
+    End(admitted);
+    return Release(std::nullopt);
+  }
+  // Blocks may have come meanwhile: the manifest goes in front of them.
+  Release(std::move(first));
+}
+
+absl::Status AblateStream::TakeBlock(ReadoutBlock block, int32_t prompt_index) {
+  auto messages = MakeRowBlocks(block, prompt_index, backend_->engine->tokenizer());
+  if (!messages.ok()) return absl::InternalError(messages.status().message());
+  for (pb::RowBlock& message : *messages) {
+    pb::AblateResponse response;
+    *response.mutable_block() = std::move(message);
+    Push(std::move(response));
+  }
+  return absl::OkStatus();
+}
+
+void AblateStream::Complete(absl::Status status, const RequestTiming& timing) {
+  if (status.ok()) {
+    pb::AblateResponse response;
+    pb::Completion& completion = *response.mutable_completion();
+    completion.set_rows(total_rows_);
+    completion.mutable_timing()->set_queue_ns(absl::ToInt64Nanoseconds(timing.taken_up - arrival_));
+    completion.mutable_timing()->set_prepare_ns(prepare_ns_);
+    completion.mutable_timing()->set_forward_ns(timing.forward_ns);
+    completion.mutable_timing()->set_forward_passes(timing.forward_passes);
+    completion.mutable_timing()->set_total_ns(absl::ToInt64Nanoseconds(absl::Now() - arrival_));
+    Push(std::move(response));
+  }
+  End(std::move(status));
+}
+
+}  // namespace ablate

@@ -1,0 +1,25 @@
+// What calls need once the model is loaded.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/engine.h"
+#include "server/executor.h"
+#include "server/scheduler.h"
+
+namespace ablate {
+
+// Borrowed; outlives every call.
+struct Backend {
+  // Only what is const of it: the rest belongs to the scheduler's thread.
+  const Engine* engine = nullptr;
+  Scheduler* scheduler = nullptr;
+  Executor* executor = nullptr;
+  std::string model_name;
+  int64_t max_request_cost = 0;
+  // Most bytes of a stream's results that wait for its reader.
+  int64_t max_stream_bytes = 0;
+};
+
+}  // namespace ablate

@@ -1,0 +1,32 @@
+// Errors of the service: absl::Status values that carry google.rpc details as payloads, and the one place that turns
+// them into a grpc::Status with `grpc-status-details-bin`.
+#pragma once
+
+#include <cstdint>
+#include "absl/strings/string_view.h"
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "grpcpp/support/status.h"
+
+namespace ablate {
+
+// An error with ErrorInfo: `reason` in UPPER_SNAKE_CASE, domain `ablate`.
+absl::Status ErrorWithReason(absl::StatusCode code, absl::string_view reason, absl::string_view message);
+
+// INVALID_ARGUMENT whose message begins with the field's path, e.g. `prompts[3].target.text`, and which carries it in
+// BadRequest. `description` says what came and what was expected.
+absl::Status BadField(absl::string_view field, absl::string_view reason, absl::string_view description);
+
+// An error that goes away: carries RetryInfo.
+absl::Status RetryLater(absl::StatusCode code, absl::string_view reason, absl::string_view message,
+                        absl::Duration retry_delay);
+
+// RESOURCE_EXHAUSTED with QuotaFailure: the request costs more than one may, whenever it is sent.
+absl::Status TooCostly(int64_t cost, int64_t limit);
+
+// Keeps code, message and details. A status without ErrorInfo gets one whose reason is the code's name. Messages are
+// cut where they would not fit into the trailing metadata that a client accepts by default.
+grpc::Status ToGrpcStatus(const absl::Status& status);
+
+}  // namespace ablate

@@ -1,0 +1,171 @@
+#include "server/options.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
+namespace ablate {
+namespace {
+
+// `host:port` or `unix:PATH`; empty where it is right, as CLI11 wants it.
+std::string CheckListen(const std::string& listen) {
+  if (absl::StartsWith(listen, "unix:")) {
+    constexpr size_t kMaxPath = 107;
+    const size_t length = listen.size() - 5;
+    if (length == 0) return "unix: needs a path";
+    return length > kMaxPath ? absl::StrCat("the socket's path has ", length, " bytes, at most 107 are possible") : "";
+  }
+  const size_t colon = listen.rfind(':');
+  const std::string port = colon == std::string::npos ? "" : listen.substr(colon + 1);
+  const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
+  if (colon == 0 || !digits || std::stoi(port) > 65535) {
+    return absl::StrCat("got `", listen, "`, expected HOST:PORT with a port of 0 .. 65535, or unix:PATH");
+  }
+  return "";
+}
+
+std::string CheckDevice(const std::string& device) {
+  const bool cuda = absl::StartsWith(device, "cuda:") && device.size() > 5 && device.size() <= 8 &&
+                    device.find_first_not_of("0123456789", 5) == std::string::npos;
+  return device == "auto" || device == "cpu" || cuda ? ""
+                                                     : absl::StrCat("got `", device, "`, expected auto, cpu or cuda:N");
+}
+
+// Values that CLI11 cannot write straight into the options.
+struct Raw {
+  double batch_window_ms = 1;
+  double drain_timeout_s = 30;
+};
+
+void AddNetwork(CLI::App& app, Options& options) {
+  ServerOptions& server = options.server;
+  app.add_option("--listen", server.listen,
+                 "Address: HOST:PORT (port 0 picks a free one and prints it) or unix:PATH. Plain text, without "
+                 "authentication: beyond this machine put a proxy in front")
+      ->check(CheckListen);
+  app.add_option("--port-file", options.port_file,
+                 "File to write the port to (of a unix socket: the address) once the port is open");
+  app.add_option("--max-message-bytes", server.max_message_bytes, "Largest request, in bytes")
+      ->check(CLI::Range(1024, 1 << 30));
+  app.add_option("--max-stream-bytes", server.max_stream_bytes,
+                 "Most bytes of one stream's results that wait for a slow reader before its prompts are held back")
+      ->check(CLI::Range(int64_t{1024}, int64_t{1} << 40));
+  app.add_option("--max-calls", server.max_calls, "Most calls open at once")->check(CLI::Range(1, 1 << 20));
+  app.add_option("--max-calls-per-connection", server.max_calls_per_connection, "Most calls open on one connection")
+      ->check(CLI::Range(1, 1 << 20));
+}
+
+void AddModel(CLI::App& app, Options& options) {
+  app.add_option("--model", options.engine.model_dir,
+                 "Folder of a GPT-2 in Hugging Face's layout: config.json, model.safetensors, vocab.json, merges.txt")
+      ->required();
+  app.add_option("--model-name", options.server.model_name, "The model's name in results; default: the folder's name");
+  app.add_option("--device", options.engine.device,
+                 "Where to compute: auto (the first usable GPU, else the CPU), cpu, or cuda:N")
+      ->check(CheckDevice);
+  const std::map<std::string, Precision> precisions = {{"float32", Precision::kFloat32},
+                                                       {"float64", Precision::kFloat64}};
+  app.add_option("--precision", options.engine.precision, "float32, or float64 (CPU only: the oracle)")
+      ->transform(CLI::Transformer(precisions).description("float32|float64"))
+      ->check(CLI::IsMember(std::vector<std::string>{"0", "1"}).description(""))
+      ->default_str("float32");
+  app.add_option("--threads", options.engine.threads, "CPU threads of the engine; 0: one a core")
+      ->check(CLI::Range(0, 1024));
+  app.add_option("--max-packed-tokens", options.engine.max_packed_tokens,
+                 "Most packed tokens in one forward pass; 0: from the device's free memory")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
+}
+
+void AddScheduling(CLI::App& app, Options& options, Raw& raw) {
+  app.add_option("--max-request-cost", options.server.max_request_cost,
+                 "Most that one request may cost, in packed tokens x layers; dearer ones are refused")
+      ->check(CLI::Range(int64_t{1}, INT64_MAX));
+  app.add_option("--queue-size", options.server.queue_size, "Most requests that wait for the device")
+      ->check(CLI::Range(1, 1 << 20));
+  app.add_option("--max-batch-wait", raw.batch_window_ms,
+                 "Milliseconds that a busy device waits for more requests to share its next forward pass; an idle one "
+                 "never waits")
+      ->check(CLI::Range(0.0, 10'000.0));
+  app.add_option("--drain-timeout", raw.drain_timeout_s,
+                 "Seconds that running requests have to end after SIGTERM or SIGINT; a second signal ends at once")
+      ->check(CLI::Range(0.0, 86'400.0));
+  app.add_option("--log-level", options.log_level, "What to write to standard error: debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+}
+
+// `--max-calls` is ABLATE_MAX_CALLS.
+std::string EnvironmentName(const CLI::Option& option) {
+  return absl::StrCat("ABLATE_", absl::AsciiStrToUpper(absl::StrReplaceAll(option.get_lnames().front(), {{"-", "_"}})));
+}
+
+// CLI11 lets the file win over the environment. Put in front of the command line, the environment wins over the file
+// and loses against the command line, since the last of several counts.
+std::vector<std::string> WithEnvironment(CLI::App& app, int argc, const char* const* argv) {
+  std::vector<std::string> arguments;
+  for (CLI::Option* option : app.get_options()) {
+    const std::string& name = option->get_lnames().front();
+    if (name == "help" || name == "version") continue;
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    const std::string variable = EnvironmentName(*option);
+    option->description(absl::StrCat(option->get_description(), " (", variable, ")"));
+    if (const char* value = std::getenv(variable.c_str()); value != nullptr && *value != '\0') {
+      arguments.push_back(absl::StrCat("--", name, "=", value));
+    }
+  }
+  arguments.insert(arguments.end(), argv + 1, argv + argc);
+  // CLI11 takes a vector from behind.
+  return {arguments.rbegin(), arguments.rend()};
+}
+
+std::string FolderName(const std::string& path) {
+  const auto clean = std::filesystem::path(path).lexically_normal();
+  return (clean.has_filename() ? clean.filename() : clean.parent_path().filename()).string();
+}
+
+}  // namespace
+
+std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options, std::ostream& out,
+                                std::ostream& err) {
+  CLI::App app(
+      "ablated: serves attention-head ablations of a GPT-2 over gRPC.\n"
+      "Every option may also stand in the environment (the name in parentheses) or in the file of --config "
+      "(`name = value`). The command line wins over the environment, the environment over the file.",
+      "ablated");
+  app.option_defaults()->always_capture_default();
+  app.set_version_flag("--version", "ablated " ABLATE_VERSION, "Print the version and exit");
+  app.get_formatter()->column_width(34);
+  Raw raw;
+  AddNetwork(app, options);
+  AddModel(app, options);
+  AddScheduling(app, options, raw);
+  app.set_config("--config", "", "File with options, TOML or INI: `name = value` a line");
+  app.allow_config_extras(false);
+  try {
+    app.parse(WithEnvironment(app, argc, argv));
+    options.server.batch_window = absl::Milliseconds(raw.batch_window_ms);
+    options.drain_timeout = absl::Seconds(raw.drain_timeout_s);
+    if (options.server.model_name.empty()) options.server.model_name = FolderName(options.engine.model_dir);
+    return std::nullopt;
+  } catch (const CLI::Success& success) {
+    app.exit(success, out, err);
+    return 0;
+  } catch (const std::exception& error) {
+    err << "ablated: " << error.what() << " (see ablated --help)\n";
+    return 2;
+  }
+}
+
+bool IsPublic(const std::string& listen) {
+  if (absl::StartsWith(listen, "unix:")) return false;
+  const std::string host = listen.substr(0, listen.rfind(':'));
+  return host != "localhost" && host != "[::1]" && !absl::StartsWith(host, "127.");
+}
+
+}  // namespace ablate

@@ -1,0 +1,31 @@
+// ablated's options: command line, environment (ABLATE_*), configuration file, in this order of precedence.
+#pragma once
+
+#include <optional>
+#include <ostream>
+#include <string>
+
+#include "absl/time/time.h"
+#include "engine/engine.h"
+#include "server/server.h"
+
+namespace ablate {
+
+struct Options {
+  ServerOptions server;
+  EngineOptions engine;
+  // Where to write the port, or the address of a unix socket; empty: nowhere.
+  std::string port_file;
+  absl::Duration drain_timeout = absl::Seconds(30);
+  std::string log_level = "info";
+};
+
+// Fills `options`. Returns the exit code where there is nothing to run: 0 after --help or --version (written to `out`),
+// 2 for a bad option (one line on `err`).
+std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options, std::ostream& out,
+                                std::ostream& err);
+
+// Whether whoever can reach `listen` may be somebody else than this machine's users.
+bool IsPublic(const std::string& listen);
+
+}  // namespace ablate

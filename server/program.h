@@ -1,0 +1,19 @@
+// What `ablated` does from its first line to its exit code, given a way to load an engine.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "engine/engine.h"
+
+namespace ablate {
+
+using EngineLoader = std::function<absl::StatusOr<std::unique_ptr<Engine>>(const EngineOptions&)>;
+
+// Serves until SIGTERM or SIGINT. Returns the exit code: 0 after a drain, --help or --version; 1 where the port or the
+// model cannot be had, with one line on standard error; 2 for a bad option. A second signal ends the process with
+// 128 + its number.
+int RunProgram(int argc, const char* const* argv, const EngineLoader& load);
+
+}  // namespace ablate

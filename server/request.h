@@ -1,0 +1,56 @@
+// A request on its way through the scheduler, and the one who takes its results.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "engine/engine.h"
+#include "server/prepare.h"
+
+namespace ablate {
+
+// What the scheduler measured of a request.
+struct RequestTiming {
+  // When the engine took its first prompt up.
+  absl::Time taken_up;
+  // Of the engine's runs that held prompts of the request.
+  int64_t forward_ns = 0;
+  int32_t forward_passes = 0;
+};
+
+// Takes a request's results. TakeBlock and Complete are called from the device thread (Complete also from Close), must
+// not block and must not call the scheduler.
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+
+  // Rows of one prompt. An error fails the request.
+  virtual absl::Status TakeBlock(ReadoutBlock block, int32_t prompt_index) = 0;
+  // Exactly once, and last.
+  virtual void Complete(absl::Status status, const RequestTiming& timing) = 0;
+
+  // Nobody waits for the results any more. Any thread; locks nothing that is held around a call of the scheduler.
+  virtual bool Abandoned() const = 0;
+  // Results taken and not yet passed on, and how much of them may wait. The scheduler produces one more prompt's results
+  // where they fit, or where nothing waits at all. The sink calls Scheduler::Wake whenever less waits than before.
+  virtual int64_t waiting_bytes() const = 0;
+  virtual int64_t max_waiting_bytes() const = 0;
+};
+
+struct Request {
+  PreparedRequest prepared;
+  absl::Time deadline = absl::InfiniteFuture();
+  std::shared_ptr<ResultSink> sink;
+
+  // The scheduler's own. `next_prompt` is guarded by its mutex, the rest belongs to the device thread.
+  size_t next_prompt = 0;
+  int64_t rows_done = 0;
+  int64_t rows_in_run = 0;
+  absl::Status error;
+  RequestTiming timing;
+};
+
+}  // namespace ablate

@@ -1,0 +1,111 @@
+#include "server/server.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/resource_quota.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
+
+namespace ablate {
+namespace {
+
+// A prompt's plan costs about as much in its widest layer as in two average ones, since rows fan out evenly: with half
+// of the budget in every layer on average, a batch of sweeps over heads fits into one forward pass.
+int64_t BatchCost(const EngineInfo& info) {
+  return std::max<int64_t>(1, info.max_packed_tokens * info.n_layers / 2);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  std::unique_ptr<Server> server(new Server(options));
+  absl::Status status = server->Listen();
+  if (!status.ok()) return status;
+  return server;
+}
+
+Server::Server(const ServerOptions& options) : options_(options), gate_(options.max_calls), service_(&gate_) {}
+
+Server::~Server() { Drain(absl::ZeroDuration()); }
+
+absl::Status Server::Listen() {
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port_);
+  builder.RegisterService(&service_);
+  builder.RegisterService(&health_);
+  builder.SetMaxReceiveMessageSize(options_.max_message_bytes);
+  builder.SetMaxSendMessageSize(-1);
+  // Two servers on one port would share its connections without a word.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // This gRPC is from before the fix of HTTP/2's rapid reset: few streams a connection, and a bound on all buffers.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.max_calls_per_connection);
+  grpc::ResourceQuota quota("ablated");
+  constexpr size_t kTransportBytes = size_t{512} << 20;
+  quota.Resize(std::max(kTransportBytes, size_t{8} * static_cast<size_t>(options_.max_message_bytes)));
+  builder.SetResourceQuota(quota);
+  // Finds clients that are gone without a word, and lets others look whether the server is.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  const bool is_unix = absl::StartsWith(options_.listen, "unix:");
+  // A socket in the file system is for this user only; nobody else asks for files here while the port opens.
+  const mode_t mask = is_unix ? umask(0077) : 0;
+  grpc_ = builder.BuildAndStart();
+  if (is_unix) umask(mask);
+  if (grpc_ == nullptr || (port_ == 0 && !is_unix)) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.listen,
+                                               ": the address is in use, unknown or not permitted (--listen)"));
+  }
+  if (is_unix) {
+    port_ = 0;
+    address_ = options_.listen;
+  } else {
+    address_ = absl::StrCat(options_.listen.substr(0, options_.listen.rfind(':')), ":", port_);
+  }
+  return absl::OkStatus();
+}
+
+void Server::Serve(std::unique_ptr<Engine> engine) {
+  engine_ = std::move(engine);
+  scheduler_ = std::make_unique<Scheduler>(engine_.get(), SchedulerOptions{.queue_size = options_.queue_size,
+                                                                           .batch_cost = BatchCost(engine_->Describe()),
+                                                                           .batch_window = options_.batch_window});
+  constexpr size_t kThreads = 2;
+  executor_ = std::make_unique<Executor>(kThreads, static_cast<size_t>(options_.queue_size));
+  service_.SetBackend({.engine = engine_.get(),
+                       .scheduler = scheduler_.get(),
+                       .executor = executor_.get(),
+                       .model_name = options_.model_name,
+                       .max_request_cost = options_.max_request_cost,
+                       .max_stream_bytes = options_.max_stream_bytes});
+  gate_.Open();
+  health_.SetServing(true);
+}
+
+int64_t Server::Drain(absl::Duration timeout) {
+  if (std::exchange(drained_, true)) return 0;
+  health_.SetServing(false);
+  gate_.Close();
+  const int64_t cut_off = gate_.WaitUntilEmpty(absl::Now() + timeout);
+  if (scheduler_ != nullptr) scheduler_->Close();
+  health_.Shutdown();
+  if (grpc_ != nullptr) {
+    // What has ended may still be on its way out; a reader that takes nothing is cancelled.
+    constexpr absl::Duration kGrace = absl::Milliseconds(500);
+    grpc_->Shutdown(absl::ToChronoTime(absl::Now() + kGrace));
+    grpc_->Wait();
+  }
+  gate_.WaitUntilEmpty(absl::InfiniteFuture());
+  executor_.reset();
+  scheduler_.reset();
+  return cut_off;
+}
+
+}  // namespace ablate

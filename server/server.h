@@ -1,0 +1,77 @@
+// The gRPC server as a whole: opens its port at once, serves when an engine is there, drains.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engine/engine.h"
+#include "grpcpp/server.h"
+#include "server/executor.h"
+#include "server/gate.h"
+#include "server/health.h"
+#include "server/scheduler.h"
+#include "server/service.h"
+
+namespace ablate {
+
+struct ServerOptions {
+  // `host:port`, port 0: a free one; or `unix:PATH`.
+  std::string listen = "127.0.0.1:50051";
+  // What DescribeModel calls the model.
+  std::string model_name;
+  // Packed tokens x layers.
+  int64_t max_request_cost = 1'000'000'000;
+  int32_t queue_size = 256;
+  absl::Duration batch_window = absl::Milliseconds(1);
+  // Largest message taken.
+  int32_t max_message_bytes = 16 << 20;
+  // Most bytes of one stream's results that wait for its reader.
+  int64_t max_stream_bytes = 4 << 20;
+  // Calls open at once: in the whole server, and on one connection.
+  int32_t max_calls = 1024;
+  int32_t max_calls_per_connection = 128;
+};
+
+class Server {
+ public:
+  // Opens the port. Health says NOT_SERVING and calls are UNAVAILABLE until Serve.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
+  // Drains without patience.
+  ~Server();
+
+  // What clients connect to: `options.listen` with the port that was picked.
+  const std::string& address() const { return address_; }
+  // 0 for a unix socket.
+  int port() const { return port_; }
+
+  // Lets calls in. Once; not after Drain.
+  void Serve(std::unique_ptr<Engine> engine);
+
+  // NOT_SERVING and no new call from now on; those that run may end within `timeout`, then they are cut off. Returns how
+  // many were. The port is closed behind it. Later calls do nothing.
+  int64_t Drain(absl::Duration timeout);
+
+ private:
+  explicit Server(const ServerOptions& options);
+  absl::Status Listen();
+
+  const ServerOptions options_;
+  std::string address_;
+  int port_ = 0;
+  bool drained_ = false;
+
+  // In the order in which they may go, last first: calls end before what they use.
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Executor> executor_;
+  Gate gate_;
+  HealthService health_;
+  AblationServiceImpl service_;
+  std::unique_ptr<grpc::Server> grpc_;
+};
+
+}  // namespace ablate

@@ -1,0 +1,89 @@
+#include "server/service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/ablate_stream.h"
+#include "server/convert.h"
+#include "server/errors.h"
+
+namespace ablate {
+namespace {
+
+namespace pb = ::ablation::v1;
+
+constexpr int kMaxTexts = 10'000;
+
+absl::Status TokenizeTexts(const pb::TokenizeRequest& request, const Engine& engine, pb::TokenizeResponse& response) {
+  if (request.texts().empty() || request.texts_size() > kMaxTexts) {
+    return BadField("texts", "TEXT_COUNT_OUT_OF_RANGE",
+                    absl::StrCat("got ", request.texts_size(), " texts, expected 1 .. ", kMaxTexts));
+  }
+  const int32_t bos = engine.Describe().bos_token_id;
+  if (request.prepend_bos() && bos < 0) {
+    return BadField("prepend_bos", "NO_BOS_TOKEN", "the model's vocabulary has no `<|endoftext|>`");
+  }
+  for (int i = 0; i < request.texts_size(); ++i) {
+    const auto ids = engine.tokenizer().Encode(request.texts(i));
+    if (!ids.ok()) {
+      return BadField(absl::StrCat("texts[", i, "]"), "TEXT_NOT_TOKENIZABLE", ids.status().message());
+    }
+    pb::Tokenization& text = *response.add_texts();
+    if (request.prepend_bos()) *text.add_tokens() = MakeToken(bos, engine.tokenizer());
+    for (const int32_t id : *ids) *text.add_tokens() = MakeToken(id, engine.tokenizer());
+  }
+  return absl::OkStatus();
+}
+
+// A call that ends before it began.
+class RefusedStream final : public grpc::ServerWriteReactor<pb::AblateResponse> {
+ public:
+  explicit RefusedStream(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
+  void OnDone() override { delete this; }
+};
+
+grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context, const absl::Status& status) {
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpcStatus(status));
+  return reactor;
+}
+
+}  // namespace
+
+grpc::ServerWriteReactor<pb::AblateResponse>* AblationServiceImpl::Ablate(grpc::CallbackServerContext* context,
+                                                                          const pb::AblateRequest* request) {
+  auto pass = gate_->Enter();
+  if (!pass.ok()) return new RefusedStream(pass.status());
+  return AblateStream::Start(context, request, &backend_, *std::move(pass));
+}
+
+grpc::ServerUnaryReactor* AblationServiceImpl::Tokenize(grpc::CallbackServerContext* context,
+                                                        const pb::TokenizeRequest* request,
+                                                        pb::TokenizeResponse* response) {
+  auto pass = gate_->Enter();
+  if (!pass.ok()) return Finished(context, pass.status());
+  auto* reactor = context->DefaultReactor();
+  // Shared, since std::function wants to be copied; let go before Finish, behind which nothing here may be touched.
+  auto shared_pass = std::make_shared<Gate::Pass>(*std::move(pass));
+  const absl::Status queued =
+      backend_.executor->Submit([this, context, reactor, request, response, held = std::move(shared_pass)]() mutable {
+        const absl::Status status = context->IsCancelled() ? absl::CancelledError("the client has left")
+                                                           : TokenizeTexts(*request, *backend_.engine, *response);
+        held.reset();
+        reactor->Finish(ToGrpcStatus(status));
+      });
+  if (!queued.ok()) reactor->Finish(ToGrpcStatus(queued));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AblationServiceImpl::DescribeModel(grpc::CallbackServerContext* context,
+                                                             const pb::DescribeModelRequest* /*request*/,
+                                                             pb::DescribeModelResponse* response) {
+  const auto pass = gate_->Enter();
+  if (!pass.ok()) return Finished(context, pass.status());
+  *response->mutable_model() = MakeModelInfo(backend_.engine->Describe(), backend_.model_name);
+  *response->mutable_runtime() = MakeRuntimeInfo(backend_.engine->Describe(), backend_.max_request_cost);
+  return Finished(context, absl::OkStatus());
+}
+
+}  // namespace ablate

@@ -1,0 +1,147 @@
+// A server-streaming reactor done right: one write in flight, one finish, alive until gRPC has let go of it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "grpcpp/support/server_callback.h"
+#include "server/errors.h"
+
+namespace ablate {
+
+// Push and End may be called from any thread and never block. No lock is held while gRPC is called. Made with
+// std::make_shared; holds itself from Keep() until OnDone, after which calls do nothing.
+template <typename Response>
+class WriteStream : public grpc::ServerWriteReactor<Response>, public std::enable_shared_from_this<WriteStream<Response>> {
+ public:
+  // Before the reactor is handed to gRPC. Nothing is written before Release.
+  void Keep() { self_ = this->shared_from_this(); }
+
+  // Queues a message behind the ones before it.
+  void Push(Response response) {
+    const auto bytes = static_cast<int64_t>(response.ByteSizeLong());
+    {
+      absl::MutexLock lock(&mu_);
+      if (final_.has_value() || Gone()) return;
+      buffered_bytes_ += bytes;
+      pending_.push_back({std::move(response), bytes});
+    }
+    Pump();
+  }
+
+  // Ends the stream behind what is queued; the first call counts.
+  void End(absl::Status status) {
+    {
+      absl::MutexLock lock(&mu_);
+      if (!final_.has_value()) final_ = std::move(status);
+    }
+    Pump();
+  }
+
+  // Lets the stream begin, with `first` in front of what has been pushed meanwhile. The request and the server context
+  // stay valid until Release at least: the call does not end before it.
+  void Release(std::optional<Response> first) {
+    {
+      absl::MutexLock lock(&mu_);
+      released_ = true;
+      if (first.has_value()) {
+        const auto bytes = static_cast<int64_t>(first->ByteSizeLong());
+        buffered_bytes_ += bytes;
+        pending_.push_front({*std::move(first), bytes});
+      }
+    }
+    Pump();
+  }
+
+  // The client has left, its deadline has passed, or the connection broke.
+  bool Gone() const { return gone_; }
+  // Bytes pushed and not yet taken by the transport.
+  int64_t buffered_bytes() const { return buffered_bytes_; }
+
+ protected:
+  // After each write, from a gRPC thread; there may be room now, or nobody to write to.
+  virtual void OnProgress() {}
+  // The call is over: let go of what belongs to it.
+  virtual void OnOver() {}
+
+ private:
+  struct Pending {
+    Response response;
+    int64_t bytes;
+  };
+
+  void OnWriteDone(bool ok) final {
+    {
+      absl::MutexLock lock(&mu_);
+      writing_ = false;
+      buffered_bytes_ -= current_.bytes;
+      if (!ok) gone_ = true;
+    }
+    Pump();
+    OnProgress();
+  }
+
+  void OnCancel() final {
+    gone_ = true;
+    Pump();
+    OnProgress();
+  }
+
+  void OnDone() final {
+    OnOver();
+    const auto self = std::move(self_);
+  }
+
+  // Starts the next operation, if there is one and none is under way. Whoever sets `writing_` or `finished_` alone calls
+  // gRPC, after the lock is gone.
+  void Pump() {
+    bool write = false;
+    absl::Status status;
+    {
+      absl::MutexLock lock(&mu_);
+      if (!released_ || writing_ || finished_) return;
+      if (Gone()) DropPending();
+      if (!pending_.empty()) {
+        current_ = std::move(pending_.front());
+        pending_.pop_front();
+        writing_ = write = true;
+      } else if (final_.has_value() || Gone()) {
+        status = final_.value_or(absl::CancelledError("the client has left"));
+        finished_ = true;
+      } else {
+        return;
+      }
+    }
+    if (write) {
+      this->StartWrite(&current_.response);
+    } else {
+      this->Finish(ToGrpcStatus(status));
+    }
+  }
+
+  void DropPending() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    for (const Pending& pending : pending_) buffered_bytes_ -= pending.bytes;
+    pending_.clear();
+  }
+
+  std::shared_ptr<WriteStream> self_;
+  std::atomic<bool> gone_ = false;
+  std::atomic<int64_t> buffered_bytes_ = 0;
+  absl::Mutex mu_;
+  std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);
+  // Being written while `writing_`; untouched by others then.
+  Pending current_ = {};
+  bool released_ ABSL_GUARDED_BY(mu_) = false;
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  std::optional<absl::Status> final_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace ablate
