@@ -70,9 +70,9 @@ absl::Status GptEngine::Validate(const Scan& scan) const {
 
 absl::StatusOr<int64_t> GptEngine::Cost(const Scan& scan) const {
   const PlanPrompt prompt = AsPlanPrompt(scan);
-  auto plan = MakePlan({&prompt, 1}, {.n_layers = config_.n_layers, .max_packed_tokens = info_.max_packed_tokens});
-  if (!plan.ok()) return plan.status();
-  return plan->cost;
+  auto planner = Planner::Create({&prompt, 1}, {config_.n_layers, info_.max_packed_tokens});
+  if (!planner.ok()) return planner.status();
+  return planner->cost();
 }
 
 absl::StatusOr<RunStats> GptEngine::Run(absl::Span<const Scan> scans, const BlockSink& sink) {
@@ -99,14 +99,17 @@ absl::StatusOr<RunStats> GptEngine::RunPlanned(absl::Span<const Scan> scans, con
   const int64_t start_ns = absl::GetCurrentTimeNanos();
   std::vector<PlanPrompt> prompts;
   for (const Scan& scan : scans) prompts.push_back(AsPlanPrompt(scan));
-  const absl::StatusOr<Plan> plan =
-      MakePlan(prompts, {.n_layers = config_.n_layers, .max_packed_tokens = info_.max_packed_tokens});
-  if (!plan.ok()) return plan.status();
+  const absl::StatusOr<Planner> planner =
+      Planner::Create(prompts, {config_.n_layers, info_.max_packed_tokens});
+  if (!planner.ok()) return planner.status();
   stats.plan_ns = absl::GetCurrentTimeNanos() - start_ns;
 
   ChunkRunner runner(weights_, config_, /*edit_table=*/{}, scans, workspace_);
   std::vector<bool> cancelled(scans.size());
-  for (const Chunk& chunk : plan->chunks) {
+  for (int64_t i = 0; i < planner->n_chunks(); ++i) {
+    const int64_t build_start_ns = absl::GetCurrentTimeNanos();
+    const Chunk chunk = planner->Build(i);
+    stats.plan_ns += absl::GetCurrentTimeNanos() - build_start_ns;
     bool wanted = false;
     for (const ReadPoint& read : chunk.reads) {
       if (cancelled[read.prompt]) continue;

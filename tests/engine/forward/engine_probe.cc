@@ -1,14 +1,22 @@
-// Drives an engine from the outside, for the Python oracle tests: reads one JSON object with options and scans from
-// standard input, runs all scans in one Run and writes one JSON object with every row to standard output.
+// Drives an engine from the outside, for the Python oracle tests and the benchmark. One JSON object a line: the first
+// holds the engine's options, and is answered with what the engine tells of itself; each further one holds scans that
+// are run as one batch, and is answered with every row.
 //
-//   in:  {"options": {"model_dir", "device", "precision", "threads", "max_packed_tokens"},
-//         "scans": [{"token_ids", "read_positions", "target_id", "contrast_id", "top_k",
+//   in:  {"model_dir", "device", "precision", "threads", "max_packed_tokens"}
+//   out: {"device", "batch_invariant", "max_packed_tokens", "threads", "peak_rss_bytes"}
+//   in:  {"scans": [{"token_ids", "read_positions", "target_id", "contrast_id", "top_k",
 //                    "variants": [[{"layer", "head", "begin", "end", "scale"}, ...], ...]}, ...]}
-//   out: {"info": {...}, "stats": {...}, "rows": [{"scan", "variant", "position", columns...}, ...]}
+//   out: {"wall_ns", "plan_ns", "forward_ns", "forward_passes", "peak_rss_bytes",
+//         "rows": [{"scan", "variant", "position", columns...}, ...]}
 
+#include <sys/resource.h>
+
+#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/engine.h"
 
@@ -85,36 +93,50 @@ void AppendRows(const ReadoutBlock& block, json& rows) {
   }
 }
 
+int64_t PeakRssBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+json Answer(Engine& engine, const json& in) {
+  std::vector<Scan> scans;
+  for (const json& scan : in.at("scans")) scans.push_back(ScanFrom(scan));
+  std::vector<ReadoutBlock> blocks;
+  const auto start = std::chrono::steady_clock::now();
+  const auto stats = engine.Run(scans, [&](ReadoutBlock block) {
+    blocks.push_back(std::move(block));
+    return absl::OkStatus();
+  });
+  const auto wall = std::chrono::steady_clock::now() - start;
+  if (!stats.ok()) return {{"error", stats.status().ToString()}};
+  json rows = json::array();
+  for (const ReadoutBlock& block : blocks) AppendRows(block, rows);
+  return {{"wall_ns", std::chrono::nanoseconds(wall).count()},
+          {"plan_ns", stats->plan_ns},
+          {"forward_ns", stats->forward_ns},
+          {"forward_passes", stats->forward_passes},
+          {"peak_rss_bytes", PeakRssBytes()},
+          {"rows", std::move(rows)}};
+}
+
 }  // namespace
 
 int main() {
-  const json in = json::parse(std::cin);
-  auto engine = Engine::Load(OptionsFrom(in.at("options")));
+  std::string line;
+  if (!std::getline(std::cin, line)) return 2;
+  auto engine = Engine::Load(OptionsFrom(json::parse(line)));
   if (!engine.ok()) {
-    std::cerr << engine.status() << '\n';
+    std::cout << json{{"error", engine.status().ToString()}} << std::endl;
     return 1;
   }
-  std::vector<Scan> scans;
-  for (const json& scan : in.at("scans")) scans.push_back(ScanFrom(scan));
-  json rows = json::array();
-  auto stats = (*engine)->Run(scans, [&](const ReadoutBlock& block) {
-    AppendRows(block, rows);
-    return absl::OkStatus();
-  });
-  if (!stats.ok()) {
-    std::cerr << stats.status() << '\n';
-    return 1;
-  }
-  const auto& info = (*engine)->Describe();
-  std::cout << json{{"info",
-                     {{"device", info.device},
-                      {"batch_invariant", info.batch_invariant},
-                      {"max_packed_tokens", info.max_packed_tokens},
-                      {"threads", info.threads}}},
-                    {"stats",
-                     {{"plan_ns", stats->plan_ns},
-                      {"forward_ns", stats->forward_ns},
-                      {"forward_passes", stats->forward_passes}}},
-                    {"rows", rows}};
+  const ablate::EngineInfo& info = (*engine)->Describe();
+  std::cout << json{{"device", info.device},
+                    {"batch_invariant", info.batch_invariant},
+                    {"max_packed_tokens", info.max_packed_tokens},
+                    {"threads", info.threads},
+                    {"peak_rss_bytes", PeakRssBytes()}}
+            << std::endl;
+  while (std::getline(std::cin, line)) std::cout << Answer(**engine, json::parse(line)) << std::endl;
   return 0;
 }

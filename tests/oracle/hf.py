@@ -1,0 +1,90 @@
+"""Ablations with Hugging Face's GPT-2 and forward pre-hooks, the way labs run them today.
+
+A hook on `transformer.h.L.attn.c_proj` receives the concatenated heads `[batch, T, D]`; head H is the slice
+`Dh*H .. Dh*H + Dh - 1` of the last dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from transformers import GPT2LMHeadModel
+
+
+@dataclass(frozen=True)
+class Edit:
+    """z' = scale * z at one head, for positions begin .. end - 1."""
+
+    layer: int
+    head: int
+    begin: int = 0
+    end: int = 2**31 - 1
+    scale: float = 0.0
+
+
+def load(model_dir: str, dtype: torch.dtype) -> GPT2LMHeadModel:
+    """The model in evaluation mode with eager attention, computed in `dtype`."""
+    model = GPT2LMHeadModel.from_pretrained(model_dir, dtype=torch.float32, attn_implementation="eager")
+    return model.to(dtype).eval()
+
+
+@contextmanager
+def edited(model: GPT2LMHeadModel, edits: Sequence[Edit]) -> Iterator[None]:
+    """The model with `edits` in force."""
+    d_head = model.config.n_embd // model.config.n_head
+    handles = []
+    for edit in edits:
+
+        def hook(_module, args, edit=edit):
+            heads = args[0].clone()
+            heads[:, edit.begin : edit.end, edit.head * d_head : (edit.head + 1) * d_head] *= edit.scale
+            return (heads,)
+
+        handles.append(model.transformer.h[edit.layer].attn.c_proj.register_forward_pre_hook(hook))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.no_grad()
+def logits(model: GPT2LMHeadModel, token_ids: Sequence[int], edits: Sequence[Edit] = ()) -> torch.Tensor:
+    """`[T, V]`, in the model's own precision."""
+    with edited(model, edits):
+        return model(torch.tensor([token_ids])).logits[0]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """design.md's columns of one row, in float64 from the given logits."""
+
+    target_logit: float
+    contrast_logit: float
+    target_logprob: float
+    contrast_logprob: float
+    kl_divergence: float
+    entropy: float
+    target_rank: int
+    top1_id: int
+
+
+def measure(y: torch.Tensor, base: torch.Tensor, target: int, contrast: int) -> Measured:
+    """Readouts of logits `y` [V] against the baseline's `base` [V]; log_softmax in float64."""
+    lp = torch.log_softmax(y.double(), 0)
+    base_lp = torch.log_softmax(base.double(), 0)
+    p = base_lp.exp()
+    d = base_lp - lp
+    return Measured(
+        target_logit=y[target].item(),
+        contrast_logit=y[contrast].item(),
+        target_logprob=lp[target].item(),
+        contrast_logprob=lp[contrast].item(),
+        kl_divergence=(p * (torch.expm1(-d) + d)).sum().item(),
+        entropy=-(lp.exp() * lp).sum().item(),
+        target_rank=int((y > y[target]).sum().item()),
+        top1_id=int(y.argmax().item()),
+    )
