@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/model/tokenizer/utf8.h"
 
 namespace ablate::tokenizer {
 namespace {
@@ -78,7 +79,7 @@ absl::StatusOr<json> ParseJsonObject(const std::string& path, const std::string&
     std::string what = error.what();
     const size_t bracket = what.find("] ");
     if (bracket != std::string::npos) what.erase(0, bracket + 2);
-    return absl::InvalidArgumentError(absl::StrCat(path, ": not JSON: ", what));
+    return absl::InvalidArgumentError(absl::StrCat(path, ": not JSON: ", ToUtf8Lossy(what)));
   }
   if (absl::Status status = watcher.Check(path); !status.ok()) return status;
   if (!root.is_object()) {

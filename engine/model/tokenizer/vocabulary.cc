@@ -94,7 +94,9 @@ absl::Status AddConfig(const std::string& path, const json& config, VocabularyBu
   }
   for (const auto& [id, token] : added->items()) {
     const std::string where = absl::StrCat(path, ": added_tokens_decoder.", id);
-    const absl::StatusOr<AddedToken> parsed = ParseAddedToken(where, json::parse(id, nullptr, false), token);
+    json number = json::parse(id, nullptr, /*allow_exceptions=*/false);
+    if (number.is_discarded()) number = id;
+    const absl::StatusOr<AddedToken> parsed = ParseAddedToken(where, number, token);
     if (!parsed.ok()) return parsed.status();
     if (absl::Status status = builder.AddToken(where, *parsed); !status.ok()) return status;
   }
