@@ -2,8 +2,6 @@
 
 #include <array>
 #include <atomic>
-#include <cstdlib>
-#include <string_view>
 
 namespace ablate::kernels::cpu {
 
@@ -24,12 +22,6 @@ namespace {
 constexpr std::array kAllIsas = {Isa::kAvx512, Isa::kAvx2, Isa::kDefault};
 
 Isa Choose() {
-  const char* wanted = std::getenv("ABLATE_CPU_ISA");
-  if (wanted != nullptr) {
-    for (Isa isa : kAllIsas) {
-      if (IsSupported(isa) && std::string_view(wanted) == Name(isa)) return isa;
-    }
-  }
   for (Isa isa : kAllIsas) {
     if (IsSupported(isa)) return isa;
   }

@@ -26,7 +26,7 @@ struct KernelTable {
 bool IsSupported(Isa isa);
 // `avx512`, `avx2` or `default`.
 const char* Name(Isa isa);
-// What the kernels use: the best supported one, or a lesser one named in the environment variable ABLATE_CPU_ISA.
+// What the kernels use: the best supported one, unless SetIsa chose another.
 Isa CurrentIsa();
 // For tests and benchmarks, while no kernel runs: isa must be supported.
 void SetIsa(Isa isa);
