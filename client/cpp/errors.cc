@@ -45,11 +45,9 @@ std::string WayOut(const absl::Status& status, absl::string_view address) {
   }
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
-      // A server that answers for itself (it drains, say) sends details; without them nobody answered.
+      // A server that answers for itself (it drains, say) sends details.
       if (DetailsOf(status)) return "try again, or ask another server";
-      return absl::StrCat(
-          "is a server listening at ", address,
-          "? Start one with `ablated --model DIR`, name another with --server, or use --local --model DIR");
+      return "start one with `ablated --model DIR`, name another with --server, or use --local --model DIR";
     case absl::StatusCode::kUnimplemented:
       return absl::StrCat("the server at ", address, " does not offer this call: is it an `ablated` of this version?");
     default:
@@ -69,6 +67,10 @@ absl::Status FromGrpc(const grpc::Status& status, absl::string_view address) {
     result.SetPayload(kDetailsUrl, absl::Cord(status.error_details()));
   }
   std::string message = WithFields(status.error_message(), result);
+  // Without details it is gRPC that speaks, of sockets: nobody answered, or the connection broke.
+  if (code == absl::StatusCode::kUnavailable && !DetailsOf(result)) {
+    message = absl::StrCat("no answer from a server at ", address, " (", message, ")");
+  }
   if (message.empty()) message = absl::StrCat("the server gave no message (", absl::StatusCodeToString(code), ")");
   const std::string way_out = WayOut(result, address);
   if (!way_out.empty()) absl::StrAppend(&message, "; ", way_out);

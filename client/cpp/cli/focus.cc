@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cpp/cli/text.h"
@@ -23,9 +24,10 @@ struct Side {
 
 std::vector<Side> SidesOf(const ablation::v1::ResolvedPrompt& prompt) {
   if (!prompt.has_target()) return {{"KL(baseline || ablated)", &RowBlock::kl_divergence}};
-  std::vector<Side> sides = {{absl::StrCat("log p", Quote(prompt.target().text())), &RowBlock::delta_target_logprob}};
+  std::vector<Side> sides = {
+      {absl::StrCat("log p(", Quote(prompt.target().text()), ")"), &RowBlock::delta_target_logprob}};
   if (prompt.has_contrast()) {
-    sides.push_back({absl::StrCat("log p", Quote(prompt.contrast().text())), &RowBlock::delta_contrast_logprob});
+    sides.push_back({absl::StrCat("log p(", Quote(prompt.contrast().text()), ")"), &RowBlock::delta_contrast_logprob});
   }
   return sides;
 }
@@ -65,14 +67,14 @@ std::vector<std::string> DrawFocus(const ablation::v1::Manifest& manifest, int p
       Bold(color, absl::StrCat("Layer ", layer, ", each head ablated alone: the change of"))};
   std::string line(8, ' ');
   for (const Side& side : sides) absl::StrAppend(&line, PadRight(Cut(side.title, kCellWidth - 2), kCellWidth));
-  lines.push_back(line);
+  lines.emplace_back(absl::StripTrailingAsciiWhitespace(line));
   for (const Row& row : chosen) {
     line = absl::StrCat("  ", PadRight(manifest.variants(row.variant()).label(), 6));
     for (const Side& side : sides) {
       const double value = Value(row, side.column);
       absl::StrAppend(&line, absl::StrFormat("%+8.4f ", value), Bar(value, max_abs, color), "  ");
     }
-    lines.push_back(line);
+    lines.emplace_back(absl::StripTrailingAsciiWhitespace(line));
   }
   return lines;
 }

@@ -89,8 +89,8 @@ std::string TableWriter::MapTitle() const {
   const bool is_kl = metric_ == Metric::kKlDivergence;
   const std::string what =
       is_kl ? "KL divergence from the baseline, nats"
-            : absl::StrCat("change of log p", IsSingle() ? Quote(manifest_.prompts(0).target().text()) : "(target)",
-                           ", nats; negative: the head helps it");
+            : absl::StrCat("change of log p(", IsSingle() ? Quote(manifest_.prompts(0).target().text()) : "target",
+                           "), nats; negative: the head helps it");
   return Bold(options_.color,
               absl::StrCat(IsSingle() ? "" : "Mean ", Name(metric_), ", one head at a time -> ", replacement)) +
          absl::StrCat("\n", what);

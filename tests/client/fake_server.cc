@@ -1,0 +1,124 @@
+#include "tests/client/fake_server.h"
+
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+#include <utility>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "tests/client/fixtures.h"
+
+namespace ablate::testing {
+
+using ablation::v1::AblateRequest;
+using ablation::v1::AblateResponse;
+using grpc::health::v1::HealthCheckResponse;
+
+void SendManifest(const AblateRequest& request, ServerWriter* writer) {
+  AblateResponse response;
+  *response.mutable_manifest() = MakeManifest(request.prompts_size());
+  for (int p = 0; p < request.prompts_size(); ++p) {
+    if (!request.prompts(p).has_target()) DropTarget(response.mutable_manifest()->mutable_prompts(p));
+  }
+  writer->Write(response);
+}
+
+void SendRows(const AblateRequest& request, int prompt, ServerWriter* writer) {
+  const bool has_target = request.prompts(prompt).has_target();
+  AblateResponse response;
+  *response.mutable_block() = MakeBlock({{prompt, 3}, {prompt, 1}, {prompt, 2}}, request.readout().top_k(), has_target);
+  writer->Write(response);
+  *response.mutable_block() = MakeBlock({{prompt, -1}, {prompt, 0}}, request.readout().top_k(), has_target);
+  writer->Write(response);
+}
+
+void SendCompletion(const AblateRequest& request, ServerWriter* writer) {
+  AblateResponse response;
+  response.mutable_completion()->set_rows(5 * request.prompts_size());
+  writer->Write(response);
+}
+
+grpc::Status InvalidField(const std::string& field, const std::string& description) {
+  google::rpc::BadRequest bad;
+  bad.add_field_violations()->set_field(field);
+  bad.mutable_field_violations(0)->set_description(description);
+  google::rpc::Status status;
+  status.add_details()->PackFrom(bad);
+  return {grpc::INVALID_ARGUMENT, field + ": " + description, status.SerializeAsString()};
+}
+
+Script::Script()
+    : ablate([](grpc::ServerContext*, const AblateRequest& request, ServerWriter* writer) {
+        SendManifest(request, writer);
+        // The last prompt first: order is the client's business.
+        for (int p = request.prompts_size() - 1; p >= 0; --p) SendRows(request, p, writer);
+        SendCompletion(request, writer);
+        return grpc::Status::OK;
+      }),
+      tokenize([](const ablation::v1::TokenizeRequest& request, ablation::v1::TokenizeResponse* response) {
+        // A token a byte.
+        for (const std::string& text : request.texts()) {
+          auto* tokenization = response->add_texts();
+          for (const char byte : text) {
+            auto* token = tokenization->add_tokens();
+            token->set_id(static_cast<unsigned char>(byte));
+            token->set_raw(std::string(1, byte));
+            token->set_text(byte < 0 ? "\xEF\xBF\xBD" : std::string(1, byte));
+          }
+        }
+        return grpc::Status::OK;
+      }),
+      health([] { return HealthCheckResponse::SERVING; }) {}
+
+class FakeServer::Ablation : public ablation::v1::AblationService::Service {
+ public:
+  explicit Ablation(Script script) : script_(std::move(script)) {}
+
+  grpc::Status Ablate(grpc::ServerContext* context, const AblateRequest* request, ServerWriter* writer) override {
+    return script_.ablate(context, *request, writer);
+  }
+  grpc::Status Tokenize(grpc::ServerContext*, const ablation::v1::TokenizeRequest* request,
+                        ablation::v1::TokenizeResponse* response) override {
+    return script_.tokenize(*request, response);
+  }
+  grpc::Status DescribeModel(grpc::ServerContext*, const ablation::v1::DescribeModelRequest*,
+                             ablation::v1::DescribeModelResponse* response) override {
+    const auto manifest = MakeManifest();
+    *response->mutable_model() = manifest.model();
+    *response->mutable_runtime() = manifest.runtime();
+    return grpc::Status::OK;
+  }
+
+ private:
+  const Script script_;
+};
+
+class FakeServer::Health : public grpc::health::v1::Health::Service {
+ public:
+  explicit Health(Script script) : script_(std::move(script)) {}
+  grpc::Status Check(grpc::ServerContext*, const grpc::health::v1::HealthCheckRequest*,
+                     HealthCheckResponse* response) override {
+    response->set_status(script_.health());
+    return grpc::Status::OK;
+  }
+
+ private:
+  const Script script_;
+};
+
+FakeServer::FakeServer(const std::string& address, Script script)
+    : ablation_(std::make_unique<Ablation>(script)), health_(std::make_unique<Health>(script)) {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+  builder.RegisterService(ablation_.get());
+  builder.RegisterService(health_.get());
+  server_ = builder.BuildAndStart();
+}
+
+FakeServer::~FakeServer() {
+  // Calls that a script holds open are cancelled.
+  if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+}
+
+}  // namespace ablate::testing

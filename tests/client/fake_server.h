@@ -1,0 +1,50 @@
+// A server that says what a test wants it to say: the contract over a real unix socket, without an engine.
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "ablation/v1/service.grpc.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace ablate::testing {
+
+using ServerWriter = grpc::ServerWriter<ablation::v1::AblateResponse>;
+
+// What the server does. Set before it starts. By default a scan of the fixtures' model works and health is SERVING.
+struct Script {
+  std::function<grpc::Status(grpc::ServerContext*, const ablation::v1::AblateRequest&, ServerWriter*)> ablate;
+  std::function<grpc::Status(const ablation::v1::TokenizeRequest&, ablation::v1::TokenizeResponse*)> tokenize;
+  std::function<grpc::health::v1::HealthCheckResponse::ServingStatus()> health;
+
+  Script();
+};
+
+// Writes the fixtures' manifest for the request's prompts.
+void SendManifest(const ablation::v1::AblateRequest& request, ServerWriter* writer);
+// Writes a prompt's five rows as two blocks, last row first.
+void SendRows(const ablation::v1::AblateRequest& request, int prompt, ServerWriter* writer);
+void SendCompletion(const ablation::v1::AblateRequest& request, ServerWriter* writer);
+
+// An INVALID_ARGUMENT with google.rpc details, as `ablated` sends them.
+grpc::Status InvalidField(const std::string& field, const std::string& description);
+
+class FakeServer {
+ public:
+  // `address` as for a gRPC server, e.g. `unix:/path`.
+  FakeServer(const std::string& address, Script script);
+  ~FakeServer();
+  bool started() const { return server_ != nullptr; }
+
+ private:
+  class Ablation;
+  class Health;
+  const std::unique_ptr<Ablation> ablation_;
+  const std::unique_ptr<Health> health_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace ablate::testing

@@ -1,0 +1,28 @@
+// Small scans with known numbers: 2 layers x 2 heads.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ablation/v1/scan.pb.h"
+
+namespace ablate::testing {
+
+// Variants L0H0, L0H1, L1H0, L1H1; float32 on `cpu`. Prompts are `Berlin is` with target ` Germany`, contrast `
+// France`.
+ablation::v1::Manifest MakeManifest(int n_prompts = 1);
+
+// Sets no target and no contrast for the prompt.
+void DropTarget(ablation::v1::ResolvedPrompt* prompt);
+
+// The change of the target's log-probability in the fixtures' rows, 0 for the baseline (-1).
+float DeltaTargetLogprob(int prompt, int variant);
+
+struct RowId {
+  int32_t prompt, variant;
+};
+
+// Rows in the order given, all columns present (without `has_target` those that need none).
+ablation::v1::RowBlock MakeBlock(const std::vector<RowId>& rows, int top_k = 0, bool has_target = true);
+
+}  // namespace ablate::testing

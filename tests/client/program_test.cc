@@ -1,0 +1,321 @@
+// The program `ablate` end to end, over a real socket.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/cpp/private_folder.h"
+#include "tests/client/fake_server.h"
+#include "tests/client/run_program.h"
+
+namespace ablate::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class ProgramTest : public ::testing::Test {
+ protected:
+  void Serve(const Script& script = {}) {
+    server_.emplace(address_, script);
+    ASSERT_TRUE(server_->started());
+  }
+  ProgramResult Ablate(std::vector<std::string> arguments, const std::string& input = "") const {
+    arguments.insert(arguments.begin(), ABLATE_PROGRAM);
+    return Run(std::move(arguments), {"ABLATE_SERVER=" + address_}, input);
+  }
+  std::string Path(const std::string& name) const { return folder_.path() + "/" + name; }
+  static std::string Read(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  client::PrivateFolder folder_ = *client::PrivateFolder::Make();
+  const std::string address_ = "unix:" + folder_.path() + "/socket";
+  const std::vector<std::string> scan_ = {"scan", "--prompt", "Berlin is", "--target", " Germany"};
+  std::optional<FakeServer> server_;
+};
+
+// A script that holds the scan open after its first rows, until the client leaves.
+Script Endless() {
+  Script script;
+  script.ablate = [](grpc::ServerContext* context, const ablation::v1::AblateRequest& request, ServerWriter* writer) {
+    SendManifest(request, writer);
+    SendRows(request, 0, writer);
+    while (!context->IsCancelled()) usleep(1000);
+    return grpc::Status::CANCELLED;
+  };
+  return script;
+}
+
+TEST_F(ProgramTest, ScanShowsATable) {
+  Serve();
+  auto arguments = scan_;
+  arguments.insert(arguments.end(), {"--focus-layer", "1"});
+  const auto result = Ablate(arguments);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  EXPECT_THAT(result.out, AllOf(HasSubstr("L1   -1.50  0.05"), HasSubstr("Strongest heads"), HasSubstr("Layer 1"),
+                                HasSubstr("3 of 4 ablations keep the top-1 token ' Germany'"), Not(HasSubstr("\x1b"))));
+}
+
+TEST_F(ProgramTest, ScanPassesEveryOptionOn) {
+  ablation::v1::AblateRequest seen;
+  Script script;
+  script.ablate = [&seen](grpc::ServerContext*, const ablation::v1::AblateRequest& request, ServerWriter*) {
+    seen = request;
+    return grpc::Status(grpc::ABORTED, "seen");
+  };
+  Serve(script);
+  EXPECT_EQ(Ablate({"scan", "--prompt", "x", "--target", " Germany", "--contrast-id", "7", "--layers", "0,2-3",
+                    "--heads", "1", "--top-k", "5", "--prepend-bos"})
+                .exit_code,
+            1);
+  EXPECT_EQ(seen.prompts(0).text(), "x");
+  EXPECT_EQ(seen.prompts(0).target().text(), " Germany");
+  EXPECT_EQ(seen.prompts(0).contrast().id(), 7);
+  EXPECT_THAT(seen.sweep().heads().layers(), ::testing::ElementsAre(0, 2, 3));
+  EXPECT_THAT(seen.sweep().heads().heads(), ::testing::ElementsAre(1));
+  EXPECT_EQ(seen.readout().top_k(), 5);
+  EXPECT_TRUE(seen.prepend_bos());
+  EXPECT_TRUE(seen.replacements(0).has_zero());
+}
+
+TEST_F(ProgramTest, ManyPromptsComeOutInTheirOrder) {
+  Serve();
+  const auto result = Ablate({"scan", "--prompts", "-", "--format", "jsonl"},
+                             "{\"prompt\": \"a\", \"target\": \" x\"}\n{\"prompt\": \"b\"}\n{\"prompt\": \"c\"}\n");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  std::istringstream lines(result.out);
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_TRUE(nlohmann::json::parse(line).contains("manifest"));
+  for (int p = 0; p < 3; ++p) {
+    for (const char* variant : {"baseline", "L0H0", "L0H1", "L1H0", "L1H1"}) {
+      ASSERT_TRUE(std::getline(lines, line));
+      const auto row = nlohmann::json::parse(line);
+      EXPECT_EQ(row["prompt_index"], p);
+      EXPECT_EQ(row["variant"], variant);
+      EXPECT_EQ(row["target_logprob"].is_null(), p > 0);
+    }
+  }
+  EXPECT_FALSE(std::getline(lines, line));
+}
+
+TEST_F(ProgramTest, OutputHoldsTheWholeFile) {
+  Serve();
+  auto arguments = scan_;
+  arguments.insert(arguments.end(), {"--format", "csv", "--output", Path("out.csv"), "--top-k", "1"});
+  const auto result = Ablate(arguments);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "");
+  const std::string text = Read(Path("out.csv"));
+  EXPECT_THAT(text, StartsWith("prompt_index,variant,"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 6);
+}
+
+TEST_F(ProgramTest, AnIncompleteStreamFailsAndLeavesNoFile) {
+  Script script;
+  script.ablate = [](grpc::ServerContext*, const ablation::v1::AblateRequest& request, ServerWriter* writer) {
+    SendManifest(request, writer);
+    SendRows(request, 0, writer);
+    return grpc::Status::OK;
+  };
+  Serve(script);
+  auto arguments = scan_;
+  arguments.insert(arguments.end(), {"--format", "jsonl", "--output", Path("out")});
+  const auto result = Ablate(arguments);
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, StartsWith("ablate: incomplete: the stream ended after 5 of 5 rows"));
+  EXPECT_FALSE(std::filesystem::exists(Path("out")));
+}
+
+TEST_F(ProgramTest, ARefusedPromptNamesFileAndLine) {
+  Script script;
+  script.ablate = [](grpc::ServerContext*, const ablation::v1::AblateRequest&, ServerWriter*) {
+    return InvalidField("prompts[1].target", "` Federal Republic` is 2 tokens");
+  };
+  Serve(script);
+  std::ofstream(Path("p.jsonl")) << "{\"prompt\": \"a\"}\n\n{\"prompt\": \"b\", \"target\": \" Federal Republic\"}\n";
+  const auto result = Ablate({"scan", "--prompts", Path("p.jsonl")});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.err,
+            "ablate: prompts[1].target: ` Federal Republic` is 2 tokens (" + Path("p.jsonl") + ", line 3)\n");
+}
+
+TEST_F(ProgramTest, CtrlCEndsInOrder) {
+  Serve(Endless());
+  std::vector<std::string> arguments = {ABLATE_PROGRAM, "scan", "--prompts", "-", "--format", "jsonl"};
+  arguments.insert(arguments.end(), {"--output", Path("out")});
+  Program program(arguments, {"ABLATE_SERVER=" + address_}, "{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n");
+  // The partial file shows that the scan runs: its first prompt is written out.
+  const auto partial_has_rows = [&] {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      if (entry.path().filename().string().find("out.partial-") == 0) return entry.file_size() > 0;
+    }
+    return false;
+  };
+  for (int i = 0; i < 6000 && !partial_has_rows(); ++i) usleep(10'000);
+  ASSERT_TRUE(partial_has_rows());
+  program.Signal(SIGINT);
+  const auto result = program.Wait();
+  EXPECT_EQ(result.exit_code, 130);
+  EXPECT_EQ(result.err, "ablate: interrupted\n");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1) << "more than the socket";
+}
+
+TEST_F(ProgramTest, ATimeoutHasItsOwnExitCode) {
+  Serve(Endless());
+  const auto result =
+      Ablate({"scan", "--prompts", "-", "--timeout", "500ms"}, "{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n");
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_THAT(result.err, HasSubstr("500ms"));
+}
+
+TEST_F(ProgramTest, WithoutAServerItSaysWhatToDo) {
+  for (const char* command : {"describe", "health"}) {
+    const auto result = Ablate({command});
+    EXPECT_EQ(result.exit_code, 3);
+    EXPECT_THAT(result.err,
+                AllOf(StartsWith("ablate: no answer from a server at unix:"), HasSubstr("ablated --model DIR")));
+  }
+}
+
+TEST_F(ProgramTest, HealthIsAHealthCheck) {
+  std::atomic<int> asked = 0;
+  Script script;
+  script.health = [&asked] {
+    using grpc::health::v1::HealthCheckResponse;
+    return ++asked < 3 ? HealthCheckResponse::NOT_SERVING : HealthCheckResponse::SERVING;
+  };
+  Serve(script);
+  const auto not_yet = Ablate({"health"});
+  EXPECT_EQ(not_yet.exit_code, 3);
+  EXPECT_THAT(not_yet.err, HasSubstr("NOT_SERVING"));
+  const auto waited = Ablate({"health", "--wait", "60s"});
+  EXPECT_EQ(waited.exit_code, 0) << waited.err;
+  EXPECT_EQ(waited.out, "SERVING\n");
+}
+
+TEST_F(ProgramTest, TokenizeShowsTokens) {
+  Serve();
+  EXPECT_EQ(Ablate({"tokenize", " a"}).out, "' a': 2 tokens\n      32  ' '\n      97  'a'\n");
+  EXPECT_EQ(Ablate({"tokenize", "--format", "jsonl", "a"}).out,
+            "{\"text\": \"a\", \"tokens\": [{\"id\": 97, \"text\": \"a\", \"raw\": \"61\"}]}\n");
+}
+
+TEST_F(ProgramTest, DescribeShowsTheModel) {
+  Serve();
+  EXPECT_THAT(Ablate({"describe"}).out, AllOf(HasSubstr("tiny"), HasSubstr("2 x 2"), HasSubstr("float32")));
+  EXPECT_EQ(nlohmann::json::parse(Ablate({"describe", "--format", "json"}).out)["model"]["n_layers"], 2);
+}
+
+struct Usage {
+  std::vector<std::string> arguments;
+  std::string says;
+};
+
+TEST_F(ProgramTest, WrongUsageNamesTheOption) {
+  const std::vector<Usage> table = {
+      {{}, "subcommand is required"},
+      {{"sacn"}, "sacn"},
+      {{"scan"}, "--prompt"},
+      {{"scan", "--prompt", "x", "--prompts", "y"}, "one of --prompt"},
+      {{"scan", "--prompts", "f", "--target", "x"}, "--target and --contrast belong to --prompt"},
+      {{"scan", "--prompt", "x", "--layers", "3-1"}, "--layers `3-1`"},
+      {{"scan", "--prompt", "x", "--heads", "a"}, "--heads `a`"},
+      {{"scan", "--prompt", "x", "--top-k", "101"}, "--top-k"},
+      {{"scan", "--prompt", "x", "--format", "xml"}, "--format"},
+      {{"scan", "--prompt", "x", "--format", "csv", "--focus-layer", "1"}, "--focus-layer"},
+      {{"scan", "--prompt", "x", "--target", "a", "--target-id", "3"}, "--target-id"},
+      {{"scan", "--prompt", "x", "--local"}, "--model"},
+      {{"scan", "--prompt", "x", "--model", "m"}, "--local"},
+      {{"scan", "--prompt", "x", "--server", "nonsense"}, "`nonsense`"},
+      {{"scan", "--prompt", "x", "--timeout", "soon"}, "--timeout `soon`"},
+      {{"scan", "--prompts", "/no/such"}, "/no/such"},
+      {{"tokenize"}, "TEXT"},
+  };
+  for (const Usage& usage : table) {
+    const auto result = Ablate(usage.arguments);
+    EXPECT_EQ(result.exit_code, 2) << usage.says;
+    EXPECT_THAT(result.err, HasSubstr(usage.says));
+  }
+}
+
+TEST_F(ProgramTest, HelpExplainsEveryCommand) {
+  for (const char* command : {"scan", "tokenize", "describe", "health"}) {
+    const auto result = Ablate({command, "--help"});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.out, AllOf(HasSubstr("Example"), HasSubstr("--server"), HasSubstr("Exit codes"))) << command;
+  }
+  EXPECT_THAT(Ablate({"--version"}).out, StartsWith("ablate "));
+}
+
+TEST_F(ProgramTest, LocalStartsItsOwnServerAndStopsIt) {
+  const std::string arguments_file = Path("arguments");
+  const std::vector<std::string> environment = {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED,
+                                                "FAKE_ABLATED_ARGUMENTS=" + arguments_file};
+  const auto result = Run({ABLATE_PROGRAM, "scan", "--local", "--model", "models/demo", "--device", "cpu",
+                           "--precision", "float64", "--threads", "2", "--prompt", "x", "--format", "csv"},
+                          environment);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 6);
+  std::istringstream arguments(Read(arguments_file));
+  pid_t pid = 0;
+  arguments >> pid;
+  EXPECT_NE(kill(pid, 0), 0) << "the local server still runs";
+  EXPECT_THAT(arguments.str(), AllOf(HasSubstr("--model models/demo --listen unix:"),
+                                     HasSubstr("--device cpu --precision float64 --threads 2")));
+}
+
+// Also when the client is killed without a chance to clean up.
+TEST_F(ProgramTest, ALocalServerDiesWithItsClient) {
+  const std::string arguments_file = Path("arguments");
+  for (const int number : {SIGINT, SIGKILL}) {
+    std::filesystem::remove(arguments_file);
+    Program program({ABLATE_PROGRAM, "scan", "--local", "--model", "slow-scan", "--prompt", "x"},
+                    {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED, "FAKE_ABLATED_ARGUMENTS=" + arguments_file});
+    pid_t pid = 0;
+    for (int i = 0; i < 6000 && pid == 0; ++i) {
+      usleep(10'000);
+      std::istringstream(Read(arguments_file)) >> pid;
+    }
+    ASSERT_GT(pid, 0);
+    usleep(200'000);
+    program.Signal(number);
+    if (number == SIGINT) {
+      EXPECT_EQ(program.Wait().exit_code, 130);
+    }
+    bool is_gone = false;
+    // A child of a killed parent is reaped by init, if the machine has one; a zombie counts as gone.
+    for (int i = 0; i < 1000 && !is_gone; ++i) {
+      usleep(10'000);
+      const std::string stat = Read("/proc/" + std::to_string(pid) + "/stat");
+      is_gone = stat.empty() || stat.find(") Z ") != std::string::npos;
+    }
+    EXPECT_TRUE(is_gone) << "after signal " << number;
+  }
+}
+
+TEST_F(ProgramTest, ALocalServerThatFailsSaysWhy) {
+  const auto result = Run({ABLATE_PROGRAM, "health", "--local", "--model", "broken"},
+                          {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("exit code 3"), HasSubstr("cannot load broken/config.json")));
+}
+
+}  // namespace
+}  // namespace ablate::testing
