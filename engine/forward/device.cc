@@ -21,26 +21,17 @@
 namespace ablate {
 namespace {
 
-// CUDA 13's first driver, and the oldest GPU that fan_out's machine code runs on (kernels/CMakeLists.txt).
-constexpr int kMinDriverMajor = 580;
-constexpr int kMinCudaDriverApi = 13000;
-constexpr int kMinComputeCapability = 80;
+// Driver 580 is CUDA 13's first, and fan_out's machine code starts at sm_80 (kernels/CMakeLists.txt).
+constexpr int kMinCudaApi = 13000;
+constexpr int kMinComputeCapabilityMajor = 8;
 
 absl::Status CheckGpu(int index) {
-  int driver_api = 0;
-  if (cudaDriverGetVersion(&driver_api) != cudaSuccess || driver_api == 0) {
-    cudaGetLastError();
-    return absl::FailedPreconditionError("device: no NVIDIA driver was found; use --device cpu, or install a driver "
-                                         "from version 580 on (in a container: run it with the NVIDIA runtime)");
-  }
-  if (driver_api < kMinCudaDriverApi) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "device: the NVIDIA driver speaks CUDA ", driver_api / 1000, ".", driver_api % 1000 / 10,
-        ", this build needs CUDA 13.0: update the driver to version ", kMinDriverMajor, " or later, or use --device cpu"));
-  }
+  int cuda_api = 0;
+  if (cudaDriverGetVersion(&cuda_api) != cudaSuccess) cuda_api = 0;
+  if (absl::Status status = CheckDriver(cuda_api); !status.ok()) return status;
   int count = 0;
   if (cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
-    cudaGetLastError();
+    cudaGetLastError();  // so that no later check finds this error
     return absl::FailedPreconditionError(
         absl::StrCat("device: ", cudaGetErrorString(error), "; check `nvidia-smi`, or use --device cpu"));
   }
@@ -53,14 +44,7 @@ absl::Status CheckGpu(int index) {
     cudaGetLastError();
     return absl::FailedPreconditionError(absl::StrCat("device: cuda:", index, ": ", cudaGetErrorString(error)));
   }
-  const int capability = properties.major * 10 + properties.minor;
-  if (capability < kMinComputeCapability) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "device: ", properties.name, " has compute capability ", properties.major, ".", properties.minor,
-        ", this build holds machine code from ", kMinComputeCapability / 10, ".", kMinComputeCapability % 10,
-        " on: rebuild with its architecture in ABLATE_CUDA_ARCHITECTURES, or use --device cpu"));
-  }
-  return absl::OkStatus();
+  return CheckComputeCapability(properties.name, properties.major, properties.minor);
 }
 
 // First number in `path`; `fallback` where there is none ("max", no such file).
@@ -87,6 +71,28 @@ int64_t AvailableHostBytes() {
 }
 
 }  // namespace
+
+absl::Status CheckDriver(int cuda_api) {
+  if (cuda_api == 0) {
+    return absl::FailedPreconditionError(
+        "device: no NVIDIA driver was found; use --device cpu, or install a driver from version 580 on (in a container: "
+        "run it with the NVIDIA runtime)");
+  }
+  if (cuda_api < kMinCudaApi) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("device: the NVIDIA driver speaks CUDA ", cuda_api / 1000, ".", cuda_api % 1000 / 10,
+                     ", this build needs CUDA 13.0: update the driver to version 580 or later, or use --device cpu"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckComputeCapability(std::string_view gpu, int major, int minor) {
+  if (major >= kMinComputeCapabilityMajor) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "device: ", std::string(gpu), " has compute capability ", major, ".", minor, ", this build holds machine code from ",
+      kMinComputeCapabilityMajor,
+      ".0 on: rebuild with its architecture in ABLATE_CUDA_ARCHITECTURES, or use --device cpu"));
+}
 
 absl::StatusOr<c10::Device> ChooseDevice(std::string_view text) {
   if (text == "cpu") return c10::Device(c10::kCPU);

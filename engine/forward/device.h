@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace ablate {
@@ -15,6 +16,10 @@ namespace ablate {
 // An explicit GPU that cannot be used is FailedPrecondition: the message tells why (no driver, driver under 580, no
 // machine code for it) and the way out.
 absl::StatusOr<c10::Device> ChooseDevice(std::string_view text);
+
+// The two checks behind it. `cuda_api` is what cudaDriverGetVersion gives: 13000 is CUDA 13.0, 0 no driver.
+absl::Status CheckDriver(int cuda_api);
+absl::Status CheckComputeCapability(std::string_view gpu, int major, int minor);
 
 // The processor's or the GPU's own name.
 std::string DeviceName(c10::Device device);

@@ -11,6 +11,7 @@
 #include "kernels/cpu/attend.h"
 #include "kernels/cpu/gelu.h"
 #include "kernels/cpu/layer_norm.h"
+#include "kernels/fan_out_check.h"
 #include "kernels/fan_out_cpu.h"
 #include "kernels/fan_out_launch.h"
 
@@ -40,7 +41,7 @@ void AttendCpu(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z)
   std::vector<kernels::cpu::AttendRow> places;  // [R]
   places.reserve(rows.size());
   for (const Row& row : rows) {
-    const int32_t baseline_first = row.baseline < 0 ? 0 : rows[row.baseline].first_token;
+    const int32_t baseline_first = row.baseline < 0 ? row.first_token : rows[row.baseline].first_token;
     places.push_back({row.begin, row.end, row.first_token, baseline_first});
   }
   const int64_t n_heads = qkv.size(2);
@@ -166,6 +167,8 @@ void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, co
     args.z_out = z_out.data_ptr<T>();
     args.n_heads = static_cast<int32_t>(z.size(1));
     args.d_head = static_cast<int32_t>(z.size(2));
+    const std::string problem = kernels::CheckFanOut(args);
+    TORCH_CHECK(problem.empty(), problem);
     if (x.is_cpu()) {
       at::parallel_for(0, args.n_tokens_out, kRowGrain,
                        [&](int64_t begin, int64_t end) { kernels::FanOutCpu(args, begin, end); });

@@ -15,8 +15,10 @@ namespace ablate {
 // Immutable after Load and safe to share between threads.
 class Tokenizer {
  public:
-  // Reads `vocab.json` + `merges.txt` from `model_dir`, or `tokenizer.json` where they are absent. Errors name the file
-  // and what is wrong with it.
+  // Reads `vocab.json` + `merges.txt` from `model_dir` (with the added tokens of `added_tokens.json` and
+  // `tokenizer_config.json`, where these exist), or `tokenizer.json` where the pair is absent. Errors name the file and
+  // what is wrong with it. Unimplemented: a file asks for something that GPT-2 has not (another pre-tokenizer, a
+  // normalizer, `add_prefix_space`, ...).
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> Load(const std::string& model_dir);
   virtual ~Tokenizer() = default;
 
@@ -24,7 +26,8 @@ class Tokenizer {
   // tells the offset.
   virtual absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const = 0;
 
-  // The bytes of a token, exactly. `id` must be in [0, vocab_size()).
+  // The bytes of a token, exactly; valid while the tokenizer lives. An id outside of [0, vocab_size()) has none, here
+  // and below, as in Hugging Face's decode.
   virtual std::string_view TokenBytes(int32_t id) const = 0;
   // As Hugging Face decodes it: bytes that are not UTF-8 become U+FFFD (one for each maximal invalid part).
   virtual std::string TokenText(int32_t id) const = 0;

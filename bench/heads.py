@@ -1,0 +1,204 @@
+"""All head ablations of one prompt: our engine beside Hugging Face's hooks, in one run on this machine.
+
+Peers, at their best on the same weights, token ids and threads (`logits_to_keep=1`):
+  hook loop       one forward pass a head, a forward pre-hook on `c_proj` (what notebooks do)
+  one-batch hook  145 rows in one batch, one hook a layer that edits row i's own head
+
+Results are compared before times are. Rounds alternate between the ways of running; the ratio is that of medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from transformers import GPT2LMHeadModel
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.oracle import hf
+from tests.oracle.compare import max_abs_diff
+from tests.oracle.models import GPT2_SMALL, write_random_model
+from tests.oracle.probe import Probe, Scan
+
+# GPT-2's own ids of "Berlin is the capital of", " Germany" and " France" would do as well as any six: weights are random.
+PROMPT_TOKENS = 6
+TARGET, CONTRAST = 4486, 4881
+LONG_TOKENS = 1024
+
+
+def random_ids(n: int, seed: int) -> list[int]:
+    generator = random.Random(seed)
+    return [generator.randrange(GPT2_SMALL.vocab_size) for _ in range(n)]
+
+
+@torch.no_grad()
+def hook_loop(model: GPT2LMHeadModel, ids: Sequence[int], sites: Sequence[hf.Edit]) -> torch.Tensor:
+    """`[1 + sites]`, the target's log-prob of the baseline and of each ablated run."""
+    inputs = torch.tensor([ids])
+    rows = [model(inputs, use_cache=False, logits_to_keep=1).logits[0, -1]]
+    for site in sites:
+        with hf.edited(model, [site]):
+            rows.append(model(inputs, use_cache=False, logits_to_keep=1).logits[0, -1])
+    return torch.log_softmax(torch.stack(rows), 1)[:, TARGET]
+
+
+@torch.no_grad()
+def one_batch(model: GPT2LMHeadModel, ids: Sequence[int], sites: Sequence[hf.Edit]) -> torch.Tensor:
+    """The same from one forward pass over `1 + sites` rows."""
+    d_head = model.config.n_embd // model.config.n_head
+    by_layer: dict[int, list[tuple[int, int]]] = {}
+    for row, site in enumerate(sites, start=1):
+        by_layer.setdefault(site.layer, []).append((row, site.head))
+    handles = []
+    for layer, edits in by_layer.items():
+
+        def hook(_module, args, edits=edits):
+            for row, head in edits:
+                args[0][row, :, head * d_head : (head + 1) * d_head] = 0
+            return args
+
+        handles.append(model.transformer.h[layer].attn.c_proj.register_forward_pre_hook(hook))
+    try:
+        inputs = torch.tensor([ids]).expand(1 + len(sites), -1)
+        logits = model(inputs, use_cache=False, logits_to_keep=1).logits[:, -1]
+    finally:
+        for handle in handles:
+            handle.remove()
+    return torch.log_softmax(logits, 1)[:, TARGET]
+
+
+def seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def compare_heads(model_dir: Path, threads: int, rounds: int, loop_rounds: int) -> dict:
+    torch.set_num_threads(threads)
+    model = GPT2LMHeadModel.from_pretrained(model_dir, dtype=torch.float32).eval()
+    ids = random_ids(PROMPT_TOKENS, seed=6)
+    sites = [hf.Edit(layer, head) for layer in range(GPT2_SMALL.n_layer) for head in range(GPT2_SMALL.n_head)]
+    scan = Scan(ids, [[site] for site in sites], [len(ids) - 1], TARGET, CONTRAST)
+    with Probe(model_dir, threads=threads) as probe:
+        rows = probe.run([scan]).rows
+        ours = [rows[0, v, len(ids) - 1]["target_logprob"] for v in range(-1, len(sites))]
+        batch = one_batch(model, ids, sites)
+        loop = hook_loop(model, ids, sites)
+        differences = {
+            "engine_to_hook_loop": max_abs_diff(ours, loop.numpy()),
+            "one_batch_to_hook_loop": max_abs_diff(batch.numpy(), loop.numpy()),
+        }
+        times: dict[str, list[float]] = {"engine": [], "one_batch": [], "hook_loop": []}
+        for i in range(rounds):
+            times["engine"].append(probe.run([scan]).stats["wall_ns"] / 1e9)
+            times["one_batch"].append(seconds(lambda: one_batch(model, ids, sites)))
+            if i < loop_rounds:
+                times["hook_loop"].append(seconds(lambda: hook_loop(model, ids, sites)))
+    median = {name: statistics.median(values) for name, values in times.items()}
+    return {
+        "case": f"{PROMPT_TOKENS} tokens, 144 heads and the baseline, GPT-2 Small geometry, float32",
+        "max_abs_difference_of_target_logprob": differences,
+        "seconds": {name: {"median": median[name], "min": min(v), "max": max(v), "runs": len(v)} for name, v in times.items()},
+        "ratio": {name: median[name] / median["engine"] for name in ("hook_loop", "one_batch")},
+    }
+
+
+def long_prompt(model_dir: Path, threads: int) -> dict:
+    """All heads at the longest prompt, within the default budget, and the process's peak memory."""
+    ids = random_ids(LONG_TOKENS, seed=7)
+    sites = [[hf.Edit(layer, head)] for layer in range(GPT2_SMALL.n_layer) for head in range(GPT2_SMALL.n_head)]
+    with Probe(model_dir, threads=threads) as probe:
+        result = probe.run([Scan(ids, sites, [LONG_TOKENS - 1], TARGET, CONTRAST)])
+        return {
+            "case": f"{LONG_TOKENS} tokens, 144 heads and the baseline, GPT-2 Small geometry, float32",
+            "max_packed_tokens": probe.info["max_packed_tokens"],
+            "forward_passes": result.stats["forward_passes"],
+            "seconds": result.stats["wall_ns"] / 1e9,
+            "peak_rss_bytes": result.stats["peak_rss_bytes"],
+            "rss_bytes_after_loading": probe.info["peak_rss_bytes"],
+        }
+
+
+def processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def as_markdown(report: dict) -> str:
+    heads = report["heads"]
+    lines = [
+        f"# All heads of one prompt, on {report['processor']}, {report['threads']} threads",
+        "",
+        f"Written by `./run bench` with torch {report['torch']}. Ratios are of medians, measured in this one run; "
+        "peers run with `logits_to_keep=1`.",
+        "",
+        f"## {heads['case']}",
+        "",
+        "| way of running | median | min | max | runs | against ours |",
+        "|---|---|---|---|---|---|",
+    ]
+    names = {"engine": "Ablate's engine", "one_batch": "HF, one batch, one hook a layer", "hook_loop": "HF, forward pre-hook loop"}
+    for key, name in names.items():
+        t = heads["seconds"][key]
+        ratio = heads["ratio"].get(key, 1.0)
+        lines.append(
+            f"| {name} | {t['median']:.3f} s | {t['min']:.3f} s | {t['max']:.3f} s | {t['runs']} | {ratio:.2f}x |"
+        )
+    worst = heads["max_abs_difference_of_target_logprob"]["engine_to_hook_loop"]
+    lines += ["", f"Largest difference of `target_logprob` to the hook loop: {worst:.2e}."]
+    if "long" in report:
+        long = report["long"]
+        lines += [
+            "",
+            f"## {long['case']}",
+            "",
+            f"{long['seconds']:.1f} s in {long['forward_passes']} forward passes of at most "
+            f"{long['max_packed_tokens']} packed tokens; peak memory {long['peak_rss_bytes'] / 2**30:.2f} GiB "
+            f"({long['rss_bytes_after_loading'] / 2**30:.2f} GiB after loading).",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of ours and the peers (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=7, help="alternating rounds (default: %(default)s)")
+    parser.add_argument("--loop-rounds", type=int, default=2, help="of them with the slow hook loop (default: %(default)s)")
+    parser.add_argument("--long", action="store_true", help=f"also 144 heads at {LONG_TOKENS} tokens, about 2 minutes on 2 cores")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--markdown", type=Path, help="write the table here")
+    args = parser.parse_args()
+    if args.rounds < 1 or not 1 <= args.loop_rounds <= args.rounds or args.threads < 1:
+        parser.error("--threads and --rounds must be at least 1, --loop-rounds between 1 and --rounds")
+    report: dict = {"processor": processor(), "threads": args.threads, "torch": torch.__version__}
+    with tempfile.TemporaryDirectory() as folder:
+        print("Making a GPT-2 Small with random weights ...", file=sys.stderr)
+        model_dir = write_random_model(Path(folder), GPT2_SMALL, seed=3)
+        print("Running our engine and the peers in turns ...", file=sys.stderr)
+        report["heads"] = compare_heads(model_dir, args.threads, args.rounds, args.loop_rounds)
+        if args.long:
+            print(f"Running all heads at {LONG_TOKENS} tokens ...", file=sys.stderr)
+            report["long"] = long_prompt(model_dir, args.threads)
+    markdown = as_markdown(report)
+    print(markdown)
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=2) + "\n")
+    if args.markdown:
+        args.markdown.write_text(markdown)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
