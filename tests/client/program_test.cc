@@ -35,7 +35,7 @@ class ProgramTest : public ::testing::Test {
   }
   ProgramResult Ablate(std::vector<std::string> arguments, const std::string& input = "") const {
     arguments.insert(arguments.begin(), ABLATE_PROGRAM);
-    return Run(std::move(arguments), {"ABLATE_SERVER=" + address_}, input);
+    return RunProgram(std::move(arguments), {"ABLATE_SERVER=" + address_}, input);
   }
   std::string Path(const std::string& name) const { return folder_.path() + "/" + name; }
   static std::string Read(const std::string& path) {
@@ -268,7 +268,7 @@ TEST_F(ProgramTest, LocalStartsItsOwnServerAndStopsIt) {
   const std::string arguments_file = Path("arguments");
   const std::vector<std::string> environment = {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED,
                                                 "FAKE_ABLATED_ARGUMENTS=" + arguments_file};
-  const auto result = Run({ABLATE_PROGRAM, "scan", "--local", "--model", "models/demo", "--device", "cpu",
+  const auto result = RunProgram({ABLATE_PROGRAM, "scan", "--local", "--model", "models/demo", "--device", "cpu",
                            "--precision", "float64", "--threads", "2", "--prompt", "x", "--format", "csv"},
                           environment);
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -311,7 +311,7 @@ TEST_F(ProgramTest, ALocalServerDiesWithItsClient) {
 }
 
 TEST_F(ProgramTest, ALocalServerThatFailsSaysWhy) {
-  const auto result = Run({ABLATE_PROGRAM, "health", "--local", "--model", "broken"},
+  const auto result = RunProgram({ABLATE_PROGRAM, "health", "--local", "--model", "broken"},
                           {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, AllOf(HasSubstr("exit code 3"), HasSubstr("cannot load broken/config.json")));

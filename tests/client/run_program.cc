@@ -67,7 +67,7 @@ ProgramResult Program::Wait() {
           Read(folder_ + "/err")};
 }
 
-ProgramResult Run(std::vector<std::string> arguments, const std::vector<std::string>& environment,
+ProgramResult RunProgram(std::vector<std::string> arguments, const std::vector<std::string>& environment,
                   const std::string& input) {
   return Program(std::move(arguments), environment, input).Wait();
 }

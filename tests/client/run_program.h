@@ -33,7 +33,7 @@ class Program {
   pid_t pid_ = -1;
 };
 
-ProgramResult Run(std::vector<std::string> arguments, const std::vector<std::string>& environment = {},
+ProgramResult RunProgram(std::vector<std::string> arguments, const std::vector<std::string>& environment = {},
                   const std::string& input = "");
 
 }  // namespace ablate::testing

@@ -34,6 +34,11 @@ int main(int argc, char** argv) {
                                                            {"tokenize", ablate::cli::AddTokenizeCommand(&app)},
                                                            {"describe", ablate::cli::AddDescribeCommand(&app)},
                                                            {"health", ablate::cli::AddHealthCommand(&app)}};
+  // CLI11 would only say that a subcommand is missing.
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+    std::cerr << "ablate: unknown command `" << argv[1] << "`; known are scan, tokenize, describe, health\n";
+    return ablate::cli::kExitUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
