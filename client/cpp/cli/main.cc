@@ -2,7 +2,10 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -35,7 +38,10 @@ int main(int argc, char** argv) {
                                                            {"describe", ablate::cli::AddDescribeCommand(&app)},
                                                            {"health", ablate::cli::AddHealthCommand(&app)}};
   // CLI11 would only say that a subcommand is missing.
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+  const bool is_known = std::any_of(commands.begin(), commands.end(), [&](const auto& command) {
+    return argc > 1 && std::string(argv[1]) == command.first;
+  });
+  if (argc > 1 && argv[1][0] != '-' && !is_known) {
     std::cerr << "ablate: unknown command `" << argv[1] << "`; known are scan, tokenize, describe, health\n";
     return ablate::cli::kExitUsage;
   }
