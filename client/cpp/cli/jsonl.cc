@@ -54,7 +54,7 @@ absl::Status JsonlWriter::Prompt(int, absl::Span<const Row> rows) {
   const auto precision = manifest_.runtime().precision();
   std::string line;
   for (const Row& row : rows) {
-    line = "{";
+    line.assign(1, '{');
     for (const Column& column : Columns()) {
       absl::StrAppend(&line, "\"", column.name, "\": ", JsonCell(column.value(column, manifest_, row), precision),
                       ", ");
