@@ -1,0 +1,261 @@
+"""The real `ablate` against the real `ablated` with the bundled model, over real sockets, beside Hugging Face's hooks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import GPT2TokenizerFast
+
+from tests.oracle import hf
+from tests.oracle.compare import assert_close
+from tests.oracle.models import DEMO
+from tests.oracle.probe import BUILD_DIR
+
+ABLATE = BUILD_DIR / "bin" / "ablate"
+ABLATED = BUILD_DIR / "bin" / "ablated"
+
+PROMPT, TARGET, CONTRAST = "Berlin is the capital of", " Germany", " France"
+REAL_COLUMNS = ("target_logit", "contrast_logit", "target_logprob", "contrast_logprob", "kl_divergence", "entropy")
+OK, FAILED, USAGE, UNAVAILABLE, DEADLINE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+class Server:
+    """`ablated` in a process of its own, ready or not."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.port_file = folder / "port"
+        self.log = (folder / "log").open("w+")
+        self.process = subprocess.Popen(
+            [ABLATED, "--model", DEMO, "--device", "cpu", "--listen", "127.0.0.1:0", "--port-file", self.port_file, *options],
+            stderr=self.log,
+        )
+        deadline = time.monotonic() + 60
+        while not (self.port_file.exists() and self.port_file.read_text().strip()):
+            assert self.process.poll() is None, self.text()
+            assert time.monotonic() < deadline, "no port file after 60 s"
+            time.sleep(0.05)
+        self.address = f"127.0.0.1:{self.port_file.read_text().strip()}"
+
+    def text(self) -> str:
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("server"))
+    assert ablate(started, "health", "--wait", "60s").returncode == OK
+    yield started
+    assert started.stop() == 0
+
+
+def ablate(server: Server | None, command: str, *args: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    where = [] if server is None else ["--server", server.address]
+    return subprocess.run(
+        [ABLATE, command, *where, *args], capture_output=True, text=True, timeout=120, check=False, **options
+    )
+
+
+def scan_jsonl(server: Server, *args: str | Path) -> tuple[dict, list[dict]]:
+    done = ablate(server, "scan", "--format", "jsonl", *args)
+    assert done.returncode == OK, done.stderr
+    first, *rows = (json.loads(line) for line in done.stdout.splitlines())
+    return first["manifest"], rows
+
+
+REFERENCE = ("--prompt", PROMPT, "--target", TARGET, "--contrast", CONTRAST)
+
+
+def oracle(dtype: torch.dtype) -> dict[str, hf.Measured]:
+    """The reference experiment by hooks, by variant label."""
+    model = hf.load(str(DEMO), dtype)
+    tokenizer = GPT2TokenizerFast.from_pretrained(DEMO)
+    ids = tokenizer(PROMPT)["input_ids"]
+    target, contrast = tokenizer(TARGET)["input_ids"][0], tokenizer(CONTRAST)["input_ids"][0]
+    base = hf.logits(model, ids)[-1]
+    rows = {"baseline": hf.measure(base, base, target, contrast)}
+    for layer in range(model.config.n_layer):
+        for head in range(model.config.n_head):
+            y = hf.logits(model, ids, [hf.Edit(layer, head)])[-1]
+            rows[f"L{layer}H{head}"] = hf.measure(y, base, target, contrast)
+    return rows
+
+
+def test_reference_experiment_equals_hooks(server):
+    manifest, rows = scan_jsonl(server, *REFERENCE)
+    exact, theirs = oracle(torch.float64), oracle(torch.float32)
+    assert [row["variant"] for row in rows] == list(exact)
+    assert (rows[0]["layer"], rows[0]["head"]) == (None, None)
+    assert (rows[15]["layer"], rows[15]["head"]) == (1, 2)
+    for name in REAL_COLUMNS:
+        want = np.array([getattr(row, name) for row in exact.values()])
+        their_error = np.abs(np.array([getattr(row, name) for row in theirs.values()]) - want).max()
+        rounding = float(np.spacing(np.float32(np.abs(want).max())))
+        assert_close([row[name] for row in rows], want, 2 * their_error + rounding, name)
+    tokenizer = GPT2TokenizerFast.from_pretrained(DEMO)
+    prompt = manifest["prompts"][0]
+    assert prompt["token_ids"] == tokenizer(PROMPT)["input_ids"]
+    assert prompt["target"]["text"] == TARGET
+    assert manifest["runtime"]["precision"] == "PRECISION_FLOAT32"
+    assert manifest["runtime"]["batch_invariant"] is True
+    for row, want in zip(rows, exact.values(), strict=True):
+        assert row["top1_token"] == tokenizer.decode([row["top1_id"]])
+        assert row["top1_id"] == want.top1_id
+        assert row["target_is_top1"] == (row["target_rank"] == 0)
+
+
+def test_csv_holds_the_same_numbers(server):
+    _, rows = scan_jsonl(server, *REFERENCE, "--layers", "5")
+    done = ablate(server, "scan", "--format", "csv", *REFERENCE, "--layers", "5")
+    table = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["variant"] for row in table] == [row["variant"] for row in rows]
+    for text, row in zip(table, rows, strict=True):
+        assert float(text["delta_target_logprob"]) == row["delta_target_logprob"]
+        assert text["top1_token"] == row["top1_token"]
+
+
+def test_many_prompts_equal_single_ones_bit_for_bit(server, tmp_path):
+    prompts = ["Berlin is the capital of", "Paris is the capital of", "The capital of Japan is", "Rome", " of of of of"]
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("".join(json.dumps({"prompt": p, "target": TARGET, "contrast": CONTRAST}) + "\n" for p in prompts))
+    _, together = scan_jsonl(server, "--prompts", file)
+    for index, prompt in enumerate(prompts):
+        _, alone = scan_jsonl(server, "--prompt", prompt, "--target", TARGET, "--contrast", CONTRAST)
+        for row in alone:
+            row["prompt_index"] = index
+        assert alone == [row for row in together if row["prompt_index"] == index]
+
+
+def test_local_starts_and_stops_its_own_server():
+    done = ablate(None, "scan", "--local", "--model", DEMO, "--device", "cpu", *REFERENCE, "--no-color", "--focus-layer", "5")
+    assert done.returncode == OK, done.stderr
+    assert "L5H11" in done.stdout or "top-1" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_output_appears_whole_or_not_at_all(server, tmp_path):
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    assert ablate(server, "scan", *REFERENCE, "--format", "csv", "--output", good).returncode == OK
+    assert len(good.read_text().splitlines()) == 146
+    assert ablate(server, "scan", "--prompt", PROMPT, "--target", "xyzzy", "--format", "csv", "--output", bad).returncode == USAGE
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["good.csv"]
+
+
+LONG = "word " * 200
+BAD_REQUESTS = [
+    (("--prompt", "", "--target", TARGET), USAGE, ["prompt", "empty"]),
+    (("--prompt", LONG, "--target", TARGET), USAGE, ["prompts[0]", "tokens"]),
+    (("--prompt", PROMPT, "--target", " Germany France"), USAGE, ["target", "Germany", "France"]),
+    (("--prompt", PROMPT, "--target-id", "99999"), USAGE, ["target", "99999"]),
+    (("--prompt", PROMPT, "--target", ""), USAGE, ["target"]),
+    ((*REFERENCE, "--layers", "12"), USAGE, ["layers", "12"]),
+    ((*REFERENCE, "--heads", "3,3"), USAGE, ["heads", "3"]),
+    ((*REFERENCE, "--layers", "5-x"), USAGE, ["--layers"]),
+    ((*REFERENCE, "--top-k", "101"), USAGE, ["top-k"]),
+    ((*REFERENCE, "--format", "xml"), USAGE, ["--format"]),
+    ((*REFERENCE, "--prompts", "/nonexistent.jsonl"), USAGE, ["--prompt"]),
+    (("--prompts", "/nonexistent.jsonl"), USAGE, ["/nonexistent.jsonl"]),
+]
+
+
+@pytest.mark.parametrize(("args", "status", "words"), BAD_REQUESTS)
+def test_bad_requests_name_the_field(server, args, status, words):
+    done = ablate(server, "scan", *args)
+    print(f"{' '.join(args)[:60]!r}: {done.stderr.strip()}")
+    assert done.returncode == status, done.stderr
+    for word in words:
+        assert word.lower() in done.stderr.lower()
+    assert "baseline" not in done.stdout
+
+
+def test_a_server_that_is_not_there():
+    done = subprocess.run(
+        [ABLATE, "scan", "--server", "127.0.0.1:1", *REFERENCE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == UNAVAILABLE
+    assert "127.0.0.1:1" in done.stderr
+
+
+def test_deadline_and_interrupt(server, tmp_path):
+    file = tmp_path / "many.jsonl"
+    file.write_text((json.dumps({"prompt": PROMPT, "target": TARGET}) + "\n") * 3000)
+    assert ablate(server, "scan", "--prompts", file, "--timeout", "300ms", "--format", "jsonl").returncode == DEADLINE
+    running = subprocess.Popen(
+        [ABLATE, "scan", "--server", server.address, "--prompts", file, "--format", "jsonl"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(0.7)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=30) == INTERRUPTED
+    start = time.monotonic()
+    assert ablate(server, "scan", *REFERENCE).returncode == OK
+    assert time.monotonic() - start < 20, "abandoned work was not dropped"
+
+
+def test_describe_and_tokenize(server):
+    described = json.loads(ablate(server, "describe", "--format", "json").stdout)
+    assert described["model"]["n_layers"] == 12
+    assert described["runtime"]["device"] == "cpu"
+    done = ablate(server, "tokenize", "--format", "jsonl", TARGET)
+    assert "Germany" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["", "scan", "tokenize", "describe", "health"])
+def test_help_explains(command):
+    done = subprocess.run([ABLATE, *filter(None, [command]), "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == OK
+    assert len(done.stdout.splitlines()) > 8
+    assert "ablate" in done.stdout
+
+
+def test_sigterm_drains(tmp_path):
+    server = Server(tmp_path)
+    assert ablate(server, "health", "--wait", "60s").returncode == OK
+    file = tmp_path / "many.jsonl"
+    file.write_text((json.dumps({"prompt": PROMPT, "target": TARGET}) + "\n") * 100)
+    running = subprocess.Popen(
+        [ABLATE, "scan", "--server", server.address, "--prompts", file, "--format", "jsonl"], stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    running.stdout.readline()
+    server.process.send_signal(signal.SIGTERM)
+    out, _ = running.communicate(timeout=120)
+    assert running.returncode == OK
+    assert len(out.splitlines()) == 100 * 145
+    assert server.process.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", "/nonexistent"], ["/nonexistent"]),
+        (["--model", DEMO, "--device", "cuda:99"], ["device"]),
+        (["--model", DEMO, "--precision", "float8"], ["float32", "float64"]),
+        (["--model", DEMO, "--queue-size", "-1"], ["queue-size"]),
+    ],
+)
+def test_a_server_that_cannot_start_says_why(options, words):
+    done = subprocess.run(
+        [ABLATED, "--listen", "127.0.0.1:0", *options], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode in (FAILED, USAGE)
+    for word in words:
+        assert word in done.stderr
