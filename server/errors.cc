@@ -36,7 +36,9 @@ google::rpc::ErrorInfo MakeErrorInfo(absl::string_view reason) {
 }
 
 // gRPC's codes and absl's are the same numbers.
-grpc::StatusCode Code(const absl::Status& status) { return static_cast<grpc::StatusCode>(status.code()); }
+grpc::StatusCode Code(const absl::Status& status) {
+  return static_cast<grpc::StatusCode>(status.code());
+}
 
 }  // namespace
 

@@ -43,9 +43,7 @@ void Gate::Close() {
 
 int64_t Gate::WaitUntilEmpty(absl::Time deadline) {
   absl::MutexLock lock(&mu_);
-  mu_.AwaitWithDeadline(absl::Condition(
-                            +[](int64_t* inside) { return *inside == 0; }, &inside_),
-                        deadline);
+  mu_.AwaitWithDeadline(absl::Condition(+[](int64_t* inside) { return *inside == 0; }, &inside_), deadline);
   return inside_;
 }
 

@@ -10,7 +10,9 @@ namespace {
 
 namespace pb = ::grpc::health::v1;
 
-bool Known(const std::string& service) { return service.empty() || service == "ablation.v1.AblationService"; }
+bool Known(const std::string& service) {
+  return service.empty() || service == "ablation.v1.AblationService";
+}
 
 pb::HealthCheckResponse MakeResponse(bool serving) {
   pb::HealthCheckResponse response;
@@ -66,8 +68,9 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
                                                pb::HealthCheckResponse* response) {
   auto* reactor = context->DefaultReactor();
   if (!Known(request->service())) {
-    reactor->Finish(ToGrpcStatus(ErrorWithReason(absl::StatusCode::kNotFound, "UNKNOWN_SERVICE",
-                                                 "unknown service, expected `ablation.v1.AblationService` or nothing")));
+    reactor->Finish(
+        ToGrpcStatus(ErrorWithReason(absl::StatusCode::kNotFound, "UNKNOWN_SERVICE",
+                                     "unknown service, expected `ablation.v1.AblationService` or nothing")));
     return reactor;
   }
   {

@@ -8,7 +8,9 @@ namespace ablate {
 namespace {
 
 // gRPC logs as errors what its caller is told anyway, e.g. a port in use.
-void LogFromGrpc(gpr_log_func_args* args) { spdlog::debug("grpc: {} ({}:{})", args->message, args->file, args->line); }
+void LogFromGrpc(gpr_log_func_args* args) {
+  spdlog::debug("grpc: {} ({}:{})", args->message, args->file, args->line);
+}
 
 }  // namespace
 

@@ -2,4 +2,6 @@
 #include "engine/engine.h"
 #include "server/program.h"
 
-int main(int argc, char** argv) { return ablate::RunProgram(argc, argv, ablate::Engine::Load); }
+int main(int argc, char** argv) {
+  return ablate::RunProgram(argc, argv, ablate::Engine::Load);
+}

@@ -25,9 +25,10 @@ absl::Status RefuseUnknownFields(const google::protobuf::Message& message, const
   const auto* reflection = message.GetReflection();
   const auto& unknown = reflection->GetUnknownFields(message);
   if (unknown.field_count() > 0) {
-    return BadField(path.empty() ? "request" : path, "UNKNOWN_FIELD",
-                    absl::StrCat("field number ", unknown.field(0).number(), " of ", message.GetDescriptor()->full_name(),
-                                 " is not known to this server: the client's contract is newer"));
+    return BadField(
+        path.empty() ? "request" : path, "UNKNOWN_FIELD",
+        absl::StrCat("field number ", unknown.field(0).number(), " of ", message.GetDescriptor()->full_name(),
+                     " is not known to this server: the client's contract is newer"));
   }
   std::vector<const google::protobuf::FieldDescriptor*> fields;
   reflection->ListFields(message, &fields);

@@ -48,8 +48,9 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   if (!server.ok()) return Fail(server.status());
   spdlog::info("listening on {}", (*server)->address());
   if (IsPublic(options.server.listen)) {
-    spdlog::warn("{} can be reached from other machines: requests travel as plain text and nobody is asked who they are",
-                 options.server.listen);
+    spdlog::warn(
+        "{} can be reached from other machines: requests travel as plain text and nobody is asked who they are",
+        options.server.listen);
   }
   if (!options.port_file.empty()) {
     const absl::Status status = WritePortFile(options.port_file, **server);
@@ -70,7 +71,8 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   if (!engine.ok()) return Fail(engine.status());
   const EngineInfo& info = (*engine)->Describe();
   spdlog::info("{}: {} layers x {} heads on {} ({}), {}, {} packed tokens", options.server.model_name, info.n_layers,
-               info.n_heads, info.device, info.device_name, std::string(info.precision == Precision::kFloat64 ? "float64" : "float32"), info.max_packed_tokens);
+               info.n_heads, info.device, info.device_name,
+               std::string(info.precision == Precision::kFloat64 ? "float64" : "float32"), info.max_packed_tokens);
   (*server)->Serve(*std::move(engine));
   loading = false;
   // For people and scripts; the log goes to standard error.

@@ -21,8 +21,8 @@ struct RequestTiming {
   int32_t forward_passes = 0;
 };
 
-// Takes a request's results. TakeBlock and Complete are called from the device thread (Complete also from Close), must
-// not block and must not call the scheduler.
+// Takes a request's results. TakeBlock and Complete are called from the device thread (Complete also from another
+// request's Submit, where this one was abandoned before the device touched it), and must not block.
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
@@ -34,8 +34,9 @@ class ResultSink {
 
   // Nobody waits for the results any more. Any thread; locks nothing that is held around a call of the scheduler.
   virtual bool Abandoned() const = 0;
-  // Results taken and not yet passed on, and how much of them may wait. The scheduler produces one more prompt's results
-  // where they fit, or where nothing waits at all. The sink calls Scheduler::Wake whenever less waits than before.
+  // Results taken and not yet passed on, and how much of them may wait. The scheduler produces one more prompt's
+  // results where they fit, or where nothing waits at all. The sink calls Scheduler::Wake whenever less waits than
+  // before.
   virtual int64_t waiting_bytes() const = 0;
   virtual int64_t max_waiting_bytes() const = 0;
 };

@@ -93,8 +93,8 @@ absl::StatusOr<int32_t> ResolveToken(const pb::TokenRef& ref, const Engine& engi
       if (!ids.ok()) return ids.status();
       if (ids->size() == 1) return ids->front();
       return BadField(path, "NOT_ONE_TOKEN",
-                      absl::StrCat(Quoted(ref.text()), " is ", ids->size(), " tokens, expected exactly one: ",
-                                   ListTokens(*ids, engine.tokenizer())));
+                      absl::StrCat(Quoted(ref.text()), " is ", ids->size(),
+                                   " tokens, expected exactly one: ", ListTokens(*ids, engine.tokenizer())));
     }
     case pb::TokenRef::REF_NOT_SET:
       break;

@@ -24,9 +24,13 @@ bool HasRoom(const Request& request, int64_t taken_bytes) {
   return waiting == 0 || waiting + PromptBytes(request) <= request.sink->max_waiting_bytes();
 }
 
-bool AllTaken(const Request& request) { return request.next_prompt == request.prepared.prompts.size(); }
+bool AllTaken(const Request& request) {
+  return request.next_prompt == request.prepared.prompts.size();
+}
 
-int64_t NextCost(const Request& request) { return request.prepared.prompts[request.next_prompt].cost; }
+int64_t NextCost(const Request& request) {
+  return request.prepared.prompts[request.next_prompt].cost;
+}
 
 }  // namespace
 
@@ -40,12 +44,22 @@ Scheduler::~Scheduler() {
 }
 
 absl::Status Scheduler::Submit(std::shared_ptr<Request> request) {
+  Requests ended;
+  const absl::Status status = Admit(std::move(request), ended);
+  for (const auto& gone : ended) Finish(*gone, Verdict(*gone));
+  return status;
+}
+
+absl::Status Scheduler::Admit(std::shared_ptr<Request> request, Requests& ended) {
   absl::MutexLock lock(&mu_);
   if (closed_) {
     return RetryLater(absl::StatusCode::kUnavailable, "DRAINING", "draining: the server is about to stop",
                       absl::Seconds(1));
   }
-  if (queue_.size() >= static_cast<size_t>(options_.queue_size)) {
+  const auto capacity = static_cast<size_t>(options_.queue_size);
+  // The device thread clears them out too, but only between two runs.
+  if (queue_.size() >= capacity) ended = TakeEnded(/*untaken_only=*/true);
+  if (queue_.size() >= capacity) {
     return RetryLater(absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
                       absl::StrCat("the queue is full: ", queue_.size(), " requests are waiting (--queue-size)"),
                       RetryDelay());
@@ -56,7 +70,9 @@ absl::Status Scheduler::Submit(std::shared_ptr<Request> request) {
 }
 
 // Conditions are evaluated again whenever the mutex is released.
-void Scheduler::Wake() { absl::MutexLock lock(&mu_); }
+void Scheduler::Wake() {
+  absl::MutexLock lock(&mu_);
+}
 
 void Scheduler::Close() {
   absl::MutexLock lock(&mu_);
@@ -83,7 +99,9 @@ bool Scheduler::HasWork() const {
          std::any_of(queue_.begin(), queue_.end(), [](const auto& r) { return r->sink->Abandoned(); });
 }
 
-bool Scheduler::HasFullBatch() const { return closed_ || waiting_cost_ >= options_.batch_cost; }
+bool Scheduler::HasFullBatch() const {
+  return closed_ || waiting_cost_ >= options_.batch_cost;
+}
 
 absl::Time Scheduler::NextDeadline() const {
   absl::Time next = absl::InfiniteFuture();
@@ -117,14 +135,16 @@ bool Scheduler::Next(bool device_was_busy, Requests& ended, std::vector<Taken>& 
     mu_.AwaitWithTimeout(absl::Condition(this, &Scheduler::HasFullBatch), options_.batch_window);
   }
   mu_.AwaitWithDeadline(absl::Condition(this, &Scheduler::HasWork), NextDeadline());
-  ended = TakeEnded();
+  ended = TakeEnded(/*untaken_only=*/false);
   batch = TakeBatch();
   return !closed_ || !queue_.empty();
 }
 
-Scheduler::Requests Scheduler::TakeEnded() {
+Scheduler::Requests Scheduler::TakeEnded(bool untaken_only) {
   Requests ended;
-  const auto go_on = [this](const auto& request) { return Verdict(*request).ok(); };
+  const auto go_on = [this, untaken_only](const auto& request) {
+    return (untaken_only && request->next_prompt > 0) || Verdict(*request).ok();
+  };
   const auto end = std::stable_partition(queue_.begin(), queue_.end(), go_on);
   ended.assign(end, queue_.end());
   queue_.erase(end, queue_.end());
@@ -241,14 +261,16 @@ void Scheduler::FinishRequests(const std::vector<Taken>& batch) {
     }
     status = Verdict(request);
     if (status.ok()) {
-      status = ErrorWithReason(absl::StatusCode::kInternal, "ROWS_MISSING",
-                               absl::StrCat("the engine gave ", request.rows_done, " rows, expected ",
-                                            request.prepared.total_rows()));
+      status = ErrorWithReason(
+          absl::StatusCode::kInternal, "ROWS_MISSING",
+          absl::StrCat("the engine gave ", request.rows_done, " rows, expected ", request.prepared.total_rows()));
     }
     Finish(request, status);
   }
 }
 
-void Scheduler::Finish(Request& request, const absl::Status& status) { request.sink->Complete(status, request.timing); }
+void Scheduler::Finish(Request& request, const absl::Status& status) {
+  request.sink->Complete(status, request.timing);
+}
 
 }  // namespace ablate

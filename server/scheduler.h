@@ -58,6 +58,7 @@ class Scheduler {
   };
   using Requests = std::vector<std::shared_ptr<Request>>;
 
+  absl::Status Admit(std::shared_ptr<Request> request, Requests& ended);
   void Loop();
   // False when the queue is closed and empty.
   bool Next(bool device_was_busy, Requests& ended, std::vector<Taken>& batch);
@@ -66,7 +67,8 @@ class Scheduler {
   bool HasReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool HasFullBatch() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Time NextDeadline() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  Requests TakeEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes those out of the queue that must not go on; `untaken_only`: of those that the device has not touched.
+  Requests TakeEnded(bool untaken_only) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<Taken> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Duration RetryDelay() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

@@ -32,7 +32,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 
 Server::Server(const ServerOptions& options) : options_(options), gate_(options.max_calls), service_(&gate_) {}
 
-Server::~Server() { Drain(absl::ZeroDuration()); }
+Server::~Server() {
+  Drain(absl::ZeroDuration());
+}
 
 absl::Status Server::Listen() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -78,7 +80,7 @@ void Server::Serve(std::unique_ptr<Engine> engine) {
                                                                            .batch_cost = BatchCost(engine_->Describe()),
                                                                            .batch_window = options_.batch_window});
   constexpr size_t kThreads = 2;
-  executor_ = std::make_unique<Executor>(kThreads, static_cast<size_t>(options_.queue_size));
+  executor_ = std::make_unique<Executor>(kThreads, static_cast<size_t>(options_.max_calls));
   service_.SetBackend({.engine = engine_.get(),
                        .scheduler = scheduler_.get(),
                        .executor = executor_.get(),

@@ -22,7 +22,7 @@ struct ServerOptions {
   // `host:port`, port 0: a free one; or `unix:PATH`.
   std::string listen = "127.0.0.1:50051";
   // What DescribeModel calls the model.
-  std::string model_name;
+  std::string model_name = {};
   // Packed tokens x layers.
   int64_t max_request_cost = 1'000'000'000;
   int32_t queue_size = 256;
@@ -51,8 +51,8 @@ class Server {
   // Lets calls in. Once; not after Drain.
   void Serve(std::unique_ptr<Engine> engine);
 
-  // NOT_SERVING and no new call from now on; those that run may end within `timeout`, then they are cut off. Returns how
-  // many were. The port is closed behind it. Later calls do nothing.
+  // NOT_SERVING and no new call from now on; those that run may end within `timeout`, then they are cut off. Returns
+  // how many were. The port is closed behind it. Later calls do nothing.
   int64_t Drain(absl::Duration timeout);
 
  private:

@@ -19,7 +19,8 @@ namespace ablate {
 // Push and End may be called from any thread and never block. No lock is held while gRPC is called. Made with
 // std::make_shared; holds itself from Keep() until OnDone, after which calls do nothing.
 template <typename Response>
-class WriteStream : public grpc::ServerWriteReactor<Response>, public std::enable_shared_from_this<WriteStream<Response>> {
+class WriteStream : public grpc::ServerWriteReactor<Response>,
+                    public std::enable_shared_from_this<WriteStream<Response>> {
  public:
   // Before the reactor is handed to gRPC. Nothing is written before Release.
   void Keep() { self_ = this->shared_from_this(); }
@@ -99,8 +100,8 @@ class WriteStream : public grpc::ServerWriteReactor<Response>, public std::enabl
     const auto self = std::move(self_);
   }
 
-  // Starts the next operation, if there is one and none is under way. Whoever sets `writing_` or `finished_` alone calls
-  // gRPC, after the lock is gone.
+  // Starts the next operation, if there is one and none is under way. Whoever sets `writing_` or `finished_` alone
+  // calls gRPC, after the lock is gone.
   void Pump() {
     bool write = false;
     absl::Status status;

@@ -1,0 +1,227 @@
+// Many at once: batching, a full queue, those who leave, those who are late, those who read slowly, and a failing
+// engine.
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/scan_call.h"
+#include "tests/server/test_server.h"
+
+namespace ablate {
+namespace {
+
+namespace pb = ::ablation::v1;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::UnorderedElementsAre;
+
+const std::vector<int32_t> kA = {'a'}, kB = {'b'}, kC = {'c'};
+
+// Until `done` or 10 s.
+template <typename Done>
+bool Eventually(const Done& done) {
+  for (int i = 0; i < 1000; ++i) {
+    if (done()) return true;
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  return false;
+}
+
+// Occupies the paused device with the prompt `x`.
+class Occupied {
+ public:
+  explicit Occupied(TestServer& server) : call_((server.device().Pause(), server.stub()), ScanRequest("x")) {
+    EXPECT_TRUE(server.device().WaitForRuns(1));
+  }
+  ScanCall& call() { return call_; }
+
+ private:
+  ScanCall call_;
+};
+
+TEST(OverloadTest, RequestsThatWaitShareARun) {
+  TestServer server({.queue_size = 2});
+  server.Serve();
+  Occupied occupied(server);
+  ScanCall a(server.stub(), ScanRequest("a")), b(server.stub(), ScanRequest("b"));
+  ASSERT_TRUE(a.Admitted() && b.Admitted());
+  server.device().Resume();
+  EXPECT_TRUE(a.Wait().status.ok());
+  EXPECT_TRUE(b.Wait().status.ok());
+  const auto runs = server.device().runs();
+  ASSERT_EQ(runs.size(), 2U);
+  EXPECT_THAT(runs[1], UnorderedElementsAre(kA, kB));
+  EXPECT_EQ(a.Wait().rows(), 7);
+}
+
+TEST(OverloadTest, FullQueueSaysWhenToComeBack) {
+  TestServer server({.queue_size = 1});
+  server.Serve();
+  Occupied occupied(server);
+  ScanCall a(server.stub(), ScanRequest("a"));
+  ASSERT_TRUE(a.Admitted());
+  const ScanResult refused = RunScan(server.stub(), ScanRequest("b"));
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(refused.responses.empty());
+  EXPECT_THAT(refused.status.error_message(), HasSubstr("the queue is full: 1 requests are waiting"));
+  const Details details = DetailsOf(refused.status);
+  EXPECT_EQ(details.info.reason(), "QUEUE_FULL");
+  EXPECT_GE(details.retry.retry_delay().seconds() * 1000000000 + details.retry.retry_delay().nanos(), 100'000'000);
+  server.device().Resume();
+  EXPECT_TRUE(a.Wait().status.ok());
+}
+
+TEST(OverloadTest, CancelledBeforeTheDeviceIsDropped) {
+  TestServer server({.queue_size = 1});
+  server.Serve();
+  Occupied occupied(server);
+  ScanCall a(server.stub(), ScanRequest("a"));
+  ASSERT_TRUE(a.Admitted());
+  a.Cancel();
+  EXPECT_EQ(a.Wait().status.error_code(), grpc::StatusCode::CANCELLED);
+  // Its place is free again while the device still runs.
+  std::unique_ptr<ScanCall> c;
+  ASSERT_TRUE(Eventually([&] {
+    c = std::make_unique<ScanCall>(server.stub(), ScanRequest("c"));
+    return c->Admitted();
+  }));
+  server.device().Resume();
+  EXPECT_TRUE(c->Wait().status.ok());
+  for (const auto& run : server.device().runs()) EXPECT_THAT(run, Not(Contains(kA)));
+}
+
+TEST(OverloadTest, ExpiredBeforeTheDeviceIsDropped) {
+  TestServer server({.queue_size = 8});
+  server.Serve();
+  Occupied occupied(server);
+  const ScanResult late = RunScan(server.stub(), ScanRequest("a"), std::chrono::milliseconds(150));
+  EXPECT_EQ(late.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  // The server counts from the request's arrival, a little later than the client.
+  absl::SleepFor(absl::Milliseconds(200));
+  server.device().Resume();
+  ASSERT_TRUE(RunScan(server.stub(), ScanRequest("c")).status.ok());
+  for (const auto& run : server.device().runs()) EXPECT_THAT(run, Not(Contains(kA)));
+}
+
+TEST(OverloadTest, CancelledInTheMiddleStopsAtTheNextBatch) {
+  TestServer server;
+  server.Serve(28);  // Two one-token prompts a batch.
+  server.device().Allow(2);
+  ScanCall call(server.stub(), ManyPrompts(100));
+  ASSERT_TRUE(server.device().WaitForRuns(3));
+  call.Cancel();
+  EXPECT_EQ(call.Wait().status.error_code(), grpc::StatusCode::CANCELLED);
+  server.device().Resume();
+  ASSERT_TRUE(RunScan(server.stub(), ScanRequest("c")).status.ok());
+  EXPECT_LE(server.device().runs().size(), 5U);
+}
+
+TEST(OverloadTest, HugeRequestDoesNotStarveASmallOne) {
+  TestServer server({.queue_size = 2});
+  server.Serve(28);
+  server.device().Allow(1);
+  ScanCall huge(server.stub(), ManyPrompts(1000));
+  ASSERT_TRUE(server.device().WaitForRuns(2));
+  ScanCall small(server.stub(), ScanRequest("a"));
+  ASSERT_TRUE(small.Admitted());
+  server.device().Resume();
+  EXPECT_TRUE(small.Wait().status.ok());
+  EXPECT_TRUE(huge.Wait().status.ok());
+  EXPECT_EQ(huge.Wait().rows(), 7000);
+  const auto runs = server.device().runs();
+  const auto first = std::find_if(runs.begin(), runs.end(),
+                                  [](const auto& run) { return std::find(run.begin(), run.end(), kA) != run.end(); });
+  EXPECT_LE(first - runs.begin(), 3);
+}
+
+TEST(OverloadTest, SlowReaderHoldsUpNobodyAndIsNotBufferedWithoutBound) {
+  TestServer server({.max_stream_bytes = 64 * 1024});
+  server.Serve(14);  // One prompt a batch.
+  grpc::ClientContext context;
+  constexpr int kPrompts = 2000;
+  // 7 rows with 100 tokens each: some 40 KiB a prompt on the wire, far more in all than sockets and windows hold.
+  const auto reader = server.stub().Ablate(&context, ManyPrompts(kPrompts, 100));
+  pb::AblateResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+
+  // It stops where the buffers are full.
+  size_t before = 0;
+  ASSERT_TRUE(Eventually([&] {
+    const size_t now = server.device().runs().size();
+    const bool rests = now > 0 && now == before;
+    before = now;
+    absl::SleepFor(absl::Milliseconds(200));
+    return rests;
+  }));
+  EXPECT_LT(server.device().runs().size(), size_t{kPrompts} - 100);
+
+  const auto stub = pb::AblationService::NewStub(server.NewChannel());
+  for (int i = 0; i < 20; ++i) {
+    const ScanResult other = RunScan(*stub, ScanRequest("a"), std::chrono::seconds(5));
+    ASSERT_TRUE(other.status.ok()) << other.status.error_message();
+  }
+
+  // And goes on to the end once it is read.
+  int64_t rows = 0;
+  bool complete = false;
+  while (reader->Read(&response)) {
+    rows += response.block().variant_size();
+    complete = complete || response.has_completion();
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_TRUE(complete);
+  EXPECT_EQ(rows, kPrompts * 7);
+}
+
+TEST(OverloadTest, EngineErrorFailsItsRequest) {
+  TestServer server;
+  server.Serve();
+  server.device().FailWhere([](const Scan& scan) { return scan.token_ids == kB; });
+  const ScanResult failed = RunScan(server.stub(), ScanRequest("b"));
+  EXPECT_EQ(failed.status.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(failed.status.error_message(), "the engine failed: out of memory in c_fc");
+  EXPECT_EQ(DetailsOf(failed.status).info.reason(), "ENGINE_FAILED");
+  EXPECT_TRUE(RunScan(server.stub(), ScanRequest("a")).status.ok());
+}
+
+TEST(OverloadTest, EngineErrorSparesItsNeighbours) {
+  TestServer server({.queue_size = 3});
+  server.Serve();
+  server.device().FailWhere([](const Scan& scan) { return scan.token_ids == kB; });
+  Occupied occupied(server);
+  ScanCall a(server.stub(), ScanRequest("a")), b(server.stub(), ScanRequest("b")), c(server.stub(), ScanRequest("c"));
+  ASSERT_TRUE(a.Admitted() && b.Admitted() && c.Admitted());
+  server.device().Resume();
+  EXPECT_TRUE(a.Wait().status.ok()) << a.Wait().status.error_message();
+  EXPECT_EQ(b.Wait().status.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_TRUE(c.Wait().status.ok()) << c.Wait().status.error_message();
+  EXPECT_EQ(a.Wait().rows(), 7);
+  EXPECT_THAT(server.device().runs().at(1), UnorderedElementsAre(kA, kB, kC));
+}
+
+TEST(OverloadTest, ALargeRequestThatFailsEndsOnce) {
+  TestServer server;
+  server.Serve(28);
+  server.device().FailWhere([](const Scan& scan) { return scan.token_ids == kA; });
+  const ScanResult failed = RunScan(server.stub(), ManyPrompts(200));
+  EXPECT_EQ(failed.status.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_LT(server.device().runs().size(), 60U);
+}
+
+TEST(OverloadTest, CallsAreBounded) {
+  TestServer server({.max_calls = 1});
+  server.Serve();
+  Occupied occupied(server);
+  const ScanResult refused = RunScan(server.stub(), ScanRequest("a"));
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(DetailsOf(refused.status).info.reason(), "TOO_MANY_CALLS");
+  server.device().Resume();
+  EXPECT_TRUE(occupied.call().Wait().status.ok());
+}
+
+}  // namespace
+}  // namespace ablate

@@ -1,0 +1,150 @@
+// ablated as a process: exit codes, signals, the port file.
+#include "server/program.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
+#include "tests/server/scan_call.h"
+
+namespace ablate {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string ReadFile(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+class Process {
+ public:
+  explicit Process(std::vector<std::string> arguments) : base_(testing::TempDir() + "ablated-" + Unique()) {
+    arguments.insert(arguments.begin(), {FAKE_ABLATED, "--listen=127.0.0.1:0", "--port-file=" + base_ + ".port"});
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    pid_ = fork();
+    if (pid_ == 0) {
+      dup2(open((base_ + ".out").c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600), STDOUT_FILENO);
+      dup2(open((base_ + ".err").c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600), STDERR_FILENO);
+      execv(FAKE_ABLATED, argv.data());
+      _exit(127);
+    }
+  }
+  ~Process() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+  void Signal(int signal) { kill(pid_, signal); }
+  // The exit code, -1 after 20 s, 1000 + the signal where one killed it.
+  int Wait() {
+    for (int i = 0; i < 2000; ++i) {
+      int status = 0;
+      if (waitpid(pid_, &status, WNOHANG) == pid_) {
+        pid_ = -1;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+      }
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+    return -1;
+  }
+  // Waits for text on an output.
+  bool WaitFor(const std::string& suffix, const std::string& text) {
+    for (int i = 0; i < 2000; ++i) {
+      if (ReadFile(base_ + suffix).find(text) != std::string::npos) return true;
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+    return false;
+  }
+  bool WaitUntilServing() { return WaitFor(".out", "serving on"); }
+  std::string err() const { return ReadFile(base_ + ".err"); }
+  std::shared_ptr<grpc::Channel> NewChannel() const {
+    std::string port = ReadFile(base_ + ".port");
+    return grpc::CreateChannel("127.0.0.1:" + port.substr(0, port.find('\n')), grpc::InsecureChannelCredentials());
+  }
+
+ private:
+  static std::string Unique() {
+    static int count = 0;
+    return std::to_string(getpid()) + "-" + std::to_string(++count);
+  }
+
+  const std::string base_;
+  pid_t pid_ = -1;
+};
+
+TEST(ProgramTest, BadOptionIs2) {
+  Process process({"--model=m", "--threads=many"});
+  EXPECT_EQ(process.Wait(), 2);
+}
+
+TEST(ProgramTest, ModelThatCannotBeLoadedIs1AndOneLine) {
+  Process process({"--model=broken", "--log-level=error"});
+  EXPECT_EQ(process.Wait(), 1);
+  EXPECT_EQ(process.err(), "ablated: broken/config.json: no such file\n");
+}
+
+TEST(ProgramTest, PortFileThatCannotBeWrittenIs1) {
+  Process process({"--model=m", "--port-file=/no/such/folder/port"});
+  EXPECT_EQ(process.Wait(), 1);
+  EXPECT_THAT(process.err(), HasSubstr("cannot write --port-file /no/such/folder/port"));
+}
+
+TEST(ProgramTest, ServesAndStopsOnSigterm) {
+  Process process({"--model=m"});
+  ASSERT_TRUE(process.WaitUntilServing());
+  const auto stub = ablation::v1::AblationService::NewStub(process.NewChannel());
+  EXPECT_TRUE(RunScan(*stub, ScanRequest("Berlin is")).status.ok());
+  process.Signal(SIGTERM);
+  EXPECT_EQ(process.Wait(), 0);
+}
+
+TEST(ProgramTest, PortIsOpenWhileLoadingAndASignalEndsIt) {
+  Process process({"--model=slow"});
+  ASSERT_TRUE(process.WaitFor(".port", "\n"));
+  const auto health = grpc::health::v1::Health::NewStub(process.NewChannel());
+  grpc::ClientContext context;
+  grpc::health::v1::HealthCheckResponse response;
+  ASSERT_TRUE(health->Check(&context, {}, &response).ok());
+  EXPECT_EQ(response.status(), grpc::health::v1::HealthCheckResponse::NOT_SERVING);
+  ASSERT_TRUE(process.WaitFor(".err", "loading slow"));
+  process.Signal(SIGINT);
+  EXPECT_EQ(process.Wait(), 0);
+}
+
+TEST(ProgramTest, SecondSignalEndsADrainAtOnce) {
+  Process process({"--model=stuck"});
+  ASSERT_TRUE(process.WaitUntilServing());
+  const auto stub = ablation::v1::AblationService::NewStub(process.NewChannel());
+  ScanCall call(*stub, ScanRequest("Berlin is"));
+  absl::SleepFor(absl::Milliseconds(300));
+  process.Signal(SIGTERM);
+  ASSERT_TRUE(process.WaitFor(".err", "draining"));
+  process.Signal(SIGINT);
+  EXPECT_EQ(process.Wait(), 128 + SIGINT);
+  EXPECT_EQ(call.Wait().status.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST(ProgramTest, WarnsOfAPublicAddress) {
+  Process process({"--model=m", "--listen=0.0.0.0:0"});
+  ASSERT_TRUE(process.WaitUntilServing());
+  EXPECT_THAT(process.err(), HasSubstr("requests travel as plain text"));
+}
+
+}  // namespace
+}  // namespace ablate

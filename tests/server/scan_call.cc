@@ -1,0 +1,78 @@
+#include "tests/server/scan_call.h"
+
+#include <utility>
+
+namespace ablate {
+namespace {
+
+namespace pb = ::ablation::v1;
+
+ScanResult Read(
+    pb::AblationService::Stub& stub, grpc::ClientContext& context, const pb::AblateRequest& request,
+    const std::function<void()>& on_first = [] {}) {
+  ScanResult result;
+  const auto reader = stub.Ablate(&context, request);
+  pb::AblateResponse response;
+  while (reader->Read(&response)) {
+    result.responses.push_back(std::move(response));
+    if (result.responses.size() == 1) on_first();
+  }
+  result.status = reader->Finish();
+  return result;
+}
+
+}  // namespace
+
+pb::AblateRequest ScanRequest(const std::string& prompt, const std::string& target) {
+  pb::AblateRequest request;
+  request.add_prompts()->set_text(prompt);
+  if (!target.empty()) request.mutable_prompts(0)->mutable_target()->set_text(target);
+  return request;
+}
+
+pb::AblateRequest ManyPrompts(int count, int32_t top_k) {
+  pb::AblateRequest request;
+  for (int i = 0; i < count; ++i) request.add_prompts()->mutable_token_ids()->add_ids(i % 256);
+  request.mutable_readout()->set_top_k(top_k);
+  return request;
+}
+
+int64_t ScanResult::rows() const {
+  int64_t rows = 0;
+  for (const auto& response : responses) rows += response.block().variant_size();
+  return rows;
+}
+
+ScanResult RunScan(pb::AblationService::Stub& stub, const pb::AblateRequest& request,
+                   std::chrono::milliseconds deadline) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + deadline);
+  return Read(stub, context, request);
+}
+
+ScanCall::ScanCall(pb::AblationService::Stub& stub, pb::AblateRequest request, std::chrono::milliseconds deadline) {
+  context_.set_deadline(std::chrono::system_clock::now() + deadline);
+  thread_ = std::thread([this, &stub, moved = std::move(request)] {
+    result_ = Read(stub, context_, moved, [this] {
+      admitted_ = true;
+      begun_.Notify();
+    });
+    if (!admitted_) begun_.Notify();
+  });
+}
+
+ScanCall::~ScanCall() {
+  if (thread_.joinable()) thread_.join();
+}
+
+bool ScanCall::Admitted() {
+  begun_.WaitForNotification();
+  return admitted_;
+}
+
+const ScanResult& ScanCall::Wait() {
+  if (thread_.joinable()) thread_.join();
+  return result_;
+}
+
+}  // namespace ablate

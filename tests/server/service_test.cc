@@ -1,0 +1,90 @@
+// Tokenize, DescribeModel, the loading state and reflection.
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/scan_call.h"
+#include "tests/server/test_server.h"
+
+namespace ablate {
+namespace {
+
+namespace pb = ::ablation::v1;
+
+grpc::Status Tokenize(TestServer& server, const pb::TokenizeRequest& request, pb::TokenizeResponse& response) {
+  grpc::ClientContext context;
+  return server.stub().Tokenize(&context, request, &response);
+}
+
+TEST(TokenizeTest, TextsBecomeTokensWithTextAndBytes) {
+  TestServer server;
+  server.Serve();
+  pb::TokenizeRequest request;
+  request.add_texts("Berlin\xC3\xA9");
+  request.add_texts("");
+  request.set_prepend_bos(true);
+  pb::TokenizeResponse response;
+  const grpc::Status status = Tokenize(server, request, response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_EQ(response.texts_size(), 2);
+  ASSERT_EQ(response.texts(0).tokens_size(), 4);
+  EXPECT_EQ(response.texts(0).tokens(0).id(), FakeTokenizer::kBos);
+  EXPECT_EQ(response.texts(0).tokens(1).text(), "Berlin");
+  EXPECT_EQ(response.texts(0).tokens(2).raw(), "\xC3");
+  EXPECT_EQ(response.texts(0).tokens(2).text(), "\xEF\xBF\xBD");
+  ASSERT_EQ(response.texts(1).tokens_size(), 1);
+}
+
+TEST(TokenizeTest, CountOfTextsIsChecked) {
+  TestServer server;
+  server.Serve();
+  pb::TokenizeRequest request;
+  pb::TokenizeResponse response;
+  grpc::Status status = Tokenize(server, request, response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "texts: got 0 texts, expected 1 .. 10000");
+  EXPECT_EQ(DetailsOf(status).bad_request.field_violations(0).field(), "texts");
+  for (int i = 0; i < 10'001; ++i) request.add_texts("a");
+  EXPECT_EQ(Tokenize(server, request, response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST(DescribeModelTest, TellsModelAndRuntime) {
+  TestServer server;
+  server.Serve();
+  grpc::ClientContext context;
+  pb::DescribeModelResponse response;
+  ASSERT_TRUE(server.stub().DescribeModel(&context, {}, &response).ok());
+  EXPECT_EQ(response.model().name(), "fake");
+  EXPECT_EQ(response.model().n_heads(), FakeEngine::kHeads);
+  EXPECT_EQ(response.model().d_mlp(), 48);
+  EXPECT_EQ(response.model().n_parameters(), 1234);
+  EXPECT_EQ(response.model().layer_norm_epsilon(), 1e-5);
+  EXPECT_EQ(response.runtime().device_name(), "fake");
+  EXPECT_EQ(response.runtime().max_packed_tokens(), 1000);
+}
+
+TEST(LoadingTest, EveryCallIsUnavailable) {
+  TestServer server;
+  pb::TokenizeRequest tokenize;
+  tokenize.add_texts("a");
+  pb::TokenizeResponse tokens;
+  grpc::ClientContext context;
+  pb::DescribeModelResponse description;
+  for (const grpc::Status& status :
+       {RunScan(server.stub(), ScanRequest("a")).status, Tokenize(server, tokenize, tokens),
+        server.stub().DescribeModel(&context, {}, &description)}) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(status.error_message(), "loading: the model is not ready yet");
+    const Details details = DetailsOf(status);
+    EXPECT_EQ(details.info.reason(), "MODEL_LOADING");
+    EXPECT_EQ(details.retry.retry_delay().seconds(), 1);
+  }
+}
+
+TEST(MessageSizeTest, TooLargeARequestIsRefused) {
+  TestServer server({.max_message_bytes = 2000});
+  server.Serve();
+  const ScanResult result = RunScan(server.stub(), ScanRequest(std::string(3000, 'x')));
+  EXPECT_EQ(result.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+}  // namespace
+}  // namespace ablate
