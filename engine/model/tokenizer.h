@@ -22,8 +22,8 @@ class Tokenizer {
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> Load(const std::string& model_dir);
   virtual ~Tokenizer() = default;
 
-  // Ids of `text`; special tokens (`<|endoftext|>`) are recognised. Bytes that are not UTF-8 are an InvalidArgument that
-  // tells the offset.
+  // Ids of `text`; special tokens (`<|endoftext|>`) are recognised. Bytes that are not UTF-8 are an InvalidArgument
+  // that tells the offset.
   virtual absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const = 0;
 
   // The bytes of a token, exactly; valid while the tokenizer lives. An id outside of [0, vocab_size()) has none, here

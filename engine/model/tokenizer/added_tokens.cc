@@ -6,8 +6,8 @@
 namespace ablate::tokenizer {
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
-  std::stable_sort(tokens_.begin(), tokens_.end(),
-                   [](const AddedToken& a, const AddedToken& b) { return a.content.size() > b.content.size(); });
+  std::sort(tokens_.begin(), tokens_.end(),
+            [](const AddedToken& a, const AddedToken& b) { return a.content.size() > b.content.size(); });
   for (const AddedToken& token : tokens_) {
     Index& index = token.normalized ? normalized_ : verbatim_;
     index[static_cast<uint8_t>(token.content[0])].push_back(&token);

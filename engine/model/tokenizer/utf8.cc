@@ -31,14 +31,14 @@ Utf8Step StepUtf8(std::string_view text, size_t offset) {
   const Lead lead = LeadOf(first);
   if (lead.length == 0) return {.length = 1};
   if (lead.length == 1) return {.code_point = first, .length = 1, .valid = true};
-  char32_t code_point = first & (0x7F >> lead.length);
+  char32_t code_point = uint32_t{first} & (0x7FU >> lead.length);
   for (size_t i = 1; i < lead.length; ++i) {
     if (offset + i >= text.size()) return {.length = i};
     const uint8_t byte = text[offset + i];
     const uint8_t min = i == 1 ? lead.second_min : 0x80;
     const uint8_t max = i == 1 ? lead.second_max : 0xBF;
     if (byte < min || byte > max) return {.length = i};
-    code_point = code_point << 6 | (byte & 0x3F);
+    code_point = code_point << 6U | (uint32_t{byte} & 0x3FU);
   }
   return {.code_point = code_point, .length = lead.length, .valid = true};
 }
@@ -64,20 +64,25 @@ std::string ToUtf8Lossy(std::string_view bytes) {
 }
 
 void AppendUtf8(char32_t code_point, std::string& out) {
+  // The leading byte's mark and its share of the bits, then six bits a byte.
+  const auto put = [&out](char32_t byte) { out.push_back(static_cast<char>(byte)); };
+  const auto put_rest = [&](uint32_t bytes) {
+    for (uint32_t shift = 6 * bytes; shift > 0;) {
+      shift -= 6;
+      put(0x80U | (code_point >> shift & 0x3FU));
+    }
+  };
   if (code_point < 0x80) {
-    out.push_back(static_cast<char>(code_point));
+    put(code_point);
   } else if (code_point < 0x800) {
-    out.push_back(static_cast<char>(0xC0 | code_point >> 6));
-    out.push_back(static_cast<char>(0x80 | (code_point & 0x3F)));
+    put(0xC0U | code_point >> 6U);
+    put_rest(1);
   } else if (code_point < 0x10000) {
-    out.push_back(static_cast<char>(0xE0 | code_point >> 12));
-    out.push_back(static_cast<char>(0x80 | (code_point >> 6 & 0x3F)));
-    out.push_back(static_cast<char>(0x80 | (code_point & 0x3F)));
+    put(0xE0U | code_point >> 12U);
+    put_rest(2);
   } else {
-    out.push_back(static_cast<char>(0xF0 | code_point >> 18));
-    out.push_back(static_cast<char>(0x80 | (code_point >> 12 & 0x3F)));
-    out.push_back(static_cast<char>(0x80 | (code_point >> 6 & 0x3F)));
-    out.push_back(static_cast<char>(0x80 | (code_point & 0x3F)));
+    put(0xF0U | code_point >> 18U);
+    put_rest(3);
   }
 }
 

@@ -2,10 +2,10 @@
 
 #include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/model/tokenizer/file_digest.h"
 #include "engine/model/tokenizer/json_file.h"
@@ -141,7 +141,7 @@ absl::StatusOr<Tables> ReadTables(const std::string& model_dir) {
         absl::StrCat(model_dir, ": no tokenizer; expected vocab.json and merges.txt, or tokenizer.json"));
   }
   VocabularyBuilder builder;
-  const absl::Status status = vocab && merges ? ReadPair(folder, builder) : ReadTokenizerJson(folder, builder);
+  absl::Status status = vocab && merges ? ReadPair(folder, builder) : ReadTokenizerJson(folder, builder);
   if (!status.ok()) return status;
   return Tables{builder.TakeBytes(), builder.TakeBpe(), builder.TakeAdded(), folder.Sha256()};
 }

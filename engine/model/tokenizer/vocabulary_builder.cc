@@ -1,7 +1,6 @@
 #include "engine/model/tokenizer/vocabulary_builder.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -18,8 +17,8 @@ absl::Status Wrong(const std::string& where, const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", parts...));
 }
 
-// Room for a hundred times GPT-2's vocabulary; keeps every id an int32 and a lying file from taking all memory.
-constexpr int64_t kMaxVocabulary = int64_t{1} << 24;
+// Room for hundreds of times GPT-2's vocabulary; keeps every id an int32 and a lying file from taking all memory.
+constexpr int64_t kMaxVocabulary = 16'777'216;
 
 }  // namespace
 
