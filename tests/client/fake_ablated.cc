@@ -1,9 +1,9 @@
 // `ablated` as a local server's starter sees it: the arguments --model and --listen, and by the model's name how it
 // behaves.
-#include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <string>

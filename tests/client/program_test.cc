@@ -1,11 +1,11 @@
 // The program `ablate` end to end, over a real socket.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -164,7 +164,7 @@ TEST_F(ProgramTest, CtrlCEndsInOrder) {
   // The partial file shows that the scan runs: its first prompt is written out.
   const auto partial_has_rows = [&] {
     for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
-      if (entry.path().filename().string().find("out.partial-") == 0) return entry.file_size() > 0;
+      if (entry.path().filename().string().starts_with("out.partial-")) return entry.file_size() > 0;
     }
     return false;
   };
@@ -269,8 +269,8 @@ TEST_F(ProgramTest, LocalStartsItsOwnServerAndStopsIt) {
   const std::vector<std::string> environment = {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED,
                                                 "FAKE_ABLATED_ARGUMENTS=" + arguments_file};
   const auto result = RunProgram({ABLATE_PROGRAM, "scan", "--local", "--model", "models/demo", "--device", "cpu",
-                           "--precision", "float64", "--threads", "2", "--prompt", "x", "--format", "csv"},
-                          environment);
+                                  "--precision", "float64", "--threads", "2", "--prompt", "x", "--format", "csv"},
+                                 environment);
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 6);
   std::istringstream arguments(Read(arguments_file));
@@ -312,7 +312,7 @@ TEST_F(ProgramTest, ALocalServerDiesWithItsClient) {
 
 TEST_F(ProgramTest, ALocalServerThatFailsSaysWhy) {
   const auto result = RunProgram({ABLATE_PROGRAM, "health", "--local", "--model", "broken"},
-                          {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED});
+                                 {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, AllOf(HasSubstr("exit code 3"), HasSubstr("cannot load broken/config.json")));
 }

@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -68,7 +68,7 @@ ProgramResult Program::Wait() {
 }
 
 ProgramResult RunProgram(std::vector<std::string> arguments, const std::vector<std::string>& environment,
-                  const std::string& input) {
+                         const std::string& input) {
   return Program(std::move(arguments), environment, input).Wait();
 }
 

@@ -17,8 +17,8 @@ struct ProgramResult {
 class Program {
  public:
   // `environment`: further entries, `NAME=value`; `input` is its standard input.
-  Program(std::vector<std::string> arguments, const std::vector<std::string>& environment = {},
-          const std::string& input = "");
+  explicit Program(std::vector<std::string> arguments, const std::vector<std::string>& environment = {},
+                   const std::string& input = "");
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -34,6 +34,6 @@ class Program {
 };
 
 ProgramResult RunProgram(std::vector<std::string> arguments, const std::vector<std::string>& environment = {},
-                  const std::string& input = "");
+                         const std::string& input = "");
 
 }  // namespace ablate::testing

@@ -36,7 +36,9 @@ AblateResponse Done(int64_t rows) {
   return response;
 }
 
-const std::vector<testing::RowId> kAll = {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {0, -1}};
+std::vector<testing::RowId> All() {
+  return {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {0, -1}};
+}
 
 absl::Status Check(const std::vector<AblateResponse>& stream, int top_k = 0) {
   StreamCheck check(1, top_k);
@@ -47,7 +49,7 @@ absl::Status Check(const std::vector<AblateResponse>& stream, int top_k = 0) {
 }
 
 TEST(StreamCheckTest, TakesAWholeStreamCutAnyWay) {
-  EXPECT_TRUE(Check({Message(testing::MakeManifest()), Message(testing::MakeBlock(kAll)), Done(5)}).ok());
+  EXPECT_TRUE(Check({Message(testing::MakeManifest()), Message(testing::MakeBlock(All())), Done(5)}).ok());
   EXPECT_TRUE(Check({Message(testing::MakeManifest()), Message(testing::MakeBlock({{0, 3}, {0, 0}}, 2)),
                      Message(testing::MakeBlock({{0, -1}, {0, 2}, {0, 1}}, 2)), Done(5)},
                     2)
@@ -68,7 +70,7 @@ struct Broken {
 };
 
 RowBlock With(const std::function<void(RowBlock*)>& change) {
-  RowBlock block = testing::MakeBlock(kAll);
+  RowBlock block = testing::MakeBlock(All());
   change(&block);
   return block;
 }
@@ -93,7 +95,7 @@ TEST_P(StreamCheckBrokenTest, IsNamed) {
 INSTANTIATE_TEST_SUITE_P(
     Table, StreamCheckBrokenTest,
     ::testing::Values(
-        Broken{"NoManifest", [] { return std::vector{Message(testing::MakeBlock(kAll))}; }, "begin with a manifest"},
+        Broken{"NoManifest", [] { return std::vector{Message(testing::MakeBlock(All()))}; }, "begin with a manifest"},
         Broken{"TwoManifests",
                [] { return std::vector{Message(testing::MakeManifest()), Message(testing::MakeManifest())}; },
                "second manifest"},
@@ -108,7 +110,7 @@ INSTANTIATE_TEST_SUITE_P(
                "announces 6 rows, expected 5"},
         Broken{"RowTwice",
                [] {
-                 return std::vector{Message(testing::MakeManifest()), Message(testing::MakeBlock(kAll)),
+                 return std::vector{Message(testing::MakeManifest()), Message(testing::MakeBlock(All())),
                                     Message(testing::MakeBlock({{0, 2}}))};
                },
                "variant 2 came twice"},
@@ -117,12 +119,13 @@ INSTANTIATE_TEST_SUITE_P(
                  return std::vector{Message(testing::MakeManifest()), Message(testing::MakeBlock({{0, 0}})), Done(5)};
                },
                "1 came"},
-        Broken{"CompletionMiscounts",
-               [] { return std::vector{Message(testing::MakeManifest()), Message(testing::MakeBlock(kAll)), Done(4)}; },
-               "counts 4 rows"},
+        Broken{
+            "CompletionMiscounts",
+            [] { return std::vector{Message(testing::MakeManifest()), Message(testing::MakeBlock(All())), Done(4)}; },
+            "counts 4 rows"},
         Broken{"MessageAfterCompletion",
                [] {
-                 return std::vector{Message(testing::MakeManifest()), Message(testing::MakeBlock(kAll)), Done(5),
+                 return std::vector{Message(testing::MakeManifest()), Message(testing::MakeBlock(All())), Done(5),
                                     Done(5)};
                },
                "after the completion"},
@@ -131,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(
                "column entropy has 4 entries"},
         Broken{"NoPromptIndex", [] { return AfterManifest(With([](RowBlock* b) { b->clear_prompt_index(); })); },
                "prompt_index"},
-        Broken{"TopKUnasked", [] { return AfterManifest(testing::MakeBlock(kAll, 1)); }, "top_k_id has 5"},
+        Broken{"TopKUnasked", [] { return AfterManifest(testing::MakeBlock(All(), 1)); }, "top_k_id has 5"},
         Broken{"NaN", [] { return AfterManifest(With([](RowBlock* b) { b->set_target_logprob(2, std::nan("")); })); },
                "target_logprob holds nan (prompt 0, variant 2)"},
         Broken{"Infinite", [] { return AfterManifest(With([](RowBlock* b) { b->set_kl_divergence(0, HUGE_VAL); })); },

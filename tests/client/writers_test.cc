@@ -46,11 +46,13 @@ std::vector<std::string> Lines(const std::string& text) {
   return lines;
 }
 
-const std::vector<testing::RowId> kScrambled = {{0, 2}, {0, 0}, {0, 3}, {0, -1}, {0, 1}};
+std::vector<testing::RowId> Scrambled() {
+  return {{0, 2}, {0, 0}, {0, 3}, {0, -1}, {0, 1}};
+}
 
 TEST(JsonlTest, WritesTheManifestThenTheRowsInOrder) {
   const auto lines =
-      Lines(Written<JsonlWriter>(testing::MakeManifest(), {testing::MakeBlock(kScrambled, /*top_k=*/2)}, 2));
+      Lines(Written<JsonlWriter>(testing::MakeManifest(), {testing::MakeBlock(Scrambled(), /*top_k=*/2)}, 2));
   ASSERT_EQ(lines.size(), 6U);
   const auto manifest = nlohmann::json::parse(lines[0]);
   EXPECT_EQ(manifest["manifest"]["runtime"]["engine_version"], "0.1.0");
@@ -78,7 +80,7 @@ TEST(JsonlTest, AbsentColumnsAreNull) {
   auto manifest = testing::MakeManifest();
   testing::DropTarget(manifest.mutable_prompts(0));
   const auto lines =
-      Lines(Written<JsonlWriter>(manifest, {testing::MakeBlock(kScrambled, 0, /*has_target=*/false)}, 0));
+      Lines(Written<JsonlWriter>(manifest, {testing::MakeBlock(Scrambled(), 0, /*has_target=*/false)}, 0));
   const auto row = nlohmann::json::parse(lines.at(2));
   EXPECT_TRUE(row.contains("target_logprob") && row["target_logprob"].is_null());
   EXPECT_TRUE(row["target_is_top1"].is_null());
@@ -93,7 +95,7 @@ TEST(JsonlTest, StringsAreAlwaysValidJson) {
 }
 
 TEST(CsvTest, WritesAHeaderThenTheRowsInOrder) {
-  const auto lines = Lines(Written<CsvWriter>(testing::MakeManifest(), {testing::MakeBlock(kScrambled)}, 0));
+  const auto lines = Lines(Written<CsvWriter>(testing::MakeManifest(), {testing::MakeBlock(Scrambled())}, 0));
   ASSERT_EQ(lines.size(), 6U);
   EXPECT_EQ(lines[0],
             "prompt_index,variant,layer,head,position,target_logit,contrast_logit,target_logprob,contrast_logprob,"
@@ -108,7 +110,7 @@ TEST(CsvTest, WritesAHeaderThenTheRowsInOrder) {
 }
 
 TEST(CsvTest, TopKColumnsOnlyWhenAskedFor) {
-  const auto lines = Lines(Written<CsvWriter>(testing::MakeManifest(), {testing::MakeBlock(kScrambled, 2)}, 2));
+  const auto lines = Lines(Written<CsvWriter>(testing::MakeManifest(), {testing::MakeBlock(Scrambled(), 2)}, 2));
   EXPECT_THAT(lines[0], ::testing::EndsWith(
                             ",top_k_1_id,top_k_1_token,top_k_1_logprob,top_k_2_id,top_k_2_token,top_k_2_logprob"));
   EXPECT_THAT(lines[1], ::testing::EndsWith(",1,\" Germany\",-0.5,2,\" \"\"France\"\", so\",-1.5"));

@@ -1,8 +1,9 @@
 #include "client/cpp/cli/interrupt.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
+
+#include <csignal>
 
 #include "client/cpp/cli/exit_code.h"
 

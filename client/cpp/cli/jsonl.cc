@@ -79,7 +79,7 @@ void JsonlWriter::AppendTopK(const Row& row, std::string* line) const {
                     ", \"token\": ", text == nullptr ? "null" : JsonString(*text),
                     ", \"logprob\": ", RoundTrip(block.top_k_logprob(i), manifest_.runtime().precision()), "}");
   }
-  *line += "]";
+  *line += ']';
 }
 
 }  // namespace ablate::cli

@@ -1,8 +1,9 @@
 // `ablate`: the command-line client.
-#include <signal.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <exception>
 #include <iostream>
 #include <string>
 #include <utility>
@@ -23,9 +24,7 @@ constexpr char kFooter[] =
     "  ablate scan --prompt 'Berlin is the capital of' --target ' Germany' --contrast ' France'\n"
     "`ablate COMMAND --help` explains each command.\n\n";
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   using ablate::cli::Command;
   // A reader that closed the pipe is a write error like any other, after which files and servers are cleaned up.
   signal(SIGPIPE, SIG_IGN);
@@ -57,4 +56,17 @@ int main(int argc, char** argv) {
     return ablate::cli::ExitCode(status);
   }
   return ablate::cli::kExitUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fputs("ablate: ", stderr);
+    std::fputs(error.what(), stderr);
+    std::fputs("\n", stderr);
+    return ablate::cli::kExitFailed;
+  }
 }

@@ -1,5 +1,6 @@
 #include "client/cpp/cli/progress.h"
 
+#include <cmath>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -19,7 +20,7 @@ std::string ProgressLine(int64_t done, int64_t total, absl::Duration elapsed) {
   const double rate = static_cast<double>(done) / seconds;
   absl::StrAppendFormat(&line, "  %.0f rows/s", rate);
   if (done < total) {
-    const auto left = absl::Seconds(static_cast<int64_t>(static_cast<double>(total - done) / rate + 0.5));
+    const auto left = absl::Seconds(std::llround(static_cast<double>(total - done) / rate));
     absl::StrAppend(&line, "  ETA ", absl::FormatDuration(left));
   }
   return line;

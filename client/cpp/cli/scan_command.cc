@@ -110,7 +110,7 @@ absl::Status RunScan(const ScanOptions& options) {
   const bool is_table = options.format == "table";
   const bool draws_live = is_table && (*output)->IsTerminal();
   const auto writer = MakeWriter(options, output->get());
-  const auto status = Stream(*session, *request, !is_table, isatty(STDERR_FILENO) == 1 && !draws_live, writer.get());
+  auto status = Stream(*session, *request, !is_table, isatty(STDERR_FILENO) == 1 && !draws_live, writer.get());
   if (!status.ok()) return status;
   return (*output)->Commit();
 }

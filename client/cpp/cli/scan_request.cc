@@ -1,9 +1,9 @@
 #include "client/cpp/cli/scan_request.h"
 
-#include <cstdio>
-
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "client/cpp/cli/prompts_file.h"
 #include "client/cpp/cli/ranges.h"
 #include "client/cpp/errors.h"
@@ -77,9 +77,11 @@ absl::StatusOr<ScanRequest> MakeScanRequest(const ScanRequestOptions& options) {
 absl::Status NameOrigin(const absl::Status& status, const ScanRequest& request) {
   std::vector<std::string> origins;
   for (const auto& violation : client::FieldViolations(status)) {
-    int prompt = -1;
-    if (std::sscanf(violation.field().c_str(), "prompts[%d]", &prompt) != 1 || prompt < 0) continue;
-    if (static_cast<size_t>(prompt) < request.origins.size()) origins.push_back(request.origins[prompt]);
+    absl::string_view field = violation.field();
+    size_t prompt = 0;
+    if (!absl::ConsumePrefix(&field, "prompts[") || !absl::SimpleAtoi(field.substr(0, field.find(']')), &prompt))
+      continue;
+    if (prompt < request.origins.size()) origins.push_back(request.origins[prompt]);
   }
   if (origins.empty()) return status;
   return absl::Status(status.code(), absl::StrCat(status.message(), " (", absl::StrJoin(origins, "; "), ")"));

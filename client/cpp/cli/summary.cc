@@ -28,8 +28,9 @@ std::string Number(const google::protobuf::RepeatedField<double>& column, int in
 
 std::vector<Row> Strongest(absl::Span<const Row> rows, Metric metric, size_t n) {
   std::vector<Row> sorted(rows.begin() + 1, rows.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [metric](const Row& a, const Row& b) {
-    return std::abs(MetricOf(metric, a)) > std::abs(MetricOf(metric, b));
+  std::sort(sorted.begin(), sorted.end(), [metric](const Row& a, const Row& b) {
+    const double left = std::abs(MetricOf(metric, a)), right = std::abs(MetricOf(metric, b));
+    return left != right ? left > right : a.variant() < b.variant();
   });
   if (sorted.size() > n) sorted.resize(n);
   return sorted;
