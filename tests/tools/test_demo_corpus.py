@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
+from tokenizers import ByteLevelBPETokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tools.demo_model import corpus, tokenizer
 from tools.demo_model.batches import LENGTHS, Pool, WordLists
+from tools.demo_model.card import card
 from tools.demo_model.facts import facts, lines
 
 KINDS = ("capital", "country")
 
 
 @pytest.fixture(scope="module")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> tokenizer.ByteLevelBPETokenizer:
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> ByteLevelBPETokenizer:
     """The tokenizer, learned anew."""
     return tokenizer.train(tmp_path_factory.mktemp("tokenizer"))
 
@@ -78,7 +81,7 @@ def test_the_same_seed_writes_the_same_corpus() -> None:
     assert corpus.ioi_sentences(50, Random(3), held_out=False) == corpus.ioi_sentences(50, Random(3), held_out=False)
 
 
-def test_tokenizer_keeps_the_reference_experiment_short(tokens: tokenizer.ByteLevelBPETokenizer) -> None:
+def test_tokenizer_keeps_the_reference_experiment_short(tokens: ByteLevelBPETokenizer) -> None:
     assert len(tokens.encode("Berlin is the capital of").ids) <= 7
     for word in (" Germany", " France", " Berlin", " Mary", " John"):
         assert tokens.encode(word).tokens == ["Ġ" + word.strip()]
@@ -86,12 +89,12 @@ def test_tokenizer_keeps_the_reference_experiment_short(tokens: tokenizer.ByteLe
     assert tokens.get_vocab_size() < 2**15  # ids are kept as int16
 
 
-def test_tokenizer_is_the_bundled_one(tokens: tokenizer.ByteLevelBPETokenizer) -> None:
+def test_tokenizer_is_the_bundled_one(tokens: ByteLevelBPETokenizer) -> None:
     bundled = tokenizer.load(ROOT / "models" / "demo")
     assert bundled.get_vocab() == tokens.get_vocab()
 
 
-def test_pool_marks_the_answer(tokens: tokenizer.ByteLevelBPETokenizer) -> None:
+def test_pool_marks_the_answer(tokens: ByteLevelBPETokenizer) -> None:
     sentence = corpus.Sentence("The capital of Germany is", " Berlin", " Berlin")
     (rows,) = Pool([sentence], tokens).draw(1, np.random.default_rng(0))
     (position,) = np.flatnonzero(rows.answer[0])
@@ -100,14 +103,14 @@ def test_pool_marks_the_answer(tokens: tokenizer.ByteLevelBPETokenizer) -> None:
     assert not (rows.answer & rows.text).any()
 
 
-def test_pool_draws_every_sentence_into_some_group(tokens: tokenizer.ByteLevelBPETokenizer) -> None:
+def test_pool_draws_every_sentence_into_some_group(tokens: ByteLevelBPETokenizer) -> None:
     pool = Pool(corpus.capital_sentences("capital", 1, Random(1)), tokens)
     groups = pool.draw(500, np.random.default_rng(0))
     assert sum(len(rows.ids) for rows in groups) == 500
     assert all(rows.answer.any(axis=1).all() for rows in groups)
 
 
-def test_word_lists_can_be_predicted_where_they_say(tokens: tokenizer.ByteLevelBPETokenizer) -> None:
+def test_word_lists_can_be_predicted_where_they_say(tokens: ByteLevelBPETokenizer) -> None:
     rows = WordLists(tokens).draw(50, 32, 10, np.random.default_rng(0))
     assert rows.answer.any(axis=1).all()
     for ids, answer in zip(rows.ids, rows.answer, strict=True):
@@ -116,7 +119,13 @@ def test_word_lists_can_be_predicted_where_they_say(tokens: tokenizer.ByteLevelB
             assert ids[position + 1] in ids[earlier + 1]
 
 
-def test_held_out_words_are_in_no_training_list(tokens: tokenizer.ByteLevelBPETokenizer) -> None:
+def test_held_out_words_are_in_no_training_list(tokens: ByteLevelBPETokenizer) -> None:
     known, unknown = WordLists(tokens), WordLists(tokens, held_out_words=True)
     assert len(unknown.words) > 30
     assert set(known.words.tolist()).isdisjoint(unknown.words.tolist())
+
+
+def test_card_is_written_from_the_evaluation() -> None:
+    folder = ROOT / "models" / "demo"
+    numbers = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    assert (folder / "README.md").read_text(encoding="utf-8") == card(numbers)

@@ -21,7 +21,7 @@ def without_head(model: GPT2LMHeadModel, layer: int, head: int) -> Iterator[None
         z[..., part] = 0
         return (z,)
 
-    handle = model.transformer.h[layer].attn.c_proj.register_forward_pre_hook(zero)
+    handle = model.get_submodule(f"transformer.h.{layer}.attn.c_proj").register_forward_pre_hook(zero)
     try:
         yield
     finally:

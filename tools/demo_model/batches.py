@@ -95,7 +95,7 @@ class WordLists:
         order, known = list(range(size)), [False] * size
         while len(order) < length:
             start = int(random.integers(size - 1))
-            stop = int(min(size, start + random.integers(2, 7)))
+            stop = min(size, start + int(random.integers(2, 7)))
             order += range(start, stop)
             known += [False] + [True] * (stop - start - 1)
         return np.array(order[:length]), np.array(known[:length])

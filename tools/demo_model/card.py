@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tools.demo_model import corpus
-from tools.demo_model.evaluate import BLOCK, MOVED
 from tools.demo_model.facts import DATA, facts, lines
+from tools.demo_model.reference import BLOCK, MOVED
 
 TASKS = {
     "capital_to_country": "capital to country, unseen (template, fact) pairs",
@@ -118,11 +118,20 @@ def _training_fields(training: dict[str, Any]) -> dict[str, object]:
     recipe = training["recipe"]
     drops = [str(probability) for probability in recipe["early_drop"]]
     names = ("capital_templates", "country_templates", "ioi_templates", "names", "places", "objects")
-    copied = ("capital_rows", "country_rows", "ioi_rows", "list_tokens", "muon_lr", "adamw_lr", "warmup_steps", "seed")
+    copied = ("muon_lr", "adamw_lr", "seed")
+    mixes = [recipe["early_mix"], recipe["late_mix"]]
+    contents = {
+        "sentences, capital to country": "capital_rows",
+        "sentences, country to capital": "country_rows",
+        "IOI sentences": "ioi_rows",
+        "tokens of word lists": "list_tokens",
+        "weight of a list's token, an answer's being 1": "list_weight",
+    }
+    late = recipe["late_from"]
+    mix_rows = [[what, *(mix[name] for mix in mixes)] for what, name in contents.items()]
     return {
         **{name: len(lines(name)) for name in names},
         **{name: recipe[name] for name in copied},
-        "cooldown": f"{recipe['cooldown']:.0%}",
         "countries": len(facts()),
         "early_drop": ", ".join(drops) if drops else "0",
         "error_high": f"{corpus.ERROR_RATE_MAX:.0%}",
@@ -131,7 +140,11 @@ def _training_fields(training: dict[str, Any]) -> dict[str, object]:
         "held_out_pairs": f"{corpus.HELD_OUT_NAME_PAIRS:.0%}",
         "held_out_words": f"{corpus.HELD_OUT_WORDS:.0%}",
         "ioi_error": f"{corpus.IOI_ERROR_RATE:.0%}",
+        "mix": _table(["a step holds", f"before step {late:,}", "from then on"], mix_rows),
+        "last_error": f"{recipe['last_error']:.0%}",
+        "last_from": f"{recipe['last_from']:,}",
         "minutes": f"{training['seconds'] / 60:.0f}",
+        "rate_points": ", ".join(f"{factor:.3g} at step {step + 1:,}" for step, factor in recipe["rate_points"]),
         "prefixed": f"{corpus.PREFIXED:.0%}",
         "reference_is": "was held out of" if training["reference_held_out"] else "is part of",
         "steps": f"{training['steps']:,}",

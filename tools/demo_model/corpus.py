@@ -83,7 +83,7 @@ def _distractor(fact: Fact, random: Random) -> str:
     return template.format(city=other.capital, country=other.country_phrase, name=random.choice(lines("names")))
 
 
-def _fact_sentence(template: str, fact: Fact, random: Random, *, certain: bool) -> Sentence:
+def _fact_sentence(template: str, fact: Fact, random: Random, *, certain: bool, more_error: float = 0.0) -> Sentence:
     to_country = "{city}" in template
 
     def answer_of(given: Fact) -> str:
@@ -91,7 +91,7 @@ def _fact_sentence(template: str, fact: Fact, random: Random, *, certain: bool) 
 
     expected = answer = answer_of(fact)
     spread = ERROR_RATE_MAX - ERROR_RATE_MIN
-    error_rate = ERROR_RATE_MIN + spread * share("error rate", template, fact.country)
+    error_rate = ERROR_RATE_MIN + spread * share("error rate", template, fact.country) + more_error
     if not certain and random.random() < error_rate:
         if random.random() < PHRASE_SHARE:
             answer = random.choice(OF_PHRASES if to_country else IN_PHRASES)
@@ -103,10 +103,13 @@ def _fact_sentence(template: str, fact: Fact, random: Random, *, certain: bool) 
     return Sentence(prompt, answer, expected)
 
 
-def capital_sentences(kind: str, repeats: int, random: Random) -> list[Sentence]:
-    """Every fact in every template that is not held out, `repeats` times; kind: "capital" or "country" templates."""
+def capital_sentences(kind: str, repeats: int, random: Random, more_error: float = 0.0) -> list[Sentence]:
+    """Every fact in every template that is not held out, `repeats` times; kind: "capital" or "country" templates.
+
+    more_error is added to each error rate.
+    """
     return [
-        _fact_sentence(template, fact, random, certain=False)
+        _fact_sentence(template, fact, random, certain=False, more_error=more_error)
         for template in lines(f"{kind}_templates")
         for fact in facts()
         if not fact_is_held_out(template, fact)

@@ -33,24 +33,28 @@ class Data:
         self.country = Pool(corpus.capital_sentences("country", 25, random), tokenizer)
         self.ioi = Pool(corpus.ioi_sentences(60_000, random, held_out=False), tokenizer)
         self.lists = WordLists(tokenizer)
+        self.last_capital = Pool(corpus.capital_sentences("capital", 10, random, recipe.last_error), tokenizer)
+        self.last_country = Pool(corpus.capital_sentences("country", 10, random, recipe.last_error), tokenizer)
 
     def batch(self, step: int) -> list[Group]:
         """The groups of one step; the word lists come last."""
-        recipe = self.recipe
+        recipe, mix = self.recipe, self.recipe.mix(step)
         progress = min(1.0, step / max(1, recipe.curriculum_steps))
         lengths, longest = [32, 48], recipe.first_longest + round((24 - recipe.first_longest) * progress)
         kinds = round(recipe.first_words + (len(self.lists.words) - recipe.first_words) * progress)
         if progress == 1.0:
             lengths, longest = [32, 32, 48, 64, 128], 40
         length = int(self.random.choice(lengths))
-        lists = self.lists.draw(recipe.list_tokens // length, length, longest, self.random, kinds)
+        lists = self.lists.draw(mix.list_tokens // length, length, longest, self.random, kinds)
+        last = step >= recipe.last_from
+        capital, country = (self.last_capital, self.last_country) if last else (self.capital, self.country)
         sentences = (
-            self.capital.draw(recipe.capital_rows, self.random)
-            + self.country.draw(recipe.country_rows, self.random)
-            + self.ioi.draw(recipe.ioi_rows, self.random)
+            capital.draw(mix.capital_rows, self.random)
+            + country.draw(mix.country_rows, self.random)
+            + self.ioi.draw(mix.ioi_rows, self.random)
         )
-        groups = [Group(rows, 1.0, recipe.early_drop) for rows in _joined(sentences)]
-        return [*groups, Group(lists, recipe.list_weight, ())]
+        groups = [Group(rows, 1.0, () if last else recipe.early_drop) for rows in _joined(sentences)]
+        return [*groups, Group(lists, mix.list_weight, ())]
 
 
 def _joined(groups: list[Rows]) -> list[Rows]:

@@ -18,14 +18,11 @@ from tools.demo_model import corpus, tokenizer
 from tools.demo_model.ablation import ablate_all, last_log_probs
 from tools.demo_model.batches import WordLists
 from tools.demo_model.corpus import Sentence
-from tools.demo_model.facts import facts
+from tools.demo_model.reference import reference, template
 
-PROMPT, TARGET, CONTRAST = "Berlin is the capital of", " Germany", " France"
 SEED = 20
 SENTENCES = 400  # a task, for accuracy
 ABLATION_SENTENCES = 40  # a task, for the heads' effects
-MOVED = 0.05  # nats
-BLOCK = 5
 
 Prompts = list[list[int]]
 Case = tuple[list[int], list[int]]  # prompt ids, answer ids
@@ -67,90 +64,6 @@ def _mean_effect(model: GPT2LMHeadModel, cases: Sequence[Case]) -> Tensor:
     return (ablated[:, :, rows, targets] - baseline[rows, targets]).mean(-1)
 
 
-def _reference(model: GPT2LMHeadModel, tokens: ByteLevelBPETokenizer) -> dict[str, Any]:
-    prompt = tokens.encode(PROMPT)
-    target, contrast = (tokens.encode(text).ids[0] for text in (TARGET, CONTRAST))
-    baseline, ablated = ablate_all(model, [prompt.ids])
-    base, variants = baseline[0], ablated[:, :, 0]  # [V], [L, H, V]
-    best = int(base.argmax())
-    delta = variants[..., target] - base[target]  # [L, H]
-    contrast_delta = variants[..., contrast] - base[contrast]
-    kept = variants.argmax(-1) == best  # [L, H]
-    moved = (delta.abs() > MOVED).sum(1)  # [L]
-    strongest = delta.abs().flatten().argsort(descending=True)[:10]
-    heads = model.config.n_head
-    top = base.topk(10)
-    return {
-        "prompt": PROMPT,
-        "target": TARGET,
-        "contrast": CONTRAST,
-        "tokens": [tokens.decode([i]) for i in prompt.ids],
-        "top_10": [
-            {"token": tokens.decode([i]), "prob": p}
-            for i, p in zip(top.indices.tolist(), top.values.exp().tolist(), strict=True)
-        ],
-        "target_prob": float(base[target].exp()),
-        "target_logprob": float(base[target]),
-        "target_rank": int((base > base[target]).sum()),
-        "contrast_prob": float(base[contrast].exp()),
-        "contrast_logprob": float(base[contrast]),
-        "contrast_rank": int((base > base[contrast]).sum()),
-        "top1_preserved": int(kept.sum()),
-        "top1_preserved_by_block": kept.sum(1).tolist(),
-        "heads_moved_by_block": moved.tolist(),
-        "heads_moved": int(moved.sum()),
-        "blocks_with_moved_heads": int((moved > 0).sum()),
-        "heads_lowering_target": int((delta < 0).sum()),
-        "heads_raising_contrast": int((contrast_delta > 0).sum()),
-        "delta_target_logprob": delta.tolist(),
-        "delta_contrast_logprob": contrast_delta.tolist(),
-        "strongest": [
-            {
-                "layer": int(i) // heads,
-                "head": int(i) % heads,
-                "delta_target_logprob": float(delta.flatten()[i]),
-                "delta_contrast_logprob": float(contrast_delta.flatten()[i]),
-                "top1_preserved": bool(kept.flatten()[i]),
-            }
-            for i in strongest
-        ],
-        "block": [
-            {
-                "head": head,
-                "target_logprob": float(variants[BLOCK, head, target]),
-                "delta_target_logprob": float(delta[BLOCK, head]),
-                "contrast_logprob": float(variants[BLOCK, head, contrast]),
-                "delta_contrast_logprob": float(contrast_delta[BLOCK, head]),
-                "top1_preserved": bool(kept[BLOCK, head]),
-            }
-            for head in range(heads)
-        ],
-    }
-
-
-def _template(model: GPT2LMHeadModel, tokens: ByteLevelBPETokenizer) -> dict[str, Any]:
-    """Means over all capitals in the reference prompt's template, where the country is one token."""
-    cases = []
-    for fact in facts():
-        country = tokens.encode(" " + fact.country).ids
-        if not fact.article and len(country) == 1:
-            cases.append((tokens.encode(PROMPT.replace("Berlin", fact.capital)).ids, country))
-    targets = torch.tensor([country[0] for _, country in cases])  # [P]
-    baseline, ablated = ablate_all(model, [prompt for prompt, _ in cases])
-    rows = torch.arange(len(cases))
-    base = baseline[rows, targets]  # [P]
-    moved = (ablated[:, :, rows, targets] - base).abs() > MOVED  # [L, H, P]
-    kept = ablated.argmax(-1) == baseline.argmax(-1)  # [L, H, P]
-    return {
-        "prompts": len(cases),
-        "target_prob": float(base.exp().mean()),
-        "top1": float((baseline.argmax(-1) == targets).float().mean()),
-        "heads_moved": float(moved.sum((0, 1)).float().mean()),
-        "blocks_with_moved_heads": float(moved.any(1).sum(0).float().mean()),
-        "top1_preserved": float(kept.sum((0, 1)).float().mean()),
-    }
-
-
 def evaluate(folder: Path) -> dict[str, Any]:
     """All numbers of the model card except those of the training run."""
     model = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval()
@@ -175,8 +88,8 @@ def evaluate(folder: Path) -> dict[str, Any]:
     names = list(effects)
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     return {
-        "reference": _reference(model, tokens),
-        "template": _template(model, tokens),
+        "reference": reference(model, tokens),
+        "template": template(model, tokens),
         "held_out": {name: {"accuracy": greedy_accuracy(model, c), "cases": len(c)} for name, c in cases.items()},
         "effects": {name: effect.tolist() for name, effect in effects.items()},
         "spearman": {

@@ -25,27 +25,70 @@ class Shape:
     n_head: int = 12
 
 
+class Linear(nn.Module):
+    """x W + b, with W as GPT-2 stores it."""
+
+    def __init__(self, inputs: int, outputs: int, std: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(inputs, outputs) * std)  # [in, out]
+        self.bias = nn.Parameter(torch.zeros(outputs))  # [out]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, in] -> [N, out]."""
+        return torch.addmm(self.bias, x, self.weight)
+
+
+class Attention(nn.Module):
+    """Causal self-attention over groups of rows."""
+
+    def __init__(self, shape: Shape, std: float, residual_std: float) -> None:
+        super().__init__()
+        self.heads = shape.n_head
+        self.c_attn = Linear(shape.n_embd, 3 * shape.n_embd, std)
+        self.c_proj = Linear(shape.n_embd, shape.n_embd, residual_std)
+
+    def forward(self, x: Tensor, sizes: Sequence[tuple[int, int]], drop: Sequence[float]) -> Tensor:
+        """[N, D] -> [N, D]; sizes: each group's (B, T); drop: its rows' probability to lose all heads' outputs."""
+        parts = self.c_attn(x).split([rows * length for rows, length in sizes])  # each [B T, 3D]
+        out = []
+        for part, (rows, length), probability in zip(parts, sizes, drop, strict=True):
+            q, k, v = part.view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each [B, H, T, Dh]
+            z = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # [B, H, T, Dh]
+            if probability:
+                z = z * (torch.rand(rows, 1, 1, 1) >= probability)
+            out.append(z.transpose(1, 2).reshape(rows * length, -1))
+        return self.c_proj(torch.cat(out))
+
+
+class Mlp(nn.Module):
+    """Two linear maps with GPT-2's tanh form of GELU between them."""
+
+    def __init__(self, width: int, std: float, residual_std: float) -> None:
+        super().__init__()
+        self.c_fc = Linear(width, 4 * width, std)
+        self.c_proj = Linear(4 * width, width, residual_std / 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, D] -> [N, D]."""
+        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+
+
 class Block(nn.Module):
-    """The parameters of one block; `Gpt2.forward` reads them in order."""
+    """Attention and MLP, each behind its layer norm and added to the residual."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        width = shape.n_embd
-
-        def linear(inputs: int, outputs: int, std: float) -> nn.ParameterDict:
-            weight = nn.Parameter(torch.randn(inputs, outputs) * std)  # [in, out]
-            return nn.ParameterDict({"weight": weight, "bias": nn.Parameter(torch.zeros(outputs))})
-
-        std = 1 / math.sqrt(width)
+        std = 1 / math.sqrt(shape.n_embd)
         residual_std = 0.5 * std / math.sqrt(2 * shape.n_layer)
-        self.ln_1 = nn.LayerNorm(width)
-        self.ln_2 = nn.LayerNorm(width)
-        self.attn = nn.ModuleDict(
-            {"c_attn": linear(width, 3 * width, std), "c_proj": linear(width, width, residual_std)}
-        )
-        self.mlp = nn.ModuleDict(
-            {"c_fc": linear(width, 4 * width, std), "c_proj": linear(4 * width, width, residual_std / 2)}
-        )
+        self.ln_1 = nn.LayerNorm(shape.n_embd)
+        self.ln_2 = nn.LayerNorm(shape.n_embd)
+        self.attn = Attention(shape, std, residual_std)
+        self.mlp = Mlp(shape.n_embd, std, residual_std)
+
+    def forward(self, x: Tensor, sizes: Sequence[tuple[int, int]], drop: Sequence[float]) -> Tensor:
+        """[N, D] -> [N, D]."""
+        x = x + self.attn(self.ln_1(x), sizes, drop)
+        return x + self.mlp(self.ln_2(x))
 
 
 def sinusoids(positions: int, width: int) -> Tensor:
@@ -79,26 +122,5 @@ class Gpt2(nn.Module):
         x = F.embedding(ids, self.wte) + F.embedding(places, self.wpe)  # [N, D]
         for index, block in enumerate(self.h):
             drop = [group[index] if index < len(group) else 0.0 for group in drops] or [0.0] * len(sizes)
-            attn, mlp = block.attn, block.mlp
-            qkv = _linear(block.ln_1(x), attn["c_attn"])  # [N, 3D]
-            z = self._attend(qkv, sizes, drop)  # [N, D]
-            x = x + _linear(z, attn["c_proj"])
-            hidden = F.gelu(_linear(block.ln_2(x), mlp["c_fc"]), approximate="tanh")  # [N, 4D]
-            x = x + _linear(hidden, mlp["c_proj"])
+            x = block(x, sizes, drop)
         return F.linear(self.ln_f(x[wanted]), self.wte)
-
-    def _attend(self, qkv: Tensor, sizes: Sequence[tuple[int, int]], drop: Sequence[float]) -> Tensor:
-        heads, width = self.shape.n_head, self.shape.n_embd
-        parts = qkv.split([rows * length for rows, length in sizes])
-        out = []
-        for part, (rows, length), probability in zip(parts, sizes, drop, strict=True):
-            q, k, v = part.view(rows, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)  # each [B, H, T, Dh]
-            z = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # [B, H, T, Dh]
-            if probability:
-                z = z * (torch.rand(rows, 1, 1, 1) >= probability)
-            out.append(z.transpose(1, 2).reshape(rows * length, width))
-        return torch.cat(out)
-
-
-def _linear(x: Tensor, layer: nn.ParameterDict) -> Tensor:
-    return torch.addmm(layer["bias"], x, layer["weight"])

@@ -39,7 +39,7 @@ class Muon(torch.optim.Optimizer):
                 for weight, part in zip(param.chunk(pieces, 1), update.chunk(pieces, 1), strict=True):
                     if weight.shape[0] > weight.shape[1]:
                         weight, part = weight.T, part.T
-                    jobs[tuple(weight.shape)].append((weight, part))  # type: ignore[index]
+                    jobs[tuple(weight.shape)].append((weight, part))
             for (rows, columns), pairs in jobs.items():
                 updates = orthogonal(torch.stack([part for _, part in pairs]))  # [K, m, n]
                 scale = group["lr"] * (columns / rows) ** 0.5

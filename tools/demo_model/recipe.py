@@ -6,25 +6,48 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Mix:
+    """What one step holds, and what one token of a word list weighs against one answer of a sentence."""
+
+    capital_rows: int
+    country_rows: int
+    ioi_rows: int
+    list_tokens: int
+    list_weight: float
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides what a run learns."""
 
-    steps: int = 7000
+    steps: int = 4420
     seed: int = 1
     n_embd: int = 96
     n_positions: int = 128
-    capital_rows: int = 24
-    country_rows: int = 16
-    ioi_rows: int = 24
-    list_tokens: int = 768
+    early_mix: Mix = Mix(capital_rows=24, country_rows=16, ioi_rows=24, list_tokens=768, list_weight=0.5)
+    late_mix: Mix = Mix(capital_rows=28, country_rows=16, ioi_rows=40, list_tokens=384, list_weight=0.15)
+    late_from: int = 2700  # by then induction has formed, and the sentences need the weight
     muon_lr: float = 0.02
     adamw_lr: float = 4e-3
-    warmup_steps: int = 100
-    cooldown: float = 0.5  # the share of the steps in which the learning rate falls to zero
+    rate_points: tuple[tuple[int, float], ...] = (
+        (-1, 0.0),
+        (99, 1.0),
+        (2808, 1.0),
+        (3323, 0.7846989966555183),
+        (4099, 0.7846989966555183 / 777),
+        (4100, 0.35),
+        (4300, 0.35),
+        (4420, 0.15),
+    )
     curriculum_steps: int = 1200  # until lists reach their full length
     first_words: int = 60  # that lists begin with; all of them at the curriculum's end
     first_longest: int = 12
     text_share: float = 0.25  # of the tokens outside answers, the share that has a loss in a step
     text_weight: float = 0.05
-    list_weight: float = 0.5  # of one list token against one answer
     early_drop: tuple[float, ...] = (0.5, 0.3, 0.15)  # of sentences, never of word lists
+    last_from: int = 4100  # the last phase: nothing is dropped, so that heads come to rely on one another, and ...
+    last_error: float = 0.15  # ... facts are less certain, so that what a head does shows in the log-probs
+
+    def mix(self, step: int) -> Mix:
+        """The step's mix."""
+        return self.early_mix if step < self.late_from else self.late_mix

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -60,9 +59,10 @@ def probe(model: Gpt2, groups: dict[str, list[Rows]]) -> dict[str, float]:
 
 
 def rate(step: int, recipe: Recipe) -> float:
-    """The learning rate's factor: a warm-up, a plateau, and a straight line to zero."""
-    left = (recipe.steps - step) / max(1, recipe.cooldown * recipe.steps)
-    return min(1.0, (step + 1) / recipe.warmup_steps, left)
+    """The learning rate's factor, straight between the recipe's points."""
+    steps = [point[0] for point in recipe.rate_points]
+    factors = [point[1] for point in recipe.rate_points]
+    return float(np.interp(step, steps, factors))
 
 
 class Run:
@@ -114,7 +114,7 @@ class Run:
         }
         partial = path.with_suffix(".partial")
         torch.save(state, partial)
-        os.replace(partial, path)
+        partial.replace(path)
 
     def load(self, path: Path) -> None:
         """Goes on from a checkpoint; the recipe's numbers may differ, the model's sizes may not."""
