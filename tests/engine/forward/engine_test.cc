@@ -1,0 +1,143 @@
+// The engine's contract on the bundled model: validation, cancellation, errors, budgets.
+// What it computes is checked against Hugging Face in test_oracle.py.
+
+#include "engine/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <set>
+#include <utility>
+
+namespace ablate {
+namespace {
+
+using ::testing::HasSubstr;
+
+class EngineTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Load({.model_dir = DEMO_MODEL, .device = "cpu"});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    engine_ = std::move(*engine).release();
+  }
+  static void TearDownTestSuite() { delete std::exchange(engine_, nullptr); }
+
+  static Scan Reference() {
+    Scan scan;
+    scan.token_ids = engine_->tokenizer().Encode("Berlin is the capital of").value();
+    scan.variants = MakeVariants({}, engine_->Describe().n_layers, engine_->Describe().n_heads).value();
+    scan.read_positions = {static_cast<int32_t>(scan.token_ids.size()) - 1};
+    scan.target_id = engine_->tokenizer().Encode(" Germany").value().at(0);
+    return scan;
+  }
+
+  static Engine* engine_;
+};
+
+Engine* EngineTest::engine_ = nullptr;
+
+TEST_F(EngineTest, DescribesItself) {
+  const EngineInfo& info = engine_->Describe();
+  EXPECT_EQ(info.n_layers, 12);
+  EXPECT_EQ(info.n_heads, 12);
+  EXPECT_EQ(info.d_head * info.n_heads, info.d_model);
+  EXPECT_EQ(info.device, "cpu");
+  EXPECT_EQ(info.weights_sha256.size(), 64U);
+  EXPECT_EQ(info.tokenizer_sha256.size(), 64U);
+  EXPECT_TRUE(info.batch_invariant);
+  EXPECT_GT(info.max_packed_tokens, 0);
+}
+
+TEST_F(EngineTest, EveryRowComesOnceWithItsColumns) {
+  std::set<int32_t> variants;
+  const auto stats = engine_->Run({Reference()}, [&](const ReadoutBlock& block) {
+    EXPECT_EQ(block.target_logprob.size(), block.variant.size());
+    EXPECT_EQ(block.delta_target_logprob.size(), block.variant.size());
+    EXPECT_TRUE(block.contrast_logprob.empty());
+    EXPECT_TRUE(block.logit_diff.empty());
+    for (int32_t variant : block.variant) EXPECT_TRUE(variants.insert(variant).second) << variant;
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(stats.ok()) << stats.status();
+  EXPECT_EQ(stats->forward_passes, 1);
+  EXPECT_EQ(variants.size(), 145U);
+  EXPECT_EQ(*variants.begin(), -1);
+}
+
+TEST_F(EngineTest, InvalidScansNameTheField) {
+  struct Case {
+    const char* expected;
+    void (*damage)(Scan&);
+  };
+  const Case cases[] = {
+      {"token_ids: the prompt is empty", [](Scan& s) { s.token_ids.clear(); }},
+      {"this model takes at most", [](Scan& s) { s.token_ids.assign(5000, 1); }},
+      {"token_ids: got -1", [](Scan& s) { s.token_ids[0] = -1; }},
+      {"token_ids: got 1000000", [](Scan& s) { s.token_ids[0] = 1'000'000; }},
+      {"target_id: got 1000000", [](Scan& s) { s.target_id = 1'000'000; }},
+      {"contrast_id: got -2", [](Scan& s) { s.contrast_id = -2; }},
+      {"top_k: got 101", [](Scan& s) { s.top_k = 101; }},
+      {"site.layer: got 12, expected 0 .. 11", [](Scan& s) { s.variants[0].edits[0].site.layer = 12; }},
+      {"site.head: got -1", [](Scan& s) { s.variants[0].edits[0].site.head = -1; }},
+      {"read_positions", [](Scan& s) { s.read_positions.clear(); }},
+      {"read_positions", [](Scan& s) { s.read_positions = {99}; }},
+      {"read_positions", [](Scan& s) { s.read_positions = {2, 1}; }},
+  };
+  for (const Case& c : cases) {
+    Scan scan = Reference();
+    c.damage(scan);
+    const auto stats = engine_->Run({scan}, [](const ReadoutBlock&) { return absl::OkStatus(); });
+    EXPECT_EQ(stats.status().code(), absl::StatusCode::kInvalidArgument) << c.expected;
+    EXPECT_THAT(std::string(stats.status().message()), HasSubstr(c.expected));
+  }
+}
+
+TEST_F(EngineTest, ACancelledScanIsDroppedAndItsNeighbourIsNot) {
+  Scan cancelled = Reference();
+  cancelled.cancelled = [] { return true; };
+  std::set<int32_t> scans;
+  const auto stats = engine_->Run({cancelled, Reference()}, [&](const ReadoutBlock& block) {
+    scans.insert(block.scan);
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(stats.ok());
+  EXPECT_EQ(scans, std::set<int32_t>{1});
+  const auto nothing = engine_->Run({cancelled}, [](const ReadoutBlock&) { return absl::OkStatus(); });
+  ASSERT_TRUE(nothing.ok());
+  EXPECT_EQ(nothing->forward_passes, 0);
+}
+
+TEST_F(EngineTest, TheSinksErrorEndsTheRun) {
+  const auto stats = engine_->Run({Reference()}, [](const ReadoutBlock&) { return absl::AbortedError("enough"); });
+  EXPECT_EQ(stats.status().code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(EngineTest, CostIsThePlansOwn) {
+  // 948 rows of 5 or so tokens, less what the last layer trims to the read position.
+  const Scan scan = Reference();
+  const int64_t tokens = static_cast<int64_t>(scan.token_ids.size());
+  EXPECT_EQ(engine_->Cost(scan).value(), (948 - 145) * tokens + 145);
+}
+
+TEST(EngineLoad, ErrorsNameWhatIsWrong) {
+  struct Case {
+    EngineOptions options;
+    const char* expected;
+  };
+  const Case cases[] = {
+      {{.model_dir = "/nonexistent"}, "/nonexistent"},
+      {{.model_dir = DEMO_MODEL, .device = "tpu"}, "expected auto, cpu or cuda:N"},
+      {{.model_dir = DEMO_MODEL, .device = "cpu", .threads = -1}, "threads"},
+      {{.model_dir = DEMO_MODEL, .device = "cpu", .max_packed_tokens = -1}, "max_packed_tokens"},
+  };
+  for (const Case& c : cases) {
+    const auto engine = Engine::Load(c.options);
+    ASSERT_FALSE(engine.ok()) << c.expected;
+    EXPECT_THAT(std::string(engine.status().message()), HasSubstr(c.expected));
+  }
+}
+
+}  // namespace
+}  // namespace ablate
