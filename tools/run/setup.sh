@@ -10,7 +10,7 @@ apt_missing() {
 }
 
 # What .venv should hold, as one line: the pins and the interpreter.
-setup_wanted() { { cat tools/deps/python.txt; /usr/bin/python3 --version; } | sha256sum | cut -d' ' -f1; }
+setup_wanted() { { cat tools/deps/python.txt; /usr/bin/python3 --version 2>/dev/null || true; } | sha256sum | cut -d" " -f1; }
 
 announce() {
   local missing=$1 venv_missing=$2
