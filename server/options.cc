@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <map>
 #include <vector>
 
 #include "CLI/CLI.hpp"
@@ -70,11 +69,13 @@ void AddModel(CLI::App& app, Options& options) {
   app.add_option("--device", options.engine.device,
                  "Where to compute: auto (the first usable GPU, else the CPU), cpu, or cuda:N")
       ->check(CheckDevice);
-  const std::map<std::string, Precision> precisions = {{"float32", Precision::kFloat32},
-                                                       {"float64", Precision::kFloat64}};
-  app.add_option("--precision", options.engine.precision, "float32, or float64 (CPU only: the oracle)")
-      ->transform(CLI::Transformer(precisions).description("float32|float64"))
-      ->check(CLI::IsMember(std::vector<std::string>{"0", "1"}).description(""))
+  app.add_option_function<std::string>(
+         "--precision",
+         [&options](const std::string& text) {
+           if (const auto precision = ParsePrecision(text); precision.ok()) options.engine.precision = *precision;
+         },
+         "float32, or float64 (CPU only: the oracle)")
+      ->check(CLI::IsMember({"float32", "float64"}))
       ->default_str("float32");
   app.add_option("--threads", options.engine.threads, "CPU threads of the engine; 0: one a core")
       ->check(CLI::Range(0, 1024));

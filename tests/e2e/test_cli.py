@@ -230,15 +230,17 @@ def test_sigterm_drains(tmp_path):
     assert ablate(server, "health", "--wait", "60s").returncode == OK
     file = tmp_path / "many.jsonl"
     file.write_text((json.dumps({"prompt": PROMPT, "target": TARGET}) + "\n") * 100)
-    running = subprocess.Popen(
-        [ABLATE, "scan", "--server", server.address, "--prompts", file, "--format", "jsonl"], stdout=subprocess.PIPE, text=True
-    )
-    assert running.stdout is not None
-    running.stdout.readline()
-    server.process.send_signal(signal.SIGTERM)
-    out, _ = running.communicate(timeout=120)
-    assert running.returncode == OK
-    assert len(out.splitlines()) == 100 * 145
+    rows = tmp_path / "rows.jsonl"
+    with rows.open("w") as out:
+        running = subprocess.Popen(
+            [ABLATE, "scan", "--server", server.address, "--prompts", file, "--format", "jsonl"], stdout=out
+        )
+        while rows.stat().st_size == 0:
+            assert running.poll() is None
+            time.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=120) == OK
+    assert len(rows.read_text().splitlines()) == 1 + 100 * 145
     assert server.process.wait(timeout=60) == 0
 
 
