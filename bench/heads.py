@@ -30,7 +30,7 @@ from tests.oracle.compare import max_abs_diff
 from tests.oracle.models import GPT2_SMALL, write_random_model
 from tests.oracle.probe import Probe, Scan
 
-# GPT-2's own ids of "Berlin is the capital of", " Germany" and " France" would do as well as any six: weights are random.
+# Any six tokens do: the weights are random.
 PROMPT_TOKENS = 6
 TARGET, CONTRAST = 4486, 4881
 LONG_TOKENS = 1024
@@ -108,7 +108,9 @@ def compare_heads(model_dir: Path, threads: int, rounds: int, loop_rounds: int) 
     return {
         "case": f"{PROMPT_TOKENS} tokens, 144 heads and the baseline, GPT-2 Small geometry, float32",
         "max_abs_difference_of_target_logprob": differences,
-        "seconds": {name: {"median": median[name], "min": min(v), "max": max(v), "runs": len(v)} for name, v in times.items()},
+        "seconds": {
+            name: {"median": median[name], "min": min(v), "max": max(v), "runs": len(v)} for name, v in times.items()
+        },
         "ratio": {name: median[name] / median["engine"] for name in ("hook_loop", "one_batch")},
     }
 
@@ -149,7 +151,11 @@ def as_markdown(report: dict) -> str:
         "| way of running | median | min | max | runs | against ours |",
         "|---|---|---|---|---|---|",
     ]
-    names = {"engine": "Ablate's engine", "one_batch": "HF, one batch, one hook a layer", "hook_loop": "HF, forward pre-hook loop"}
+    names = {
+        "engine": "Ablate's engine",
+        "one_batch": "HF, one batch, one hook a layer",
+        "hook_loop": "HF, forward pre-hook loop",
+    }
     for key, name in names.items():
         t = heads["seconds"][key]
         ratio = heads["ratio"].get(key, 1.0)
@@ -172,11 +178,19 @@ def as_markdown(report: dict) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of ours and the peers (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="./run bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="of ours and the peers (default: %(default)s)"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="alternating rounds (default: %(default)s)")
-    parser.add_argument("--loop-rounds", type=int, default=2, help="of them with the slow hook loop (default: %(default)s)")
-    parser.add_argument("--long", action="store_true", help=f"also 144 heads at {LONG_TOKENS} tokens, about 2 minutes on 2 cores")
+    parser.add_argument(
+        "--loop-rounds", type=int, default=2, help="of them with the slow hook loop (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--long", action="store_true", help=f"also 144 heads at {LONG_TOKENS} tokens, about 2 minutes on 2 cores"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--markdown", type=Path, help="write the table here")
     args = parser.parse_args()

@@ -56,8 +56,8 @@ struct RunStats {
 // Takes the blocks of a Run, in its thread. An error ends the Run, which returns it.
 using BlockSink = std::function<absl::Status(ReadoutBlock block)>;
 
-// Not thread-safe: one thread owns an engine's device. Describe, tokenizer, Validate and Cost are const, touch no device, and
-// may be called from any thread.
+// Not thread-safe: one thread owns an engine's device. Describe, tokenizer, Validate and Cost are const, touch no
+// device, and may be called from any thread.
 class Engine {
  public:
   // Loads the model, warms the device up and runs the self-test. Errors name the file, tensor or option at fault.
@@ -72,9 +72,9 @@ class Engine {
   // Packed tokens x layers of one scan on its own, from its plan.
   virtual absl::StatusOr<int64_t> Cost(const Scan& scan) const = 0;
 
-  // Runs all scans as one packed batch (in chunks where it exceeds the budget) and hands out each row's readouts exactly
-  // once; a prompt's deltas, KL and top1_preserved refer to its own baseline. A row's values depend on its own scan
-  // only (bit for bit on the CPU where `batch_invariant`).
+  // Runs all scans as one packed batch (in chunks where it exceeds the budget) and hands out each row's readouts
+  // exactly once; a prompt's deltas, KL and top1_preserved refer to its own baseline. A row's values depend on its own
+  // scan only (bit for bit on the CPU where `batch_invariant`).
   virtual absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) = 0;
 };
 

@@ -21,7 +21,8 @@ absl::StatusOr<Precision> ParsePrecision(std::string_view text) {
   for (Precision precision : {Precision::kFloat32, Precision::kFloat64}) {
     if (text == Name(precision)) return precision;
   }
-  return absl::InvalidArgumentError(absl::StrCat("precision: got '", std::string(text), "', expected float32 or float64"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("precision: got '", std::string(text), "', expected float32 or float64"));
 }
 
 }  // namespace ablate

@@ -14,7 +14,7 @@ namespace ablate {
 
 enum class Precision { kFloat32, kFloat64 };
 
-std::string_view Name(Precision precision);                          // `float32`
+std::string_view Name(Precision precision);  // `float32`
 absl::StatusOr<Precision> ParsePrecision(std::string_view text);
 
 // One prompt under one list of variants, with what is measured.

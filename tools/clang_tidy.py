@@ -3,7 +3,9 @@
 
 A file whose text, headers of ours, flags and settings are as they were when it last passed costs nothing: its hash is
 kept in BUILD_DIR/clang-tidy. Not looked at: generated code, CUDA files, which clang cannot parse against CUDA 13's
-headers (nvcc's own warnings are errors there), and what is written in g++'s vector extensions. Exit codes: 0 clean, 1 findings, 2 could not run.
+headers (nvcc's own warnings are errors there), and what is written in g++'s vector extensions.
+
+Exit codes: 0 clean, 1 findings, 2 could not run.
 """
 
 import argparse

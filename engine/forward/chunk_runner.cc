@@ -50,8 +50,8 @@ at::Tensor ChunkRunner::Embed(const Chunk& chunk) {
 }
 
 at::Tensor ChunkRunner::KeptResidual(const Chunk& chunk) {
-  TORCH_CHECK(chunk.baselines.size() == 1 && chunk.baselines[0].prompt == kept_.prompt,
-              "a chunk that starts at layer ", chunk.first_layer, " reads a baseline that is not kept");
+  TORCH_CHECK(chunk.baselines.size() == 1 && chunk.baselines[0].prompt == kept_.prompt, "a chunk that starts at layer ",
+              chunk.first_layer, " reads a baseline that is not kept");
   const at::Tensor& kept = kept_.entering.at(chunk.first_layer);  // [T, D]
   at::Tensor x = workspace_.Take(Slot::kResidualA, {PadRows(kept.size(0)), config_.d_model});
   x.narrow(0, 0, kept.size(0)).copy_(kept);

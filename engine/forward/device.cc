@@ -75,7 +75,8 @@ int64_t AvailableHostBytes() {
 absl::Status CheckDriver(int cuda_api) {
   if (cuda_api == 0) {
     return absl::FailedPreconditionError(
-        "device: no NVIDIA driver was found; use --device cpu, or install a driver from version 580 on (in a container: "
+        "device: no NVIDIA driver was found; use --device cpu, or install a driver from version 580 on (in a "
+        "container: "
         "run it with the NVIDIA runtime)");
   }
   if (cuda_api < kMinCudaApi) {
@@ -88,10 +89,10 @@ absl::Status CheckDriver(int cuda_api) {
 
 absl::Status CheckComputeCapability(std::string_view gpu, int major, int minor) {
   if (major >= kMinComputeCapabilityMajor) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "device: ", std::string(gpu), " has compute capability ", major, ".", minor, ", this build holds machine code from ",
-      kMinComputeCapabilityMajor,
-      ".0 on: rebuild with its architecture in ABLATE_CUDA_ARCHITECTURES, or use --device cpu"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("device: ", std::string(gpu), " has compute capability ", major, ".", minor,
+                   ", this build holds machine code from ", kMinComputeCapabilityMajor,
+                   ".0 on: rebuild with its architecture in ABLATE_CUDA_ARCHITECTURES, or use --device cpu"));
 }
 
 absl::StatusOr<c10::Device> ChooseDevice(std::string_view text) {
@@ -103,7 +104,8 @@ absl::StatusOr<c10::Device> ChooseDevice(std::string_view text) {
   absl::string_view rest(text.data(), text.size());
   if (text != "cuda" && (!absl::ConsumePrefix(&rest, "cuda:") || !absl::SimpleAtoi(rest, &index) || index < 0 ||
                          index > std::numeric_limits<c10::DeviceIndex>::max())) {
-    return absl::InvalidArgumentError(absl::StrCat("device: got '", std::string(text), "', expected auto, cpu or cuda:N"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("device: got '", std::string(text), "', expected auto, cpu or cuda:N"));
   }
   if (absl::Status status = CheckGpu(index); !status.ok()) return status;
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));

@@ -10,8 +10,8 @@
 
 namespace ablate {
 
-// On the CPU the tables are the plan's own vectors, so the plan must outlive this; on a GPU they are copies, alive as long as
-// the kernel's stream needs them (the caching allocator orders their reuse behind it).
+// On the CPU the tables are the plan's own vectors, so the plan must outlive this; on a GPU they are copies, alive as
+// long as the kernel's stream needs them (the caching allocator orders their reuse behind it).
 class FanOutTables {
  public:
   FanOutTables(const LayerPlan& plan, c10::Device device);

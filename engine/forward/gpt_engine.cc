@@ -27,7 +27,9 @@ PlanPrompt AsPlanPrompt(const Scan& scan) {
           .read_positions = scan.read_positions};
 }
 
-bool IsCancelled(const Scan& scan) { return scan.cancelled && scan.cancelled(); }
+bool IsCancelled(const Scan& scan) {
+  return scan.cancelled && scan.cancelled();
+}
 
 }  // namespace
 
@@ -99,8 +101,7 @@ absl::StatusOr<RunStats> GptEngine::RunPlanned(absl::Span<const Scan> scans, con
   const int64_t start_ns = absl::GetCurrentTimeNanos();
   std::vector<PlanPrompt> prompts;
   for (const Scan& scan : scans) prompts.push_back(AsPlanPrompt(scan));
-  const absl::StatusOr<Planner> planner =
-      Planner::Create(prompts, {config_.n_layers, info_.max_packed_tokens});
+  const absl::StatusOr<Planner> planner = Planner::Create(prompts, {config_.n_layers, info_.max_packed_tokens});
   if (!planner.ok()) return planner.status();
   stats.plan_ns = absl::GetCurrentTimeNanos() - start_ns;
 

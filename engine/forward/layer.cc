@@ -6,7 +6,7 @@ namespace ablate {
 
 at::Tensor RunLayer(const LayerWeights& weights, const GptConfig& config, const LayerPlan& plan,
                     const at::Tensor& edit_table, at::Tensor x, Workspace& workspace) {
-  const int64_t n = x.size(0);                                                 // N, padded
+  const int64_t n = x.size(0);                                                // N, padded
   const int64_t m = PadRows(static_cast<int64_t>(plan.source_token.size()));  // M, padded
   const int64_t d = config.d_model;
   const int64_t h = config.n_heads;

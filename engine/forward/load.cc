@@ -28,8 +28,8 @@ constexpr int64_t kMostCpuTokens = 16'384;
 constexpr int64_t kMostCudaTokens = 262'144;
 constexpr int64_t kFewestTokens = 256;
 
-// Bytes of all buffers of a pass for one packed token (forward/layer.cc): two residuals, the normed one, heads before and
-// after the edit, and the larger of QKV and the MLP's hidden layer.
+// Bytes of all buffers of a pass for one packed token (forward/layer.cc): two residuals, the normed one, heads before
+// and after the edit, and the larger of QKV and the MLP's hidden layer.
 int64_t BytesPerToken(const GptConfig& config, Precision precision) {
   const int64_t widths = 5 * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp);
   return widths * (precision == Precision::kFloat64 ? 8 : 4);
@@ -52,15 +52,17 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
     device = c10::Device(c10::kCPU);
   }
   if (options.threads < 0) return absl::InvalidArgumentError("threads: expected 0 (one a core) or more");
-  if (options.max_packed_tokens < 0) return absl::InvalidArgumentError("max_packed_tokens: expected 0 (automatic) or more");
+  if (options.max_packed_tokens < 0)
+    return absl::InvalidArgumentError("max_packed_tokens: expected 0 (automatic) or more");
 
   auto config = ReadConfig(options.model_dir);
   if (!config.ok()) return config.status();
   auto tokenizer = Tokenizer::Load(options.model_dir);
   if (!tokenizer.ok()) return tokenizer.status();
   if ((*tokenizer)->vocab_size() != config->vocab_size) {
-    return absl::InvalidArgumentError(absl::StrCat(options.model_dir, ": the tokenizer has ", (*tokenizer)->vocab_size(),
-                                                   " tokens, config.json says vocab_size ", config->vocab_size));
+    return absl::InvalidArgumentError(absl::StrCat(options.model_dir, ": the tokenizer has ",
+                                                   (*tokenizer)->vocab_size(), " tokens, config.json says vocab_size ",
+                                                   config->vocab_size));
   }
   auto checkpoint = Checkpoint::Open(options.model_dir, *config);
   if (!checkpoint.ok()) return checkpoint.status();
@@ -70,8 +72,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   at::set_num_threads(info.threads);
   // float32 means float32: no TF32 in cuBLAS.
   at::globalContext().setAllowTF32CuBLAS(false);
-  auto weights = LoadWeights(**checkpoint, *config, options.precision == Precision::kFloat64 ? at::kDouble : at::kFloat,
-                             *device);
+  auto weights =
+      LoadWeights(**checkpoint, *config, options.precision == Precision::kFloat64 ? at::kDouble : at::kFloat, *device);
   if (!weights.ok()) return weights.status();
 
   info.n_layers = config->n_layers;
@@ -90,8 +92,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   info.device_name = DeviceName(*device);
   info.torch_version = TORCH_VERSION;
   info.precision = options.precision;
-  info.max_packed_tokens = options.max_packed_tokens > 0 ? options.max_packed_tokens
-                                                         : TokenBudget(*config, options.precision, *device);
+  info.max_packed_tokens =
+      options.max_packed_tokens > 0 ? options.max_packed_tokens : TokenBudget(*config, options.precision, *device);
 
   auto engine = std::make_unique<GptEngine>(*std::move(weights), *std::move(config), *std::move(tokenizer), info);
   absl::StatusOr<bool> invariant = IsBatchInvariant(*engine);

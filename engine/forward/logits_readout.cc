@@ -1,8 +1,8 @@
 #include "engine/forward/logits_readout.h"
 
 #include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 
 #include <algorithm>
 #include <limits>
@@ -54,20 +54,20 @@ void MeasureComposed(const at::Tensor& logits, absl::Span<const LogitsQuery> que
   const at::Tensor on_device = indices.to(logits.device());
   const at::Tensor target = on_device[2];
   const at::Tensor contrast = on_device[3];
-  const at::Tensor y = logits.index_select(0, on_device[0]);                                   // [n, V]
-  const at::Tensor all_lp = at::log_softmax(logits.to(at::kDouble), 1);                        // [B, V]
-  const at::Tensor lp = all_lp.index_select(0, on_device[0]);                                  // [n, V]
-  const at::Tensor base_lp = all_lp.index_select(0, on_device[1]);                             // [n, V]
-  const at::Tensor d = base_lp - lp;                                                           // [n, V]
-  const at::Tensor kl = (base_lp.exp() * (at::expm1(-d) + d)).sum(1);                          // [n]
-  const at::Tensor entropy = -(lp.exp() * lp).sum(1);                                          // [n]
-  const at::Tensor target_logit = Pick(y, target);                                             // [n]
-  const at::Tensor rank = y.gt(target_logit.unsqueeze(1)).sum(1);                              // [n]
-  const at::Tensor top1 = y.argmax(1);                                                         // [n]
-  const at::Tensor values = at::stack({target_logit.to(at::kDouble), Pick(y, contrast).to(at::kDouble),
-                                       Pick(lp, target), Pick(lp, contrast), entropy, kl, rank.to(at::kDouble),
-                                       top1.to(at::kDouble)})
-                                .cpu();  // [8, n]
+  const at::Tensor y = logits.index_select(0, on_device[0]);             // [n, V]
+  const at::Tensor all_lp = at::log_softmax(logits.to(at::kDouble), 1);  // [B, V]
+  const at::Tensor lp = all_lp.index_select(0, on_device[0]);            // [n, V]
+  const at::Tensor base_lp = all_lp.index_select(0, on_device[1]);       // [n, V]
+  const at::Tensor d = base_lp - lp;                                     // [n, V]
+  const at::Tensor kl = (base_lp.exp() * (at::expm1(-d) + d)).sum(1);    // [n]
+  const at::Tensor entropy = -(lp.exp() * lp).sum(1);                    // [n]
+  const at::Tensor target_logit = Pick(y, target);                       // [n]
+  const at::Tensor rank = y.gt(target_logit.unsqueeze(1)).sum(1);        // [n]
+  const at::Tensor top1 = y.argmax(1);                                   // [n]
+  const at::Tensor values =
+      at::stack({target_logit.to(at::kDouble), Pick(y, contrast).to(at::kDouble), Pick(lp, target), Pick(lp, contrast),
+                 entropy, kl, rank.to(at::kDouble), top1.to(at::kDouble)})
+          .cpu();  // [8, n]
   auto value = values.accessor<double, 2>();
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   for (int64_t i = 0; i < n; ++i) {

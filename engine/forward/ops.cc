@@ -56,12 +56,13 @@ void AttendCpu(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z)
     args.d_head = static_cast<int32_t>(qkv.size(3));
     args.scale = static_cast<T>(1.0 / std::sqrt(static_cast<double>(qkv.size(3))));
     args.z = z.data_ptr<T>();
-    at::parallel_for(0, n_rows * n_heads, 1, [&](int64_t begin, int64_t end) { kernels::cpu::Attend(args, begin, end); });
+    at::parallel_for(0, n_rows * n_heads, 1,
+                     [&](int64_t begin, int64_t end) { kernels::cpu::Attend(args, begin, end); });
   });
 }
 
-// ATen's attention over rows padded to the longest: [R, H, Tmax, Dh]. Each row's keys are its prompt's positions from 0 on, so the
-// plain causal mask is right for every row, and padding lies behind all queries that count.
+// ATen's attention over rows padded to the longest: [R, H, Tmax, Dh]. Each row's keys are its prompt's positions from 0
+// on, so the plain causal mask is right for every row, and padding lies behind all queries that count.
 void AttendComposed(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z) {
   int64_t longest = 0;
   int64_t n_tokens = 0;
@@ -90,7 +91,7 @@ void AttendComposed(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tenso
   const int64_t dh = qkv.size(3);
   const at::Tensor padded = qkv.index_select(0, gather.flatten().to(qkv.device()))  // [R * Tmax, 3, H, Dh]
                                 .view({n_rows, longest, 3, h, dh})
-                                .permute({2, 0, 3, 1, 4});                           // [3, R, H, Tmax, Dh]
+                                .permute({2, 0, 3, 1, 4});  // [3, R, H, Tmax, Dh]
   const at::Tensor out = at::scaled_dot_product_attention(padded[0], padded[1], padded[2], {}, 0.0, /*is_causal=*/true)
                              .transpose(1, 2)
                              .reshape({n_rows * longest, h, dh});
@@ -144,7 +145,8 @@ void LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, 
     args.epsilon = static_cast<T>(epsilon);
     args.d_model = x.size(1);
     args.out = out.data_ptr<T>();
-    at::parallel_for(0, x.size(0), kRowGrain, [&](int64_t begin, int64_t end) { kernels::cpu::LayerNorm(args, begin, end); });
+    at::parallel_for(0, x.size(0), kRowGrain,
+                     [&](int64_t begin, int64_t end) { kernels::cpu::LayerNorm(args, begin, end); });
   });
 }
 

@@ -15,7 +15,9 @@ namespace ablate {
 // Rows of every GEMM operand on the CPU are padded to a multiple of this.
 inline constexpr int64_t kRowMultiple = 16;
 
-constexpr int64_t PadRows(int64_t rows) { return (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple; }
+constexpr int64_t PadRows(int64_t rows) {
+  return (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
+}
 
 enum class Epilogue {
   kBias,      // out = x W + bias

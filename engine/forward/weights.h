@@ -13,18 +13,18 @@ namespace ablate {
 
 // One block. Matrices are (in, out), as in Hugging Face's Conv1D.
 struct LayerWeights {
-  at::Tensor ln_1_weight, ln_1_bias;      // [D]
-  at::Tensor c_attn_weight, c_attn_bias;  // [D, 3D], [3D]
-  at::Tensor c_proj_weight, c_proj_bias;  // [D, D], [D]; head h is rows Dh*h .. Dh*h + Dh - 1
-  at::Tensor ln_2_weight, ln_2_bias;      // [D]
-  at::Tensor c_fc_weight, c_fc_bias;      // [D, Dm], [Dm]
+  at::Tensor ln_1_weight, ln_1_bias;              // [D]
+  at::Tensor c_attn_weight, c_attn_bias;          // [D, 3D], [3D]
+  at::Tensor c_proj_weight, c_proj_bias;          // [D, D], [D]; head h is rows Dh*h .. Dh*h + Dh - 1
+  at::Tensor ln_2_weight, ln_2_bias;              // [D]
+  at::Tensor c_fc_weight, c_fc_bias;              // [D, Dm], [Dm]
   at::Tensor mlp_c_proj_weight, mlp_c_proj_bias;  // [Dm, D], [D]
 };
 
 struct Weights {
-  at::Tensor wte;  // [V, D], also the unembedding
-  at::Tensor wpe;  // [n_positions, D]
-  std::vector<LayerWeights> layers;  // L
+  at::Tensor wte;                     // [V, D], also the unembedding
+  at::Tensor wpe;                     // [n_positions, D]
+  std::vector<LayerWeights> layers;   // L
   at::Tensor ln_f_weight, ln_f_bias;  // [D]
   int64_t n_parameters = 0;
 };

@@ -1,4 +1,4 @@
-"""The real `ablate` against the real `ablated` with the bundled model, over real sockets, beside Hugging Face's hooks."""
+"""The real `ablate` against the real `ablated` with the bundled model, over real sockets, beside HF's hooks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,18 @@ class Server:
         self.port_file = folder / "port"
         self.log = (folder / "log").open("w+")
         self.process = subprocess.Popen(
-            [ABLATED, "--model", DEMO, "--device", "cpu", "--listen", "127.0.0.1:0", "--port-file", self.port_file, *options],
+            [
+                ABLATED,
+                "--model",
+                DEMO,
+                "--device",
+                "cpu",
+                "--listen",
+                "127.0.0.1:0",
+                "--port-file",
+                self.port_file,
+                *options,
+            ],
             stderr=self.log,
         )
         deadline = time.monotonic() + 60
@@ -143,7 +154,9 @@ def test_many_prompts_equal_single_ones_bit_for_bit(server, tmp_path):
 
 
 def test_local_starts_and_stops_its_own_server():
-    done = ablate(None, "scan", "--local", "--model", DEMO, "--device", "cpu", *REFERENCE, "--no-color", "--focus-layer", "5")
+    done = ablate(
+        None, "scan", "--local", "--model", DEMO, "--device", "cpu", *REFERENCE, "--no-color", "--focus-layer", "5"
+    )
     assert done.returncode == OK, done.stderr
     assert "L5H11" in done.stdout or "top-1" in done.stdout
     assert "\x1b" not in done.stdout
@@ -153,7 +166,10 @@ def test_output_appears_whole_or_not_at_all(server, tmp_path):
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     assert ablate(server, "scan", *REFERENCE, "--format", "csv", "--output", good).returncode == OK
     assert len(good.read_text().splitlines()) == 146
-    assert ablate(server, "scan", "--prompt", PROMPT, "--target", "xyzzy", "--format", "csv", "--output", bad).returncode == USAGE
+    assert (
+        ablate(server, "scan", "--prompt", PROMPT, "--target", "xyzzy", "--format", "csv", "--output", bad).returncode
+        == USAGE
+    )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["good.csv"]
 
 
@@ -255,7 +271,11 @@ def test_sigterm_drains(tmp_path):
 )
 def test_a_server_that_cannot_start_says_why(options, words):
     done = subprocess.run(
-        [ABLATED, "--listen", "127.0.0.1:0", *options], capture_output=True, text=True, timeout=60, check=False,
+        [ABLATED, "--listen", "127.0.0.1:0", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
     )
     assert done.returncode in (FAILED, USAGE)

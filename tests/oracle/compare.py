@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def max_abs_diff(found: ArrayLike, expected: ArrayLike) -> float:
-    """Largest absolute difference; raises where shapes differ, something is not finite, or there is nothing to compare."""
+    """Largest absolute difference; raises where shapes differ, a value is not finite, or nothing is compared."""
     a = np.asarray(found, dtype=np.float64)
     b = np.asarray(expected, dtype=np.float64)
     if a.shape != b.shape:

@@ -8,9 +8,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(ChooseDevice, TakesTheCpu) { EXPECT_EQ(ChooseDevice("cpu").value(), c10::Device(c10::kCPU)); }
+TEST(ChooseDevice, TakesTheCpu) {
+  EXPECT_EQ(ChooseDevice("cpu").value(), c10::Device(c10::kCPU));
+}
 
-TEST(ChooseDevice, AutoAlwaysFindsSomething) { EXPECT_TRUE(ChooseDevice("auto").ok()); }
+TEST(ChooseDevice, AutoAlwaysFindsSomething) {
+  EXPECT_TRUE(ChooseDevice("auto").ok());
+}
 
 TEST(ChooseDevice, NamesWhatItExpects) {
   for (const char* text : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:128", "cuda:99999999999", "CPU", "cpu "}) {

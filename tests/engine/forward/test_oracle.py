@@ -1,4 +1,4 @@
-"""The engine against Hugging Face's hooks, in float64 (is the algorithm the same?) and in float32 (is the error as small?)."""
+"""The engine against HF's hooks: in float64 (is the algorithm the same?) and float32 (is the error as small?)."""
 
 from __future__ import annotations
 
@@ -111,7 +111,9 @@ def check_float32(model_dir: Path, scans: list[Scan], **options) -> dict[str, tu
         their_error = max_abs_diff(theirs[name], exact[name])
         errors[name] = (max_abs_diff(ours[name], exact[name]), their_error)
         # Half a unit in the last place of the float32 value itself is beyond anybody's power.
-        assert_close(ours[name], exact[name], 2 * their_error + float(np.spacing(np.float32(np.abs(exact[name]).max()))), name)
+        assert_close(
+            ours[name], exact[name], 2 * their_error + float(np.spacing(np.float32(np.abs(exact[name]).max()))), name
+        )
     return errors
 
 
@@ -159,7 +161,8 @@ def test_bundled_model():
 def test_gpt2_small_geometry_all_heads(small, record_property):
     generator = random.Random(5)
     scans = [
-        Scan([generator.randrange(50257) for _ in range(n)], all_heads(GPT2_SMALL), [n - 1], 1234, 4321) for n in (6, 17)
+        Scan([generator.randrange(50257) for _ in range(n)], all_heads(GPT2_SMALL), [n - 1], 1234, 4321)
+        for n in (6, 17)
     ]
     errors = check_float32(small, scans)
     ours, theirs = errors["target_logprob"]
