@@ -79,10 +79,13 @@ grpc::ServerUnaryReactor* AblationServiceImpl::Tokenize(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* AblationServiceImpl::DescribeModel(grpc::CallbackServerContext* context,
                                                              const pb::DescribeModelRequest* /*request*/,
                                                              pb::DescribeModelResponse* response) {
-  const auto pass = gate_->Enter();
-  if (!pass.ok()) return Finished(context, pass.status());
-  *response->mutable_model() = MakeModelInfo(backend_.engine->Describe(), backend_.model_name);
-  *response->mutable_runtime() = MakeRuntimeInfo(backend_.engine->Describe(), backend_.max_request_cost);
+  {
+    // Let go before the client knows: it may come back at once.
+    const auto pass = gate_->Enter();
+    if (!pass.ok()) return Finished(context, pass.status());
+    *response->mutable_model() = MakeModelInfo(backend_.engine->Describe(), backend_.model_name);
+    *response->mutable_runtime() = MakeRuntimeInfo(backend_.engine->Describe(), backend_.max_request_cost);
+  }
   return Finished(context, absl::OkStatus());
 }
 
