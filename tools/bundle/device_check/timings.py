@@ -1,0 +1,62 @@
+"""Times of full scans on the device, beside plain PyTorch's one batch of 145 whole runs on the same device."""
+
+import random
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from device_check.cases import all_heads, make_scan
+from device_check.programs import Engine, Scan
+from device_check.reference import Gpt2
+
+
+def median_and_min(samples_ns: list[int]) -> dict[str, int]:
+    return {"median_ns": int(statistics.median(samples_ns)), "min_ns": min(samples_ns), "samples": len(samples_ns)}
+
+
+def engine_times(engine: Engine, scans: list[Scan], repeats: int) -> dict[str, Any]:
+    for _ in range(2):
+        engine.run(scans)
+    answers = [engine.run(scans)[1] for _ in range(repeats)]
+    return {
+        **median_and_min([answer["wall_ns"] for answer in answers]),
+        "forward_median_ns": int(statistics.median(answer["forward_ns"] for answer in answers)),
+        "plan_median_ns": int(statistics.median(answer["plan_ns"] for answer in answers)),
+        "forward_passes": answers[-1]["forward_passes"],
+    }
+
+
+def plain_times(plain: Gpt2, scan: Scan, device: str, repeats: int) -> dict[str, int]:
+    def once() -> None:
+        logits = plain.logits(scan.token_ids, [[], *scan.variants], scan.reads)
+        logits.log_softmax(2)[..., scan.target_id].cpu()  # waits for the device
+
+    return median_and_min([timed(once) for _ in range(repeats + 2)][2:])
+
+
+def timed(call: Callable[[], None]) -> int:
+    start = time.perf_counter_ns()
+    call()
+    return time.perf_counter_ns() - start
+
+
+def measure(model: Path, device: str, on_gpu: bool) -> list[dict[str, Any]]:
+    plain = Gpt2(model, device, torch.float32)
+    generator = random.Random(11)
+    heads = all_heads(plain.config)
+    shapes = [(1, 6), (1, 32), (1, 128), (1, 512), (16, 6), (64, 6)] if on_gpu else [(1, 6)]
+    repeats = 10 if on_gpu else 3
+    results = []
+    with Engine(model, device) as engine:
+        for prompts, tokens in shapes:
+            scans = [make_scan(plain.config, tokens, heads, generator) for _ in range(prompts)]
+            entry: dict[str, Any] = {"prompts": prompts, "tokens": tokens, "variants": len(heads)}
+            entry["engine"] = engine_times(engine, scans, repeats)
+            if prompts == 1 and tokens <= 128:
+                entry["plain_torch_one_batch"] = plain_times(plain, scans[0], device, repeats)
+            results.append(entry)
+    return results
