@@ -33,13 +33,13 @@ struct ScanResult {
 
 // Calls and reads to the end.
 ScanResult RunScan(ablation::v1::AblationService::Stub& stub, const ablation::v1::AblateRequest& request,
-                   std::chrono::milliseconds deadline = std::chrono::seconds(30));
+                   std::chrono::milliseconds deadline = std::chrono::seconds(120));
 
 // The same in the background.
 class ScanCall {
  public:
   ScanCall(ablation::v1::AblationService::Stub& stub, ablation::v1::AblateRequest request,
-           std::chrono::milliseconds deadline = std::chrono::seconds(30));
+           std::chrono::milliseconds deadline = std::chrono::seconds(120));
   ~ScanCall();
 
   void Cancel() { context_.TryCancel(); }
