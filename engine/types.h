@@ -17,6 +17,9 @@ enum class Precision { kFloat32, kFloat64 };
 std::string_view Name(Precision precision);  // `float32`
 absl::StatusOr<Precision> ParsePrecision(std::string_view text);
 
+// Largest Scan::top_k.
+inline constexpr int32_t kMaxTopK = 100;
+
 // One prompt under one list of variants, with what is measured.
 struct Scan {
   // [T], each in [0, V), 1 <= T <= n_positions.
@@ -28,7 +31,7 @@ struct Scan {
   // In [0, V), or -1: none, and then the columns that need it stay empty.
   int32_t target_id = -1;
   int32_t contrast_id = -1;
-  // 0 .. 100.
+  // 0 .. kMaxTopK.
   int32_t top_k = 0;
   // Polled between chunks, from the thread in Run; true drops the rest of this scan. May be empty.
   std::function<bool()> cancelled;

@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "engine/plan/sweep.h"
+#include "engine/types.h"
 #include "server/errors.h"
 #include "server/resolve.h"
 
@@ -17,7 +18,6 @@ namespace {
 namespace pb = ::ablation::v1;
 
 constexpr int kMaxPrompts = 100'000;
-constexpr int kMaxTopK = 100;
 
 // A newer client may ask for what this server does not know; protobuf would drop that in silence and the numbers would
 // answer another question.

@@ -53,7 +53,7 @@ absl::Status StreamCheck::Take(const ablation::v1::AblateResponse& response) {
   if (!has_manifest_) return Broken("the stream does not begin with a manifest");
   if (response.has_block()) return TakeBlock(response.block());
   if (response.has_completion()) return TakeCompletion(response.completion());
-  return Broken("a message is neither manifest, block nor completion");
+  return absl::OkStatus();  // a payload of a newer contract, which clients pass over
 }
 
 absl::Status StreamCheck::TakeManifest(const ablation::v1::Manifest& manifest) {

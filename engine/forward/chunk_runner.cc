@@ -2,16 +2,32 @@
 
 #include <ATen/Functions.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "engine/forward/layer.h"
 #include "engine/forward/ops.h"
 
 namespace ablate {
+namespace {
+
+// How many of the first requests need no more than kReadoutBlockRows different rows of logits; at least one.
+size_t CountThatFits(absl::Span<const ReadoutRequest> requests) {
+  absl::flat_hash_set<int64_t> rows;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    rows.insert(requests[i].row);
+    rows.insert(requests[i].baseline_row);
+    if (static_cast<int64_t>(rows.size()) > kReadoutBlockRows) return i;
+  }
+  return requests.size();
+}
+
+}  // namespace
 
 std::vector<ReadoutBlock> ChunkRunner::Run(const Chunk& chunk) {
+  // Left behind where the last chunk of a cut prompt was cancelled.
+  if (chunk.first_layer == 0 && kept_.prompt != chunk.baselines.at(0).prompt) kept_ = {};
   at::Tensor x = chunk.first_layer == 0 ? Embed(chunk) : KeptResidual(chunk);  // [N, D]
   if (chunk.keeps_baselines) {
     kept_ = {};
@@ -90,12 +106,10 @@ std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at
                         .row = read.token,
                         .baseline_row = baseline_row.at({read.prompt, read.position})});
   }
-  std::stable_sort(requests.begin(), requests.end(),
-                   [](const ReadoutRequest& a, const ReadoutRequest& b) { return a.scan < b.scan; });
   std::vector<ReadoutBlock> blocks;
   absl::Span<const ReadoutRequest> rest = requests;
   while (!rest.empty()) {
-    const size_t count = std::min<size_t>(rest.size(), kReadoutBlockRows / 2);
+    const size_t count = CountThatFits(rest);
     ReadOut(weights_, config_, scans_, rest.subspan(0, count), residuals, workspace_, blocks);
     rest.remove_prefix(count);
   }

@@ -1,6 +1,7 @@
 #include "engine/forward/gpt_engine.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 
@@ -14,8 +15,6 @@
 
 namespace ablate {
 namespace {
-
-constexpr int32_t kMaxTopK = 100;
 
 absl::Status OutOfRange(const char* field, int64_t value, int64_t begin, int64_t end) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": got ", value, ", expected ", begin, " .. ", end - 1));
@@ -65,6 +64,7 @@ absl::Status GptEngine::Validate(const Scan& scan) const {
       if (edit.site.head < 0 || edit.site.head >= config_.n_heads) {
         return OutOfRange("site.head", edit.site.head, 0, config_.n_heads);
       }
+      if (edit.entry != -1) return OutOfRange("entry", edit.entry, -1, 0);  // Run brings no edit table yet
     }
   }
   return absl::OkStatus();
@@ -82,6 +82,8 @@ absl::StatusOr<RunStats> GptEngine::Run(absl::Span<const Scan> scans, const Bloc
     if (absl::Status status = Validate(scan); !status.ok()) return status;
   }
   const c10::InferenceMode no_autograd;
+  // The current device belongs to the thread, and Run may be called from another one than Load.
+  const c10::OptionalDeviceGuard on_device(weights_.wte.device());
   at::set_num_threads(info_.threads);
   try {
     return RunPlanned(scans, sink);

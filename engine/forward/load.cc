@@ -2,11 +2,12 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/util/Exception.h>
+#include <sched.h>
 #include <torch/version.h>
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,6 +28,7 @@ constexpr double kMemoryShare = 0.5;
 constexpr int64_t kMostCpuTokens = 16'384;
 constexpr int64_t kMostCudaTokens = 262'144;
 constexpr int64_t kFewestTokens = 256;
+constexpr int32_t kMostThreads = 1024;
 
 // Bytes of all buffers of a pass for one packed token (forward/layer.cc): two residuals, the normed one, heads before
 // and after the edit, and the larger of QKV and the MLP's hidden layer.
@@ -41,6 +43,13 @@ int64_t TokenBudget(const GptConfig& config, Precision precision, c10::Device de
   return std::clamp(tokens, kFewestTokens, device.is_cuda() ? kMostCudaTokens : kMostCpuTokens);
 }
 
+// The cores that this process may run on: its affinity mask, which containers' cpusets and taskset narrow.
+int32_t UsableCores() {
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof(cores), &cores) != 0) return 1;
+  return std::clamp(CPU_COUNT(&cores), 1, kMostThreads);
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options) {
   absl::StatusOr<c10::Device> device = ChooseDevice(options.device);
   if (!device.ok()) return device.status();
@@ -51,7 +60,11 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
     }
     device = c10::Device(c10::kCPU);
   }
-  if (options.threads < 0) return absl::InvalidArgumentError("threads: expected 0 (one a core) or more");
+  const c10::OptionalDeviceGuard on_device(*device);
+  if (options.threads < 0 || options.threads > kMostThreads) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("threads: got ", options.threads, ", expected 0 (one a core) .. ", kMostThreads));
+  }
   if (options.max_packed_tokens < 0)
     return absl::InvalidArgumentError("max_packed_tokens: expected 0 (automatic) or more");
 
@@ -68,7 +81,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   if (!checkpoint.ok()) return checkpoint.status();
 
   EngineInfo info;
-  info.threads = options.threads > 0 ? options.threads : static_cast<int32_t>(std::thread::hardware_concurrency());
+  info.threads = options.threads > 0 ? options.threads : UsableCores();
   at::set_num_threads(info.threads);
   // float32 means float32: no TF32 in cuBLAS.
   at::globalContext().setAllowTF32CuBLAS(false);
@@ -98,7 +111,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   auto engine = std::make_unique<GptEngine>(*std::move(weights), *std::move(config), *std::move(tokenizer), info);
   absl::StatusOr<bool> invariant = IsBatchInvariant(*engine);
   if (!invariant.ok()) return invariant.status();
-  engine->set_batch_invariant(*invariant);
+  // cuBLAS picks tiles by shape: that a few shapes agreed says nothing of the others.
+  engine->set_batch_invariant(*invariant && device->is_cpu());
   return engine;
 }
 

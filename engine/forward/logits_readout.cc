@@ -8,8 +8,12 @@
 #include <limits>
 #include <numeric>
 
+#include "engine/types.h"
+
 namespace ablate {
 namespace {
+
+static_assert(kMaxTopK <= kernels::cpu::kMaxTopK);
 
 template <typename T>
 void MeasureCpu(const at::Tensor& logits, absl::Span<const LogitsQuery> queries, LogitsReadout& result) {

@@ -28,12 +28,13 @@ run_demo() {
     2>"$demo_dir/log" &
   demo_server=$!
   local waited=0
-  until [ -s "$demo_dir/port" ] && "$bin/ablate" health --server "127.0.0.1:$(cat "$demo_dir/port")" >/dev/null 2>&1; do
+  until [ -s "$demo_dir/port" ]; do
     kill -0 "$demo_server" 2>/dev/null || { cat "$demo_dir/log" >&2; fail "ablated did not start"; }
     [ $((waited += 1)) -lt 1200 ] || { cat "$demo_dir/log" >&2; fail "ablated was not ready after 2 minutes"; }
     sleep 0.1
   done
   local server=127.0.0.1:$(cat "$demo_dir/port")
+  "$bin/ablate" health --server "$server" --wait 120s --quiet || { cat "$demo_dir/log" >&2; fail "ablated is not ready"; }
   say "ablate scan --prompt 'Berlin is the capital of' --target ' Germany' --contrast ' France'"
   "$bin/ablate" scan --server "$server" --prompt 'Berlin is the capital of' --target ' Germany' --contrast ' France' \
     --focus-layer 5

@@ -4,8 +4,9 @@
 run_lint() {
   case "${1:-}" in -h | --help) echo "usage: ./run lint [--fix]    clang-format, clang-tidy, ruff"; return ;; esac
   run_build
-  local failed=0 sources
-  mapfile -t sources < <(git ls-files '*.cc' '*.h' '*.cu' '*.cuh')
+  local failed=0 list sources
+  list=$(git ls-files '*.cc' '*.h' '*.cu' '*.cuh') && [ -n "$list" ] || fail "git lists no sources here"
+  mapfile -t sources <<<"$list"
   if [ "${1:-}" = --fix ]; then
     "$venv/bin/clang-format" -i "${sources[@]}"
     "$venv/bin/ruff" check --fix . && "$venv/bin/ruff" format .

@@ -31,19 +31,21 @@ install_apt() {
   fi
   say "Installing Debian packages"
   $sudo env DEBIAN_FRONTEND=noninteractive sh -c "
-    apt-get update -qq -o Acquire::Retries=3 &&
-    apt-get install -y -qq -o Acquire::Retries=3 --no-install-recommends $(echo $missing)" >"$setup_log" 2>&1 ||
+    apt-get update -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 &&
+    apt-get install -y -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 --no-install-recommends $(echo $missing)" >"$setup_log" 2>&1 ||
     { tail -n 20 "$setup_log" >&2; fail "apt-get failed (whole output: $setup_log); run the command again to resume"; }
 }
 
 install_venv() {
   local wanted=$1
-  [ -x "$venv/bin/python" ] || /usr/bin/python3 -m venv "$venv" || fail "python3 -m venv failed: is python3-venv installed?"
+  # A venv without pip is one whose making was interrupted, or that has been moved.
+  "$venv/bin/python" -m pip --version >/dev/null 2>&1 || /usr/bin/python3 -m venv --clear "$venv" ||
+    fail "python3 -m venv failed: is python3-venv installed?"
   say "Installing Python packages into .venv"
   # Progress only for people; finished downloads stay in pip's cache, so a broken run resumes.
   local progress=off
   [ -t 2 ] && progress=on
-  "$venv/bin/pip" install --disable-pip-version-check --retries 5 --timeout 120 --progress-bar "$progress" \
+  "$venv/bin/python" -m pip install --disable-pip-version-check --retries 5 --timeout 120 --progress-bar "$progress" \
     $([ "$progress" = on ] || echo --quiet) -r tools/deps/python.txt >&2 ||
     fail "pip failed: check the network (or PIP_INDEX_URL) and run the command again, it resumes"
   link_cuda
@@ -72,6 +74,9 @@ run_setup() {
   setup_log=$root/build/setup.log
   announce "$missing" "$venv_missing"
   [ -z "$missing" ] || install_apt "$missing"
+  # The wheels and the presets are for Debian 12's Python.
+  [ "$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = 3.11 ] ||
+    fail "this needs Debian 12 (Python 3.11), /usr/bin/python3 is $(/usr/bin/python3 --version 2>&1)"
   wanted=$(setup_wanted)  # apt may just have brought python3
   [ "$(cat "$setup_stamp" 2>/dev/null)" = "$wanted" ] || install_venv "$wanted"
 }

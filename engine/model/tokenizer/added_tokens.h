@@ -26,6 +26,11 @@ struct Span {
 class AddedTokens {
  public:
   explicit AddedTokens(std::vector<AddedToken> tokens);
+  // The indices point into the tokens, which a move leaves where they are and a copy would not.
+  AddedTokens(const AddedTokens&) = delete;
+  AddedTokens& operator=(const AddedTokens&) = delete;
+  AddedTokens(AddedTokens&&) = default;
+  AddedTokens& operator=(AddedTokens&&) = default;
 
   // Spans that cover all of `text`, in order, none of them empty; tokens are found leftmost first, the longest of those
   // that begin at one place.
