@@ -14,6 +14,8 @@ run_build() {
   # Quiet where there is nothing to do.
   if ! ninja -C "$build_dir" -n "$@" 2>/dev/null | grep -q 'no work to do'; then
     say "Building (the first time about 6 minutes on 2 cores)"
-    ninja -C "$build_dir" -j "${ABLATE_JOBS:-$(compile_jobs)}" "$@" >&2 || fail "the build failed; see above"
+    local jobs=${ABLATE_JOBS:-}
+    [ -n "$jobs" ] || jobs=$(compile_jobs)
+    ninja -C "$build_dir" -j "$jobs" "$@" >&2 || fail "the build failed; see above"
   fi
 }

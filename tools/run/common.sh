@@ -15,12 +15,13 @@ fail() {
 
 # Compile jobs: one a core, but no more than one for each 3 GiB of memory (a torch translation unit takes 2).
 compile_jobs() {
-  local cores memory_bytes limit by_memory
+  local cores memory_kib limit by_memory
   cores=$(nproc)
-  memory_bytes=$(awk '/^MemAvailable:/ {print $2 * 1024}' /proc/meminfo)
+  # mawk prints large products as 2e+10, so it only picks the number.
+  memory_kib=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)
   limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || echo max)
-  [ "$limit" = max ] || [ "$limit" -ge "$memory_bytes" ] || memory_bytes=$limit
-  by_memory=$((memory_bytes / (3 << 30)))
+  [ "$limit" = max ] || [ $((limit / 1024)) -ge "$memory_kib" ] || memory_kib=$((limit / 1024))
+  by_memory=$((memory_kib / (3 << 20)))
   [ "$by_memory" -ge 1 ] || by_memory=1
   echo $((cores < by_memory ? cores : by_memory))
 }
