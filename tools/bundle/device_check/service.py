@@ -20,7 +20,7 @@ def scan_through_service(model: Path, device: str) -> tuple[Rows, Scan, dict[str
         with log.open("w") as stream:
             address = ["--listen", "127.0.0.1:0", "--port-file", str(port_file)]
             command = [program("libexec/ablated"), "--model", str(model), "--device", device, *address]
-            server = subprocess.Popen(command, stderr=stream, env=environment())
+            server = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment())
         try:
             wait_for(port_file, server, log)
             client = [program("bin/ablate"), "scan", "--server", f"127.0.0.1:{port_file.read_text().strip()}"]

@@ -1,0 +1,180 @@
+"""device-check's parts: the plain GPT-2 that everything is measured against, and the comparator. And the bundle itself,
+where the programs are built."""
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from device_check import torch_libs
+from device_check.cases import END, all_heads, cases
+from device_check.compare import Mismatch, Report, Truth, check_rows, find_truth
+from device_check.programs import Rows, Scan
+from device_check.random_model import write_random_model
+from device_check.reference import Config, Gpt2
+from tests.oracle import hf
+from tools.bundle import make_bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("ABLATE_BUILD_DIR", ROOT / "build/release"))
+TINY = Config(n_layer=3, n_head=4, n_embd=20, n_positions=40, vocab_size=300)
+IDS = [5, 17, 250, 3, 99]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_random_model(tmp_path_factory.mktemp("model") / "tiny", TINY, seed=1)
+
+
+@pytest.fixture(scope="module")
+def scan() -> Scan:
+    variants = [*all_heads(TINY), [(0, 1, 2, END, 0.5), (2, 3, 0, 4, -1.5)]]
+    return Scan(IDS, variants, reads=[1, 4], target_id=7, contrast_id=8)
+
+
+@pytest.fixture(scope="module")
+def truth(tiny: Path, scan: Scan) -> Truth:
+    return find_truth(scan, Gpt2(tiny, "cpu", torch.float64), Gpt2(tiny, "cpu", torch.float32))
+
+
+def rows_of(scan: Scan, logits: torch.Tensor) -> Rows:
+    """What an engine with these logits [R, P, V] would answer."""
+    base = logits[0]
+    rows: Rows = {}
+    for r in range(logits.shape[0]):
+        for i, position in enumerate(scan.reads):
+            row = dataclasses.asdict(hf.measure(logits[r, i], base[i], scan.target_id, scan.contrast_id))
+            first = rows.get((0, -1, position), row)
+            row["logit_diff"] = row["target_logit"] - row["contrast_logit"]
+            row["delta_logit_diff"] = row["logit_diff"] - first.get("logit_diff", row["logit_diff"])
+            row["delta_target_logprob"] = row["target_logprob"] - first["target_logprob"]
+            row["target_prob"] = float(torch.tensor(row["target_logprob"]).exp())
+            rows[0, r - 1, position] = row
+    return rows
+
+
+def test_plain_gpt2_equals_hugging_face_with_hooks(tiny: Path, scan: Scan) -> None:
+    plain = Gpt2(tiny, "cpu", torch.float64).logits(scan.token_ids, [[], *scan.variants], scan.reads)
+    theirs = hf.load(str(tiny), torch.float64)
+    for row, edits in enumerate([[], *scan.variants]):
+        expected = hf.logits(theirs, scan.token_ids, [hf.Edit(*edit) for edit in edits])[scan.reads]
+        assert float((plain[row] - expected).abs().max()) < 1e-10
+
+
+def test_float32_rows_pass(tiny: Path, scan: Scan, truth: Truth) -> None:
+    logits = Gpt2(tiny, "cpu", torch.float32).logits(scan.token_ids, [[], *scan.variants], scan.reads)
+    report = Report()
+    check_rows(rows_of(scan, logits), [scan], [truth], "test", report)
+    assert report.values == 10 * 14 * 2
+    # The very run that the tolerance comes from takes at most half of it.
+    assert 0 < report.columns["target_logit"].share <= 0.5
+
+
+@pytest.mark.parametrize("column", ["target_logit", "contrast_logprob", "kl_divergence", "entropy", "delta_logit_diff"])
+@pytest.mark.parametrize("change", [1e-4, -1e-4, float("nan"), float("inf")])
+def test_a_wrong_value_fails(scan: Scan, truth: Truth, column: str, change: float) -> None:
+    rows = rows_of(scan, truth.logits)
+    check_rows(rows, [scan], [truth], "test", Report())
+    rows[0, 4, 1][column] += change
+    with pytest.raises(Mismatch, match=f"{column} (holds NaN or Inf|of row 5)"):
+        check_rows(rows, [scan], [truth], "test", Report())
+
+
+def test_float64_has_its_own_tolerance(scan: Scan, truth: Truth) -> None:
+    rows = rows_of(scan, truth.logits)
+    rows[0, 4, 1]["target_logit"] += 1e-7
+    check_rows(rows, [scan], [truth], "test", Report())
+    with pytest.raises(Mismatch, match="target_logit"):
+        check_rows(rows, [scan], [truth], "test", Report(), is_float64=True)
+
+
+def test_wrong_ranks_and_rows_fail(scan: Scan, truth: Truth) -> None:
+    rows = rows_of(scan, truth.logits)
+    rows[0, 2, 4]["target_rank"] += 1
+    with pytest.raises(Mismatch, match="target_rank"):
+        check_rows(rows, [scan], [truth], "test", Report())
+    rows = rows_of(scan, truth.logits)
+    rows[0, 2, 4]["top1_id"] = int(truth.logits[3, 1].argmin())
+    with pytest.raises(Mismatch, match="top1_id"):
+        check_rows(rows, [scan], [truth], "test", Report())
+    rows = rows_of(scan, truth.logits)
+    del rows[0, 3, 4]
+    with pytest.raises(Mismatch, match="rows, expected"):
+        check_rows(rows, [scan], [truth], "test", Report())
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_cases_fit_the_model(on_gpu: bool) -> None:
+    for case in cases(TINY, is_large=False, on_gpu=on_gpu):
+        for scan in case.scans:
+            assert 0 < len(scan.token_ids) <= TINY.n_positions or "prompts of" in case.name
+            assert scan.variants and scan.reads == sorted(set(scan.reads)) and scan.reads[-1] == len(scan.token_ids) - 1
+
+
+def test_another_torch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "/torch/lib:" in torch_libs.library_path()
+    monkeypatch.setattr(torch, "__version__", "2.12.0")
+    with pytest.raises(torch_libs.UnsuitableTorch, match="built against torch 2.11, .* has 2.12.0"):
+        torch_libs.library_path()
+
+
+def test_only_a_bundle_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    with pytest.raises(make_bundle.BundleError, match="is not a bundle"):
+        make_bundle.check_target(tmp_path)
+    (tmp_path / "bundle.json").touch()
+    make_bundle.check_target(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    missing = [place for place in make_bundle.PROGRAMS.values() if not (BUILD / place).exists()]
+    if missing:
+        pytest.skip(f"not built: {', '.join(missing)}")
+    folder = tmp_path_factory.mktemp("bundle") / "bundle"
+    make_bundle.make(folder, BUILD)
+    return folder
+
+
+def run_check(bundle: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHON": sys.executable}
+    return subprocess.run(
+        [bundle / "bin/device-check", *arguments], env=environment, capture_output=True, text=True, timeout=500
+    )
+
+
+def test_bundle_brings_every_library(bundle: Path) -> None:
+    """Nothing comes from Debian's folders but glibc and g++'s library."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": torch_libs.library_path()}
+    for program in make_bundle.PROGRAMS:
+        output = subprocess.run(["ldd", bundle / program], env=environment, capture_output=True, text=True).stdout
+        assert "not found" not in output
+        system = {line.split()[0] for line in output.splitlines() if re.search(r"=> (/usr)?/lib/", line)}
+        assert all(make_bundle.SYSTEM.match(name) for name in system), (program, system)
+
+
+def test_bundle_is_small(bundle: Path) -> None:
+    assert sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file()) <= 40_000_000
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_it_says_so(bundle: Path) -> None:
+    result = run_check(bundle)
+    assert result.returncode == 3
+    assert "PyTorch finds no usable GPU" in result.stderr and "--cpu-only" in result.stderr
+    assert result.stdout == ""
+
+
+def test_cpu_only_check_passes(bundle: Path, tmp_path: Path) -> None:
+    result = run_check(bundle, "--cpu-only", "--quick", "--json", str(tmp_path / "result.json"))
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "result.json").read_text())
+    assert report == json.loads(result.stdout)
+    assert report["passed"] and all(check["passed"] for check in report["checks"])
+    assert any("over gRPC" in check["check"] for check in report["checks"])
