@@ -27,11 +27,11 @@ size_t CountThatFits(absl::Span<const ReadoutRequest> requests) {
 
 std::vector<ReadoutBlock> ChunkRunner::Run(const Chunk& chunk) {
   // Left behind where the last chunk of a cut prompt was cancelled.
-  if (chunk.first_layer == 0 && kept_.prompt != chunk.baselines.at(0).prompt) kept_ = {};
+  if (chunk.first_layer == 0 && kept_.prompt != chunk.baselines.at(0)) kept_ = {};
   at::Tensor x = chunk.first_layer == 0 ? Embed(chunk) : KeptResidual(chunk);  // [N, D]
   if (chunk.keeps_baselines) {
     kept_ = {};
-    kept_.prompt = chunk.baselines.at(0).prompt;
+    kept_.prompt = chunk.baselines.at(0);
   }
   for (const LayerPlan& plan : chunk.layers) {
     if (chunk.keeps_baselines) {
@@ -66,7 +66,7 @@ at::Tensor ChunkRunner::Embed(const Chunk& chunk) {
 }
 
 at::Tensor ChunkRunner::KeptResidual(const Chunk& chunk) {
-  TORCH_CHECK(chunk.baselines.size() == 1 && chunk.baselines[0].prompt == kept_.prompt, "a chunk that starts at layer ",
+  TORCH_CHECK(chunk.baselines.size() == 1 && chunk.baselines[0] == kept_.prompt, "a chunk that starts at layer ",
               chunk.first_layer, " reads a baseline that is not kept");
   const at::Tensor& kept = kept_.entering.at(chunk.first_layer);  // [T, D]
   at::Tensor x = workspace_.Take(Slot::kResidualA, {PadRows(kept.size(0)), config_.d_model});

@@ -96,7 +96,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   info.d_mlp = config->d_mlp;
   info.vocab_size = config->vocab_size;
   info.n_positions = config->n_positions;
-  info.n_parameters = weights->n_parameters;
+  info.n_parameters = ParameterCount(*config);
   info.layer_norm_epsilon = config->layer_norm_epsilon;
   info.bos_token_id = (*tokenizer)->bos_token_id();
   info.weights_sha256 = (*checkpoint)->sha256();

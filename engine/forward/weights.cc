@@ -21,19 +21,16 @@ class Loader {
     at::Tensor host = at::empty(view.shape, dtype_);
     status_ = dtype_ == at::kDouble ? CopyAsDouble(view, host.mutable_data_ptr<double>())
                                     : CopyAsFloat(view, host.mutable_data_ptr<float>());
-    n_parameters_ += host.numel();
     return host.to(device_);
   }
 
   const absl::Status& status() const { return status_; }
-  int64_t n_parameters() const { return n_parameters_; }
 
  private:
   const Checkpoint& checkpoint_;
   at::ScalarType dtype_;
   c10::Device device_;
   absl::Status status_;
-  int64_t n_parameters_ = 0;
 };
 
 }  // namespace
@@ -64,7 +61,6 @@ absl::StatusOr<Weights> LoadWeights(const Checkpoint& checkpoint, const GptConfi
   weights.ln_f_weight = loader.Load("ln_f.weight");
   weights.ln_f_bias = loader.Load("ln_f.bias");
   if (!loader.status().ok()) return loader.status();
-  weights.n_parameters = loader.n_parameters();
   return weights;
 }
 

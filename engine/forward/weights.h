@@ -26,7 +26,6 @@ struct Weights {
   at::Tensor wpe;                     // [n_positions, D]
   std::vector<LayerWeights> layers;   // L
   at::Tensor ln_f_weight, ln_f_bias;  // [D]
-  int64_t n_parameters = 0;
 };
 
 // Converts and copies; NaN or Inf is an error that names the file and tensor.

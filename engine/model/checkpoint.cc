@@ -1,19 +1,17 @@
 #include "engine/model/checkpoint.h"
 
-#include <algorithm>
 #include <cstring>
 #include <iterator>
 #include <map>
 #include <set>
 #include <utility>
 
-#include "absl/base/internal/raw_logging.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "engine/files/sha256.h"
+#include "engine/files/strict_json.h"
 #include "engine/model/safetensors.h"
-#include "engine/model/sha256.h"
-#include "engine/model/strict_json.h"
 #include "engine/model/weight_shapes.h"
 
 namespace ablate {
@@ -77,10 +75,10 @@ absl::StatusOr<WeightMap> ReadIndex(const MappedFile& file) {
 }
 
 // Index and shard must tell the same: each tensor of the shard is listed with it, and each one listed is there.
-absl::Status CheckShard(const Safetensors& parsed, const std::string& shard, const std::string& shard_path,
+absl::Status CheckShard(absl::Span<const TensorView> tensors, const std::string& shard, const std::string& shard_path,
                         const WeightMap& map, const std::string& index_path) {
   std::set<std::string_view> found;
-  for (const TensorView& tensor : parsed.tensors) {
+  for (const TensorView& tensor : tensors) {
     const auto listed = map.find(tensor.name);
     if (listed == map.end()) return TensorError(tensor, absl::StrCat("not listed in ", index_path, ", expected there"));
     if (listed->second != shard) {
@@ -116,10 +114,10 @@ absl::StatusOr<std::vector<TensorView>> ReadShards(const std::string& model_dir,
   std::vector<TensorView> tensors;
   auto file = files.begin();
   for (const std::string& shard : shards) {
-    absl::StatusOr<Safetensors> parsed = ParseSafetensors(file->bytes(), file->path());
+    absl::StatusOr<std::vector<TensorView>> parsed = ParseSafetensors(file->bytes(), file->path());
     if (!parsed.ok()) return parsed.status();
     if (absl::Status status = CheckShard(*parsed, shard, file->path(), *map, index.path()); !status.ok()) return status;
-    std::move(parsed->tensors.begin(), parsed->tensors.end(), std::back_inserter(tensors));
+    std::move(parsed->begin(), parsed->end(), std::back_inserter(tensors));
     ++file;
   }
   return tensors;
@@ -130,9 +128,7 @@ absl::StatusOr<std::vector<TensorView>> ReadFiles(const std::string& model_dir, 
   absl::StatusOr<MappedFile> single = MappedFile::Open(absl::StrCat(model_dir, "/", kSingleFile));
   if (single.ok()) {
     files.push_back(*std::move(single));
-    absl::StatusOr<Safetensors> parsed = ParseSafetensors(files.back().bytes(), files.back().path());
-    if (!parsed.ok()) return parsed.status();
-    return std::move(parsed->tensors);
+    return ParseSafetensors(files.back().bytes(), files.back().path());
   }
   if (!absl::IsNotFound(single.status())) return single.status();
   const absl::StatusOr<MappedFile> index = MappedFile::Open(absl::StrCat(model_dir, "/", kIndexFile));
@@ -221,31 +217,7 @@ absl::StatusOr<std::unique_ptr<const Checkpoint>> Checkpoint::Open(const std::st
 }
 
 const TensorView& Checkpoint::tensor(std::string_view name) const {
-  const auto found = tensors_.find(View(name));
-  if (found == tensors_.end()) {
-    ABSL_RAW_LOG(FATAL, "Checkpoint has no tensor named %.*s", static_cast<int>(name.size()), name.data());
-  }
-  return found->second;
-}
-
-std::vector<std::string> Checkpoint::TensorNames() const {
-  std::vector<std::string> names;
-  for (const auto& [name, tensor] : tensors_) names.push_back(name);
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-absl::Status Checkpoint::CheckFinite() const {
-  for (const std::string& name : TensorNames()) {
-    if (absl::Status status = ablate::CheckFinite(tensor(name)); !status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
-
-std::vector<std::string> Checkpoint::files() const {
-  std::vector<std::string> paths;
-  for (const MappedFile& file : files_) paths.push_back(file.path());
-  return paths;
+  return tensors_.at(View(name));
 }
 
 }  // namespace ablate

@@ -11,10 +11,9 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/files/mapped_file.h"
 #include "engine/model/config.h"
-#include "engine/model/mapped_file.h"
 #include "engine/model/tensor_view.h"
 
 namespace ablate {
@@ -26,28 +25,25 @@ class Checkpoint {
   // of `config` are there, each of its shape and stored as F32, F16 or BF16. The causal-mask buffers `h.N.attn.bias`
   // and `h.N.attn.masked_bias` are ignored; `lm_head.weight` must equal `wte.weight`, or stands in for it where that is
   // absent. NotFound: no weights. Unimplemented: an untied lm_head. InvalidArgument: everything else; messages name the
-  // file, the tensor, what came and what was expected. Values are not looked at: see CheckFinite.
+  // file, the tensor, what came and what was expected. Values are not looked at: CopyAsFloat refuses NaN and Inf.
   static absl::StatusOr<std::unique_ptr<const Checkpoint>> Open(const std::string& model_dir, const GptConfig& config);
 
-  // By canonical name, without the `transformer.` prefix; one of TensorNames(). Any other name is the caller's bug and
-  // ends the program. Valid while the checkpoint lives.
+  // By canonical name, without the `transformer.` prefix; any other name is the caller's bug and throws
+  // std::out_of_range. Valid while the checkpoint lives. Matrices are stored (in, out), as Hugging Face's Conv1D does.
   //
-  //   wte.weight [V, D]               wpe.weight [n_positions, D]
-  //   h.N.ln_1.weight, .bias [D]      h.N.attn.c_attn.weight [D, 3 D], .bias [3 D]    h.N.attn.c_proj.weight [D, D],
-  //   .bias [D] h.N.ln_2.weight, .bias [D]      h.N.mlp.c_fc.weight [D, d_mlp], .bias [d_mlp]   h.N.mlp.c_proj.weight
-  //   [d_mlp, D], .bias [D] ln_f.weight, .bias [D]
-  //
-  // Matrices are stored (in, out), as Hugging Face's Conv1D does.
+  // | name                        | `.weight`        | `.bias`  |
+  // |-----------------------------|------------------|----------|
+  // | wte                         | [V, D]           |          |
+  // | wpe                         | [n_positions, D] |          |
+  // | h.N.ln_1, h.N.ln_2, ln_f    | [D]              | [D]      |
+  // | h.N.attn.c_attn             | [D, 3 D]         | [3 D]    |
+  // | h.N.attn.c_proj             | [D, D]           | [D]      |
+  // | h.N.mlp.c_fc                | [D, d_mlp]       | [d_mlp]  |
+  // | h.N.mlp.c_proj              | [d_mlp, D]       | [D]      |
   const TensorView& tensor(std::string_view name) const;
-  std::vector<std::string> TensorNames() const;
 
-  // InvalidArgument for the first NaN or Inf among all weights. Reads them all.
-  absl::Status CheckFinite() const;
-
-  // Lower-case hex over the weight files, in the order of files(): for a single file, what `sha256sum` prints.
+  // Lower-case hex over the weight files, sorted by name: for a single file, what `sha256sum` prints.
   const std::string& sha256() const { return sha256_; }
-  // Paths of the weight files, sorted by name.
-  std::vector<std::string> files() const;
 
  private:
   Checkpoint() = default;

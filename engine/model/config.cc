@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "engine/model/mapped_file.h"
-#include "engine/model/strict_json.h"
+#include "engine/files/mapped_file.h"
+#include "engine/files/strict_json.h"
 
 namespace ablate {
 namespace {
@@ -137,14 +137,6 @@ void ReadSizes(Fields& fields, GptConfig& config) {
   config.d_head = config.d_model / config.n_heads;
 }
 
-std::string ModelName(const Fields& fields, const std::string& model_dir) {
-  const json* name = fields.Find("_name_or_path");
-  if (name != nullptr && name->is_string() && !name->get_ref<const std::string&>().empty())
-    return name->get<std::string>();
-  const std::filesystem::path dir = std::filesystem::path(model_dir).lexically_normal();
-  return (dir.has_filename() ? dir : dir.parent_path()).filename().string();
-}
-
 }  // namespace
 
 int64_t ParameterCount(const GptConfig& config) {
@@ -184,7 +176,6 @@ absl::StatusOr<GptConfig> ReadConfig(const std::string& model_dir) {
   ReadSizes(fields, config);
   config.layer_norm_epsilon = fields.Epsilon("layer_norm_epsilon", 1e-5);
   config.bos_token_id = fields.TokenId("bos_token_id", 50256, config.vocab_size);
-  config.name = ModelName(fields, model_dir);
   if (!fields.status().ok()) return fields.status();
   return config;
 }

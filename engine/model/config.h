@@ -9,8 +9,6 @@
 namespace ablate {
 
 struct GptConfig {
-  // `_name_or_path` of the file, else the folder's own name.
-  std::string name;
   int32_t n_layers = 0;    // L
   int32_t n_heads = 0;     // H
   int32_t d_model = 0;     // D

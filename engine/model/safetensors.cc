@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "engine/model/strict_json.h"
+#include "engine/files/strict_json.h"
 
 namespace ablate {
 namespace {
@@ -158,7 +158,7 @@ absl::StatusOr<std::string_view> FindHeader(absl::Span<const uint8_t> bytes, std
   return header;
 }
 
-absl::Status ReadMetadata(const json& value, std::string_view path, std::map<std::string, std::string>& metadata) {
+absl::Status CheckMetadata(const json& value, std::string_view path) {
   if (!value.is_object()) {
     return FileError(path, absl::StrCat("`__metadata__` is ", Quote(value), ", expected an object of strings"));
   }
@@ -167,7 +167,6 @@ absl::Status ReadMetadata(const json& value, std::string_view path, std::map<std
       return FileError(path, absl::StrCat("`__metadata__`: ", Quote(std::string_view(key)), " is ", Quote(text),
                                           ", expected a string"));
     }
-    metadata[key] = text.get<std::string>();
   }
   return absl::OkStatus();
 }
@@ -202,18 +201,17 @@ absl::Status CheckCover(absl::Span<const Entry> entries, uint64_t data_bytes, st
 
 }  // namespace
 
-absl::StatusOr<Safetensors> ParseSafetensors(absl::Span<const uint8_t> bytes, std::string_view path) {
+absl::StatusOr<std::vector<TensorView>> ParseSafetensors(absl::Span<const uint8_t> bytes, std::string_view path) {
   const absl::StatusOr<std::string_view> header = FindHeader(bytes, path);
   if (!header.ok()) return header.status();
   const absl::Span<const uint8_t> data = bytes.subspan(kLengthBytes + header->size());
   const absl::StatusOr<json> root = ParseStrictJson(*header, absl::StrCat(std::string(path), ": safetensors header"));
   if (!root.ok()) return root.status();
 
-  Safetensors result;
   std::vector<Entry> entries;
   for (const auto& [name, value] : root->items()) {
     if (name == "__metadata__") {
-      if (absl::Status status = ReadMetadata(value, path, result.metadata); !status.ok()) return status;
+      if (absl::Status status = CheckMetadata(value, path); !status.ok()) return status;
       continue;
     }
     if (absl::Status status = CheckName(name, path); !status.ok()) return status;
@@ -224,8 +222,10 @@ absl::StatusOr<Safetensors> ParseSafetensors(absl::Span<const uint8_t> bytes, st
   std::sort(entries.begin(), entries.end(),
             [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
   if (absl::Status status = CheckCover(entries, data.size(), path); !status.ok()) return status;
-  for (Entry& entry : entries) result.tensors.push_back(std::move(entry.view));
-  return result;
+  std::vector<TensorView> tensors;
+  tensors.reserve(entries.size());
+  for (Entry& entry : entries) tensors.push_back(std::move(entry.view));
+  return tensors;
 }
 
 }  // namespace ablate

@@ -2,8 +2,6 @@
 // gap.
 #pragma once
 
-#include <map>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,16 +11,10 @@
 
 namespace ablate {
 
-struct Safetensors {
-  // In the order of their bytes in the file. They point into the bytes that were parsed.
-  std::vector<TensorView> tensors;
-  // The header's `__metadata__`.
-  std::map<std::string, std::string> metadata;
-};
-
-// Parses and checks the whole header; trusts nothing in it. On success every tensor lies within `bytes`, its size is
-// that of its shape and type, and the tensors cover the data without overlap, hole or rest. InvalidArgument names
-// `path`, the tensor, what came and what was expected. Reads no tensor data.
-absl::StatusOr<Safetensors> ParseSafetensors(absl::Span<const uint8_t> bytes, std::string_view path);
+// The tensors of a file in the order of their bytes, pointing into `bytes`. Checks the whole header and trusts nothing
+// in it; `__metadata__` is checked and dropped. On success every tensor lies within `bytes`, its size is that of its
+// shape and type, and the tensors cover the data without overlap, hole or rest. InvalidArgument names `path`, the
+// tensor, what came and what was expected. Reads no tensor data.
+absl::StatusOr<std::vector<TensorView>> ParseSafetensors(absl::Span<const uint8_t> bytes, std::string_view path);
 
 }  // namespace ablate

@@ -68,7 +68,7 @@ absl::Status NotFinite(const TensorView& tensor, int64_t index) {
                                                  ", expected a finite number"));
 }
 
-// Converts where `out` is not null. In blocks, so that the check costs no branch an element.
+// In blocks, so that the check costs no branch an element.
 template <typename Stored, typename Out>
 absl::Status Copy(const TensorView& tensor, Out* out) {
   using Bits = typename Stored::Bits;
@@ -81,7 +81,7 @@ absl::Status Copy(const TensorView& tensor, Out* out) {
     for (int64_t i = begin; i < end; ++i) {
       const auto bits = Load<Bits>(bytes + i * static_cast<int64_t>(sizeof(Bits)));
       finite &= (bits & Stored::kExponent) != Stored::kExponent;
-      if (out != nullptr) out[i] = Stored::Value(bits);
+      out[i] = Stored::Value(bits);
     }
     for (int64_t i = begin; !finite && i < end; ++i) {
       const auto bits = Load<Bits>(bytes + i * static_cast<int64_t>(sizeof(Bits)));
@@ -140,10 +140,6 @@ absl::Status CopyAsFloat(const TensorView& tensor, float* out) {
 
 absl::Status CopyAsDouble(const TensorView& tensor, double* out) {
   return CopyAs(tensor, out);
-}
-
-absl::Status CheckFinite(const TensorView& tensor) {
-  return CopyAs<float>(tensor, nullptr);
 }
 
 }  // namespace ablate

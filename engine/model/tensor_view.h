@@ -58,7 +58,5 @@ std::string ShapeString(absl::Span<const int64_t> shape);  // `[768, 2304]`
 // telling file, tensor, and the index of the first.
 absl::Status CopyAsFloat(const TensorView& tensor, float* out);
 absl::Status CopyAsDouble(const TensorView& tensor, double* out);
-// The same check without a copy.
-absl::Status CheckFinite(const TensorView& tensor);
 
 }  // namespace ablate

@@ -24,7 +24,7 @@ class ChunkBuilder {
         part.leaves.push_back({.begin = trie.end, .edit = trie.leaves[i].first_edit});
       }
       part.baseline_row = static_cast<int32_t>(rows_.size());
-      chunk_.baselines.push_back({.prompt = from.prompt, .row = part.baseline_row});
+      chunk_.baselines.push_back(from.prompt);
       rows_.push_back({.prompt = from.prompt, .end = trie.end, .first_token = n_tokens_});
       n_tokens_ += trie.end;
       parts_.push_back(std::move(part));

@@ -78,13 +78,6 @@ struct ReadPoint {
   int32_t token = 0;
 };
 
-// A prompt's baseline row in a chunk that does not start at layer 0, or that feeds later chunks.
-struct BaselineUse {
-  int32_t prompt = 0;
-  // Row index of the baseline among the rows that enter the chunk's first layer.
-  int32_t row = 0;
-};
-
 // One forward pass.
 struct Chunk {
   // Layers first_layer .. n_layers - 1, in order.
@@ -92,8 +85,8 @@ struct Chunk {
   std::vector<LayerPlan> layers;
   // Every row that leaves the last layer at its read positions; the baseline's reads appear in exactly one chunk.
   std::vector<ReadPoint> reads;
-  // Prompts whose baseline rows enter the first layer, in row order: all rows that enter it are baselines.
-  std::vector<BaselineUse> baselines;
+  // All rows that enter the first layer are baselines: row r is that of prompt baselines[r].
+  std::vector<int32_t> baselines;
   // Set on the first chunk of a prompt that is cut: it runs from layer 0 and the engine keeps the baseline's
   // residual entering each layer, [L, T, D], and its final residual at the read positions, until `releases_baselines`.
   bool keeps_baselines = false;

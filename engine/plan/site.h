@@ -24,7 +24,7 @@ std::string Label(const Site& site);
 // Accepts `L5H3`, `5.3`, `A5.3` and `a5.h3`, in any case. InvalidArgument names the text and the forms.
 absl::StatusOr<Site> ParseSite(std::string_view text);
 
-// Half-open range of positions, 0-based. `kAllPositions` covers every prompt.
+// Half-open range of positions, 0-based. The default covers every prompt.
 struct PositionRange {
   int32_t begin = 0;
   int32_t end = INT32_MAX;

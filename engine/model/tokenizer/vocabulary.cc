@@ -7,8 +7,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "engine/model/tokenizer/file_digest.h"
-#include "engine/model/tokenizer/json_file.h"
+#include "absl/types/span.h"
+#include "engine/files/mapped_file.h"
+#include "engine/files/sha256.h"
+#include "engine/files/strict_json.h"
 #include "engine/model/tokenizer/tokenizer_json.h"
 #include "engine/model/tokenizer/vocabulary_builder.h"
 
@@ -17,7 +19,7 @@ namespace {
 
 using nlohmann::json;
 
-// Reads files of one folder, all of them into one digest.
+// Opens files of one folder and keeps them for their digest.
 class Folder {
  public:
   explicit Folder(const std::string& path) : path_(path) {}
@@ -27,21 +29,28 @@ class Folder {
     std::error_code error;
     return std::filesystem::exists(Path(name), error);
   }
-  absl::StatusOr<std::string> Text(const std::string& name) {
-    absl::StatusOr<std::string> text = ReadFile(Path(name));
-    if (text.ok()) digest_.Update(*text);
-    return text;
+  // Valid while the folder lives.
+  absl::StatusOr<std::string_view> Text(const std::string& name) {
+    absl::StatusOr<MappedFile> file = MappedFile::Open(Path(name));
+    if (!file.ok()) return file.status();
+    const absl::Span<const uint8_t> bytes = files_.emplace_back(*std::move(file)).bytes();
+    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
   absl::StatusOr<json> Json(const std::string& name) {
-    const absl::StatusOr<std::string> text = Text(name);
+    const absl::StatusOr<std::string_view> text = Text(name);
     if (!text.ok()) return text.status();
-    return ParseJsonObject(Path(name), *text);
+    return ParseStrictJson(*text, Path(name));
   }
-  std::string Sha256() { return digest_.Finish(); }
+  // Of all files in the order in which they were opened.
+  absl::StatusOr<std::string> Sha256() const {
+    std::vector<absl::Span<const uint8_t>> pieces;
+    for (const MappedFile& file : files_) pieces.push_back(file.bytes());
+    return Sha256Hex(pieces);
+  }
 
  private:
   std::string path_;
-  FileDigest digest_;
+  std::vector<MappedFile> files_;
 };
 
 // One merge a line, `left right`; lines that begin with `#version` are no merges.
@@ -106,7 +115,7 @@ absl::Status AddConfig(const std::string& path, const json& config, VocabularyBu
 absl::Status ReadPair(Folder& folder, VocabularyBuilder& builder) {
   const absl::StatusOr<json> vocabulary = folder.Json("vocab.json");
   if (!vocabulary.ok()) return vocabulary.status();
-  const absl::StatusOr<std::string> merges = folder.Text("merges.txt");
+  const absl::StatusOr<std::string_view> merges = folder.Text("merges.txt");
   if (!merges.ok()) return merges.status();
   absl::Status status = builder.SetVocabulary(folder.Path("vocab.json"), *vocabulary);
   using Reader = absl::Status (*)(const std::string&, const json&, VocabularyBuilder&);
@@ -143,7 +152,9 @@ absl::StatusOr<Tables> ReadTables(const std::string& model_dir) {
   VocabularyBuilder builder;
   absl::Status status = vocab && merges ? ReadPair(folder, builder) : ReadTokenizerJson(folder, builder);
   if (!status.ok()) return status;
-  return Tables{builder.TakeBytes(), builder.TakeBpe(), builder.TakeAdded(), folder.Sha256()};
+  absl::StatusOr<std::string> sha256 = folder.Sha256();
+  if (!sha256.ok()) return sha256.status();
+  return Tables{builder.TakeBytes(), builder.TakeBpe(), builder.TakeAdded(), *std::move(sha256)};
 }
 
 }  // namespace ablate::tokenizer

@@ -9,7 +9,9 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <stdexcept>
 
+#include "engine/model/weight_shapes.h"
 #include "weight_files.h"
 
 namespace ablate {
@@ -30,6 +32,16 @@ constexpr char kShard2[] = "model-00002-of-00002.safetensors";
 
 absl::StatusOr<std::unique_ptr<const Checkpoint>> Open(const TempDir& dir) {
   return Checkpoint::Open(dir.path(), TinyConfig());
+}
+
+// Converts every weight, as the engine does when it loads.
+absl::Status ReadAll(const Checkpoint& checkpoint, const GptConfig& config) {
+  for (const auto& [name, shape] : WeightShapes(config)) {
+    const TensorView& tensor = checkpoint.tensor(name);
+    std::vector<float> values(tensor.numel());
+    if (absl::Status status = CopyAsFloat(tensor, values.data()); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 // Layer 1 in the second shard, all else in the first.
@@ -60,16 +72,15 @@ TEST(Checkpoint, ReadsASingleFileWithAndWithoutPrefix) {
     dir.Write(kFile, SafetensorsFile(TinyTensors(prefix)));
     const auto checkpoint = Open(dir);
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-    EXPECT_EQ((*checkpoint)->TensorNames().size(), 28U);
     const TensorView& c_attn = (*checkpoint)->tensor("h.1.attn.c_attn.weight");
     EXPECT_EQ(c_attn.name, prefix + "h.1.attn.c_attn.weight");
     EXPECT_THAT(c_attn.shape, ::testing::ElementsAre(4, 12));
     std::vector<float> values(48);
     ASSERT_TRUE(CopyAsFloat(c_attn, values.data()).ok());
     EXPECT_EQ(values[47], 47 / 64.0F);
-    EXPECT_TRUE((*checkpoint)->CheckFinite().ok());
+    EXPECT_TRUE(ReadAll(**checkpoint, TinyConfig()).ok());
     int64_t n = 0;
-    for (const std::string& name : (*checkpoint)->TensorNames()) n += (*checkpoint)->tensor(name).numel();
+    for (const auto& [name, shape] : WeightShapes(TinyConfig())) n += (*checkpoint)->tensor(name).numel();
     EXPECT_EQ(n, ParameterCount(TinyConfig()));
   }
 }
@@ -98,7 +109,8 @@ TEST(Checkpoint, IgnoresMaskBuffersAndATiedHead) {
   dir.Write(kFile, SafetensorsFile(tensors));
   const auto checkpoint = Open(dir);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-  EXPECT_EQ((*checkpoint)->TensorNames().size(), 28U);
+  EXPECT_TRUE(ReadAll(**checkpoint, TinyConfig()).ok());
+  EXPECT_THROW((*checkpoint)->tensor("h.0.attn.bias"), std::out_of_range);
 }
 
 TEST(Checkpoint, TakesTheHeadWhereTheEmbeddingIsNotStored) {
@@ -117,7 +129,7 @@ TEST(Checkpoint, ReadsShardsAndHashesThemInOrder) {
   Sharded().Write(dir);
   const auto checkpoint = Open(dir);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-  EXPECT_THAT((*checkpoint)->files(), ::testing::ElementsAre(dir.File(kShard1), dir.File(kShard2)));
+  EXPECT_EQ((*checkpoint)->tensor("wte.weight").file, dir.File(kShard1));
   EXPECT_EQ((*checkpoint)->tensor("h.1.ln_1.bias").file, dir.File(kShard2));
 
   EXPECT_EQ((*checkpoint)->sha256().size(), 64U);
@@ -136,8 +148,7 @@ TEST(Checkpoint, ReadsTheBundledModel) {
   ASSERT_TRUE(config.ok()) << config.status();
   const auto checkpoint = Checkpoint::Open(dir, *config);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-  EXPECT_EQ((*checkpoint)->TensorNames().size(), 4U + 12U * config->n_layers);
-  EXPECT_TRUE((*checkpoint)->CheckFinite().ok());
+  EXPECT_TRUE(ReadAll(**checkpoint, *config).ok());
 }
 
 TEST(Checkpoint, FollowsSymbolicLinks) {
@@ -145,14 +156,6 @@ TEST(Checkpoint, FollowsSymbolicLinks) {
   dir.Write("blob", SafetensorsFile(TinyTensors()));
   std::filesystem::create_symlink("blob", dir.File(kFile));
   EXPECT_TRUE(Open(dir).ok());
-}
-
-TEST(CheckpointDeathTest, AnotherNameIsTheCallersBug) {
-  const TempDir dir;
-  dir.Write(kFile, SafetensorsFile(TinyTensors()));
-  const auto checkpoint = Open(dir);
-  ASSERT_TRUE(checkpoint.ok());
-  EXPECT_DEATH((*checkpoint)->tensor("transformer.wte.weight"), "no tensor named transformer.wte.weight");
 }
 
 // ---- What is refused ----
@@ -327,7 +330,7 @@ TEST(Checkpoint, DamagedFoldersAreRefusedAndNamed) {
     const TempDir dir;
     damage.write(dir);
     const auto checkpoint = Open(dir);
-    const absl::Status status = checkpoint.ok() ? (*checkpoint)->CheckFinite() : checkpoint.status();
+    const absl::Status status = checkpoint.ok() ? ReadAll(**checkpoint, TinyConfig()) : checkpoint.status();
     std::string message(status.message());
     EXPECT_EQ(status.code(), damage.code) << message;
     EXPECT_THAT(message, HasSubstr(dir.path()));
@@ -351,7 +354,7 @@ TEST(Checkpoint, RandomDamageToAWholeFileNeverCrashes) {
     if (random() % 4 == 0) file.resize(random() % file.size());
     dir.Write(kFile, file);
     const auto checkpoint = Open(dir);
-    refused += checkpoint.ok() && (*checkpoint)->CheckFinite().ok() ? 0 : 1;
+    refused += checkpoint.ok() && ReadAll(**checkpoint, TinyConfig()).ok() ? 0 : 1;
   }
   EXPECT_GT(refused, 500);
 }

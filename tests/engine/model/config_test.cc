@@ -39,10 +39,9 @@ TEST(Config, DefaultsAreGpt2Small) {
 TEST(Config, ReadsEveryFieldOfTheEngine) {
   const auto config =
       Read(R"({"model_type": "gpt2", "n_layer": 3, "n_head": 2, "n_embd": 8, "n_inner": 20, "vocab_size": 11,
-      "n_positions": 7, "layer_norm_epsilon": 1e-6, "bos_token_id": 4, "_name_or_path": "me/mine",
+      "n_positions": 7, "layer_norm_epsilon": 1e-6, "bos_token_id": 4,
       "activation_function": "gelu_pytorch_tanh", "scale_attn_weights": true, "task_specific_params": {"a": [1]}})");
   ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_EQ(config->name, "me/mine");
   EXPECT_EQ(config->n_layers, 3);
   EXPECT_EQ(config->n_heads, 2);
   EXPECT_EQ(config->d_model, 8);
@@ -71,14 +70,6 @@ TEST(Config, BosOutsideTheVocabularyIsNone) {
     EXPECT_EQ(config->bos_token_id, -1) << bos;
   }
   EXPECT_EQ(Read(TinyConfigJson())->bos_token_id, -1);
-}
-
-TEST(Config, NameIsTheFoldersWhereTheFileHasNone) {
-  const TempDir dir;
-  dir.Write("config.json", TinyConfigJson());
-  const std::string folder = std::filesystem::path(dir.path()).filename();
-  EXPECT_EQ(ReadConfig(dir.path())->name, folder);
-  EXPECT_EQ(ReadConfig(dir.path() + "/")->name, folder);
 }
 
 struct Refused {

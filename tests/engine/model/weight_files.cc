@@ -1,34 +1,12 @@
 #include "weight_files.h"
 
-#include <stdlib.h>
-
 #include <cstring>
-#include <fstream>
-#include <stdexcept>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/model/weight_shapes.h"
 
 namespace ablate::testing {
-
-TempDir::TempDir() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "ablate_model_XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-  path_ = pattern;
-}
-
-TempDir::~TempDir() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-void TempDir::Write(std::string_view name, std::string_view bytes) const {
-  std::ofstream out(path_ / name, std::ios::binary | std::ios::trunc);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) throw std::runtime_error("cannot write a test file");
-}
 
 FileTensor MakeTensor(std::vector<int64_t> shape, std::string_view dtype) {
   FileTensor tensor{std::string(dtype), std::move(shape), ""};
@@ -75,7 +53,6 @@ std::string SafetensorsFile(const FileTensors& tensors) {
 
 GptConfig TinyConfig() {
   GptConfig config;
-  config.name = "tiny";
   config.n_layers = 2;
   config.n_heads = 2;
   config.d_model = 4;

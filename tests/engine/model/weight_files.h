@@ -2,31 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/model/config.h"
+#include "tests/engine/files/temp_dir.h"
 
 namespace ablate::testing {
-
-// A folder of its own below the system's temporary folder, removed with everything in it at the end.
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-
-  std::string path() const { return path_.string(); }
-  std::string File(std::string_view name) const { return (path_ / name).string(); }
-  void Write(std::string_view name, std::string_view bytes) const;
-
- private:
-  std::filesystem::path path_;
-};
 
 // A tensor to be written; its entry in the header can be made to lie.
 struct FileTensor {

@@ -101,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(
              "which ends at 3; expected no overlap"}),
     [](const ::testing::TestParamInfo<Case>& test) { return test.param.name; });
 
-// Ranges end where they like: kAllPositions covers every prompt.
+// Ranges end where they like: the default one covers every prompt.
 TEST(CheckBatchTest, ClipsTheEndOfARange) {
   Input input;
   FirstEdit(input).positions = {4, INT32_MAX};

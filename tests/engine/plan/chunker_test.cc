@@ -20,7 +20,7 @@ std::vector<int32_t> FirstLayers(const Plan& plan) {
 
 std::vector<int32_t> PromptsOf(const Chunk& chunk) {
   std::vector<int32_t> prompts;
-  for (const BaselineUse& use : chunk.baselines) prompts.push_back(use.prompt);
+  for (const int32_t prompt : chunk.baselines) prompts.push_back(prompt);
   return prompts;
 }
 

@@ -99,7 +99,7 @@ class Executor {
       Check(is_new, "reported twice: prompt ", read.prompt, " variant ", read.variant, " position ", read.position);
     }
     if (chunk.releases_baselines) {
-      for (const BaselineUse& use : chunk.baselines) Check(kept_.erase(use.prompt) == 1, "released what was not kept");
+      for (const int32_t prompt : chunk.baselines) Check(kept_.erase(prompt) == 1, "released what was not kept");
     }
   }
 
@@ -110,8 +110,7 @@ class Executor {
     x_.clear();
     for (size_t r = 0; r < first.rows.size(); ++r) {
       const Row& row = first.rows[r];
-      Check(chunk.baselines[r].row == static_cast<int32_t>(r) && chunk.baselines[r].prompt == row.prompt,
-            "baselines do not name the first layer's rows");
+      Check(chunk.baselines[r] == row.prompt, "baselines do not name the first layer's rows");
       Check(row.begin == 0 && row.end == End(row.prompt), "a baseline that is not whole");
       const auto kept = kept_.find(row.prompt);
       Check((kept == kept_.end()) == (chunk.first_layer == 0 && !IsLater(chunk)), "residuals kept at the wrong time");
@@ -181,10 +180,10 @@ class Executor {
 
   void Keep(const Chunk& chunk, const LayerPlan& layer) {
     Check(chunk.first_layer == 0, "keeps_baselines on a chunk that does not start at layer 0");
-    for (const BaselineUse& use : chunk.baselines) {
-      const Row& row = layer.rows.at(use.row);
-      Check(row.prompt == use.prompt && row.begin == 0, "no baseline to keep");
-      kept_[use.prompt].emplace_back(x_.begin() + row.first_token, x_.begin() + row.first_token + row.end);
+    for (size_t r = 0; r < chunk.baselines.size(); ++r) {
+      const Row& row = layer.rows.at(r);
+      Check(row.prompt == chunk.baselines[r] && row.begin == 0, "no baseline to keep");
+      kept_[row.prompt].emplace_back(x_.begin() + row.first_token, x_.begin() + row.first_token + row.end);
     }
   }
 

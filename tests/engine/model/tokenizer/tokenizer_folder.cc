@@ -1,9 +1,6 @@
 #include "tests/engine/model/tokenizer/tokenizer_folder.h"
 
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "engine/model/tokenizer/byte_alphabet.h"
 
@@ -64,16 +61,7 @@ json SmallTokenizerJson() {
 }
 
 Folder::Folder(const std::vector<std::pair<std::string, std::string>>& files) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "ablate_tokenizer_XXXXXX").string();
-  path_ = mkdtemp(pattern.data());
-  for (const auto& [name, text] : files) {
-    std::ofstream(std::filesystem::path(path_) / name, std::ios::binary) << text;
-  }
-}
-
-Folder::~Folder() {
-  std::error_code error;
-  std::filesystem::remove_all(path_, error);
+  for (const auto& [name, text] : files) Write(name, text);
 }
 
 }  // namespace ablate::testing

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nlohmann/json.hpp"
+#include "tests/engine/files/temp_dir.h"
 
 namespace ablate::testing {
 
@@ -19,18 +20,10 @@ std::string SmallMerges();
 // The same as tokenizer.json, with GPT-2's pre-tokenizer and decoder.
 nlohmann::json SmallTokenizerJson();
 
-// A folder of its own that lives as long as the object.
-class Folder {
+// A temporary folder with these files, by name.
+class Folder : public TempDir {
  public:
   explicit Folder(const std::vector<std::pair<std::string, std::string>>& files);
-  ~Folder();
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
 };
 
 }  // namespace ablate::testing

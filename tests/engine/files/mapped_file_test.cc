@@ -1,4 +1,4 @@
-#include "engine/model/mapped_file.h"
+#include "engine/files/mapped_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "weight_files.h"
+#include "tests/engine/files/temp_dir.h"
 
 namespace ablate {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/model/strict_json.h"
+#include "engine/files/strict_json.h"
 
 #include <unordered_set>
 #include <vector>
@@ -42,7 +42,9 @@ class Checker : public nlohmann::json_sax<json> {
   }
 
   bool parse_error(std::size_t position, const std::string& token, const json::exception&) override {
-    error_ = absl::StrCat("not valid JSON at byte ", position, ", near ", Quote(std::string_view(token)));
+    error_ = token.empty()
+                 ? absl::StrCat("not valid JSON, the text ends at byte ", position)
+                 : absl::StrCat("not valid JSON at byte ", position, ", near ", Quote(std::string_view(token)));
     return false;
   }
 

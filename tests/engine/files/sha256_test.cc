@@ -1,4 +1,4 @@
-#include "engine/model/sha256.h"
+#include "engine/files/sha256.h"
 
 #include <gtest/gtest.h>
 
