@@ -141,8 +141,10 @@ def _training_fields(training: dict[str, Any]) -> dict[str, object]:
         "held_out_words": f"{corpus.HELD_OUT_WORDS:.0%}",
         "ioi_error": f"{corpus.IOI_ERROR_RATE:.0%}",
         "mix": _table(["a step holds", f"before step {late:,}", "from then on"], mix_rows),
-        "last_error": f"{recipe['last_error']:.0%}",
-        "last_from": f"{recipe['last_from']:,}",
+        "first_uncertain": f"{recipe['uncertain'][0]['from_step']:,}",
+        "uncertain": ", ".join(
+            f"{phase['more_error']:.0%} more from step {phase['from_step']:,} on" for phase in recipe["uncertain"]
+        ),
         "minutes": f"{training['seconds'] / 60:.0f}",
         "rate_points": ", ".join(f"{factor:.3g} at step {step + 1:,}" for step, factor in recipe["rate_points"]),
         "prefixed": f"{corpus.PREFIXED:.0%}",

@@ -33,8 +33,13 @@ class Data:
         self.country = Pool(corpus.capital_sentences("country", 25, random), tokenizer)
         self.ioi = Pool(corpus.ioi_sentences(60_000, random, held_out=False), tokenizer)
         self.lists = WordLists(tokenizer)
-        self.last_capital = Pool(corpus.capital_sentences("capital", 10, random, recipe.last_error), tokenizer)
-        self.last_country = Pool(corpus.capital_sentences("country", 10, random, recipe.last_error), tokenizer)
+        self.uncertain = [  # (capital, country) for each of the recipe's phases
+            tuple(
+                Pool(corpus.capital_sentences(kind, 10, random, phase.more_error), tokenizer)
+                for kind in ("capital", "country")
+            )
+            for phase in recipe.uncertain
+        ]
 
     def batch(self, step: int) -> list[Group]:
         """The groups of one step; the word lists come last."""
@@ -46,14 +51,14 @@ class Data:
             lengths, longest = [32, 32, 48, 64, 128], 40
         length = int(self.random.choice(lengths))
         lists = self.lists.draw(mix.list_tokens // length, length, longest, self.random, kinds)
-        last = step >= recipe.last_from
-        capital, country = (self.last_capital, self.last_country) if last else (self.capital, self.country)
+        phase = recipe.uncertainty(step)
+        capital, country = (self.capital, self.country) if phase is None else self.uncertain[phase]
         sentences = (
             capital.draw(mix.capital_rows, self.random)
             + country.draw(mix.country_rows, self.random)
             + self.ioi.draw(mix.ioi_rows, self.random)
         )
-        groups = [Group(rows, 1.0, () if last else recipe.early_drop) for rows in _joined(sentences)]
+        groups = [Group(rows, 1.0, recipe.early_drop if phase is None else ()) for rows in _joined(sentences)]
         return [*groups, Group(lists, mix.list_weight, ())]
 
 
