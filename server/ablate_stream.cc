@@ -19,7 +19,7 @@ AblateStream* AblateStream::Start(grpc::CallbackServerContext* context, const pb
       backend->executor->Submit([stream, request, deadline] { stream->PrepareAndSubmit(*request, deadline); });
   if (!queued.ok()) {
     stream->End(queued);
-    stream->Release(std::nullopt);
+    stream->Release();
   }
   return stream.get();
 }
@@ -28,32 +28,34 @@ AblateStream::AblateStream(const Backend* backend, Gate::Pass pass)
     : backend_(backend), pass_(std::move(pass)), arrival_(absl::Now()) {}
 
 void AblateStream::PrepareAndSubmit(const pb::AblateRequest& request, absl::Time deadline) {
-  if (Gone()) return Release(std::nullopt);
-  const absl::Time begin = absl::Now();
-  auto prepared = Prepare(request, *backend_->engine, backend_->max_request_cost);
-  if (!prepared.ok()) {
-    End(prepared.status());
-    return Release(std::nullopt);
-  }
-  pb::AblateResponse first;
-  pb::Manifest& manifest = *first.mutable_manifest();
-  manifest = MakeManifest(request, *prepared, backend_->engine->tokenizer());
-  *manifest.mutable_model() = MakeModelInfo(backend_->engine->Describe(), backend_->model_name);
-  *manifest.mutable_runtime() = MakeRuntimeInfo(backend_->engine->Describe(), backend_->max_request_cost);
-  total_rows_ = prepared->total_rows();
-  prepare_ns_ = absl::ToInt64Nanoseconds(absl::Now() - begin);
+  const absl::Status admitted = Admit(request, deadline);
+  if (!admitted.ok()) End(admitted);
+  Release();
+}
 
+absl::Status AblateStream::Admit(const pb::AblateRequest& request, absl::Time deadline) {
+  const absl::Time begin = absl::Now();
+  auto prepared = Prepare(request, *backend_->engine, backend_->limits, [this, deadline] {
+    if (Gone()) return absl::CancelledError("the client has left");
+    if (deadline <= absl::Now()) return absl::DeadlineExceededError("the deadline passed before the request was ready");
+    return absl::OkStatus();
+  });
+  if (!prepared.ok()) return prepared.status();
   auto work = std::make_shared<Request>();
-  work->prepared = *std::move(prepared);
+  work->prepared = std::make_shared<const PreparedRequest>(*std::move(prepared));
   work->deadline = deadline;
   work->sink = std::static_pointer_cast<AblateStream>(shared_from_this());
+
+  pb::Manifest manifest;
+  *manifest.mutable_model() = MakeModelInfo(backend_->engine->Describe(), backend_->model_name);
+  *manifest.mutable_runtime() = MakeRuntimeInfo(backend_->engine->Describe(), backend_->limits);
+  head_.emplace(std::move(manifest), &request, work->prepared, &backend_->engine->tokenizer());
+  total_rows_ = work->prepared->total_rows();
+  prepare_ns_ = absl::ToInt64Nanoseconds(absl::Now() - begin);
+  // From here on blocks may come; they wait behind the head.
   const absl::Status admitted = backend_->scheduler->Submit(std::move(work));
-  if (!admitted.ok()) {
-    End(admitted);
-    return Release(std::nullopt);
-  }
-  // Blocks may have come meanwhile: the manifest goes in front of them.
-  Release(std::move(first));
+  if (!admitted.ok()) head_.reset();
+  return admitted;
 }
 
 absl::Status AblateStream::TakeBlock(ReadoutBlock block, int32_t prompt_index) {
@@ -61,7 +63,7 @@ absl::Status AblateStream::TakeBlock(ReadoutBlock block, int32_t prompt_index) {
   if (!messages.ok()) return absl::InternalError(messages.status().message());
   for (pb::RowBlock& message : *messages) {
     pb::AblateResponse response;
-    *response.mutable_block() = std::move(message);
+    *response.mutable_row_block() = std::move(message);
     Push(std::move(response));
   }
   return absl::OkStatus();

@@ -10,6 +10,7 @@
 #include "server/backend.h"
 #include "server/gate.h"
 #include "server/request.h"
+#include "server/scan_head.h"
 #include "server/write_stream.h"
 
 namespace ablate {
@@ -31,6 +32,10 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>, pub
  private:
   // In the executor.
   void PrepareAndSubmit(const ablation::v1::AblateRequest& request, absl::Time deadline);
+  absl::Status Admit(const ablation::v1::AblateRequest& request, absl::Time deadline);
+  std::optional<ablation::v1::AblateResponse> NextHead() override {
+    return head_.has_value() ? head_->Next() : std::nullopt;
+  }
   void OnProgress() override { backend_->scheduler->Wake(); }
   void OnOver() override { pass_.reset(); }
 
@@ -40,6 +45,8 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>, pub
   // Written before the request is submitted.
   int64_t prepare_ns_ = 0;
   int64_t total_rows_ = 0;
+  // Absent where the request was refused: nothing is written then.
+  std::optional<ScanHead> head_;
 };
 
 }  // namespace ablate

@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "server/executor.h"
+#include "server/prepare.h"
 #include "server/scheduler.h"
 
 namespace ablate {
@@ -17,7 +18,7 @@ struct Backend {
   Scheduler* scheduler = nullptr;
   Executor* executor = nullptr;
   std::string model_name;
-  int64_t max_request_cost = 0;
+  RequestLimits limits;
   // Most bytes of a stream's results that wait for its reader.
   int64_t max_stream_bytes = 0;
 };

@@ -99,13 +99,13 @@ pb::ModelInfo MakeModelInfo(const EngineInfo& info, const std::string& name) {
   model.set_n_positions(info.n_positions);
   model.set_n_parameters(info.n_parameters);
   model.set_layer_norm_epsilon(info.layer_norm_epsilon);
-  model.set_bos_token_id(info.bos_token_id);
+  if (info.bos_token_id >= 0) model.set_bos_token_id(info.bos_token_id);
   model.set_weights_sha256(info.weights_sha256);
   model.set_tokenizer_sha256(info.tokenizer_sha256);
   return model;
 }
 
-pb::RuntimeInfo MakeRuntimeInfo(const EngineInfo& info, int64_t max_request_cost) {
+pb::RuntimeInfo MakeRuntimeInfo(const EngineInfo& info, const RequestLimits& limits) {
   pb::RuntimeInfo runtime;
   runtime.set_engine_version(ABLATE_VERSION);
   runtime.set_device(info.device);
@@ -113,37 +113,42 @@ pb::RuntimeInfo MakeRuntimeInfo(const EngineInfo& info, int64_t max_request_cost
   runtime.set_precision(MakePrecision(info.precision));
   runtime.set_threads(info.threads);
   runtime.set_max_packed_tokens(info.max_packed_tokens);
-  runtime.set_max_request_cost(max_request_cost);
+  runtime.set_max_request_cost(limits.cost);
+  runtime.set_max_request_tokens(limits.tokens);
   runtime.set_batch_invariant(info.batch_invariant);
   runtime.set_torch_version(info.torch_version);
   return runtime;
 }
 
-pb::Manifest MakeManifest(const pb::AblateRequest& request, const PreparedRequest& prepared,
-                          const Tokenizer& tokenizer) {
-  pb::Manifest manifest;
-  for (const Variant& variant : prepared.variants) {
-    auto* to = manifest.add_variants();
-    to->set_label(Label(variant));
-    for (const Edit& edit : variant.edits) {
-      auto* site = to->add_sites();
-      site->set_layer(edit.site.layer);
-      site->set_head(edit.site.head);
-    }
-  }
-  for (int i = 0; i < request.prompts_size(); ++i) {
-    const PreparedPrompt& from = prepared.prompts[static_cast<size_t>(i)];
-    auto* to = manifest.add_prompts();
-    to->mutable_token_ids()->Add(from.token_ids.begin(), from.token_ids.end());
-    for (const int32_t id : from.token_ids) to->add_token_texts(tokenizer.TokenText(id));
-    if (from.target_id >= 0) *to->mutable_target() = MakeToken(from.target_id, tokenizer);
-    if (from.contrast_id >= 0) *to->mutable_contrast() = MakeToken(from.contrast_id, tokenizer);
-    for (std::string& warning : PromptWarnings(request.prompts(i))) to->add_warnings(std::move(warning));
-  }
+void FillManifest(const pb::AblateRequest& request, const PreparedRequest& prepared, pb::Manifest& manifest) {
+  *manifest.mutable_replacements() = request.replacements();
+  if (manifest.replacements().empty()) manifest.add_replacements()->mutable_zero();
+  manifest.set_n_prompts(static_cast<int32_t>(prepared.prompts.size()));
+  manifest.set_n_variants(static_cast<int32_t>(prepared.variants.size()));
   manifest.set_total_rows(prepared.total_rows());
   manifest.set_cost(prepared.cost);
-  manifest.set_replacement("zero");
-  return manifest;
+}
+
+pb::Variant MakeVariant(const Variant& variant) {
+  pb::Variant to;
+  to.set_label(Label(variant));
+  for (const Edit& edit : variant.edits) {
+    auto* site = to.add_sites();
+    site->set_layer(edit.site.layer);
+    site->set_head(edit.site.head);
+  }
+  return to;
+}
+
+pb::ResolvedPrompt MakeResolvedPrompt(const pb::Prompt& prompt, const PreparedPrompt& prepared,
+                                      const Tokenizer& tokenizer) {
+  pb::ResolvedPrompt to;
+  to.mutable_tokens()->Reserve(static_cast<int>(prepared.token_ids.size()));
+  for (const int32_t id : prepared.token_ids) *to.add_tokens() = MakeToken(id, tokenizer);
+  if (prepared.target_id >= 0) *to.mutable_target() = MakeToken(prepared.target_id, tokenizer);
+  if (prepared.contrast_id >= 0) *to.mutable_contrast() = MakeToken(prepared.contrast_id, tokenizer);
+  for (std::string& warning : PromptWarnings(prompt)) to.add_warnings(std::move(warning));
+  return to;
 }
 
 int64_t RowBytes(int32_t top_k) {

@@ -15,11 +15,14 @@ namespace ablate {
 
 ablation::v1::Token MakeToken(int32_t id, const Tokenizer& tokenizer);
 ablation::v1::ModelInfo MakeModelInfo(const EngineInfo& info, const std::string& name);
-ablation::v1::RuntimeInfo MakeRuntimeInfo(const EngineInfo& info, int64_t max_request_cost);
+ablation::v1::RuntimeInfo MakeRuntimeInfo(const EngineInfo& info, const RequestLimits& limits);
 
-// The manifest of a request, without model and runtime.
-ablation::v1::Manifest MakeManifest(const ablation::v1::AblateRequest& request, const PreparedRequest& prepared,
-                                    const Tokenizer& tokenizer);
+// What the manifest tells of the request itself: all but model and runtime.
+void FillManifest(const ablation::v1::AblateRequest& request, const PreparedRequest& prepared,
+                  ablation::v1::Manifest& manifest);
+ablation::v1::Variant MakeVariant(const Variant& variant);
+ablation::v1::ResolvedPrompt MakeResolvedPrompt(const ablation::v1::Prompt& prompt, const PreparedPrompt& prepared,
+                                                const Tokenizer& tokenizer);
 
 // Bytes that one row takes in a message, at most, rounded up: what buffers are counted in.
 int64_t RowBytes(int32_t top_k);

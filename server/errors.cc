@@ -35,6 +35,16 @@ google::rpc::ErrorInfo MakeErrorInfo(absl::string_view reason) {
   return info;
 }
 
+absl::Status OverQuota(absl::string_view reason, const std::string& message) {
+  absl::Status status = ErrorWithReason(absl::StatusCode::kResourceExhausted, reason, message);
+  google::rpc::QuotaFailure quota;
+  auto* violation = quota.add_violations();
+  violation->set_subject("request");
+  violation->set_description(message);
+  Attach(status, quota);
+  return status;
+}
+
 // gRPC's codes and absl's are the same numbers.
 grpc::StatusCode Code(const absl::Status& status) {
   return static_cast<grpc::StatusCode>(status.code());
@@ -70,16 +80,16 @@ absl::Status RetryLater(absl::StatusCode code, absl::string_view reason, absl::s
 }
 
 absl::Status TooCostly(int64_t cost, int64_t limit) {
-  const std::string message =
-      absl::StrCat("the request costs ", cost, " packed tokens x layers, more than the ", limit,
-                   " that one request may (--max-request-cost): send fewer prompts or sweep fewer heads at a time");
-  absl::Status status = ErrorWithReason(absl::StatusCode::kResourceExhausted, "REQUEST_TOO_COSTLY", message);
-  google::rpc::QuotaFailure quota;
-  auto* violation = quota.add_violations();
-  violation->set_subject("request");
-  violation->set_description(message);
-  Attach(status, quota);
-  return status;
+  return OverQuota("REQUEST_TOO_COSTLY",
+                   absl::StrCat("the request costs ", cost, " packed tokens x layers, more than the ", limit,
+                                " that one request may (--max-request-cost): send fewer prompts or sweep fewer heads "
+                                "at a time"));
+}
+
+absl::Status TooManyTokens(absl::string_view field, int index, int64_t limit) {
+  return OverQuota("REQUEST_TOO_MANY_TOKENS",
+                   absl::StrCat("with ", field, "[", index, "] the request has more tokens than the ", limit,
+                                " that one request may (--max-request-tokens): send fewer ", field, " at a time"));
 }
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {

@@ -25,6 +25,9 @@ absl::Status RetryLater(absl::StatusCode code, absl::string_view reason, absl::s
 // RESOURCE_EXHAUSTED with QuotaFailure: the request costs more than one may, whenever it is sent.
 absl::Status TooCostly(int64_t cost, int64_t limit);
 
+// The same where entry `index` of `field` brings the request's tokens above what one may have.
+absl::Status TooManyTokens(absl::string_view field, int index, int64_t limit);
+
 // Keeps code, message and details. A status without ErrorInfo gets one whose reason is the code's name. Messages are
 // cut where they would not fit into the trailing metadata that a client accepts by default.
 grpc::Status ToGrpcStatus(const absl::Status& status);

@@ -1,7 +1,10 @@
 #include "server/health.h"
 
+#include <string>
 #include <utility>
 
+#include "ablation/v1/service.grpc.pb.h"
+#include "absl/strings/str_cat.h"
 #include "server/errors.h"
 #include "server/write_stream.h"
 
@@ -10,8 +13,13 @@ namespace {
 
 namespace pb = ::grpc::health::v1;
 
+// As gRPC knows it: the contract's own name of the service.
+std::string ServiceName() {
+  return ablation::v1::AblationService::service_full_name();
+}
+
 bool Known(const std::string& service) {
-  return service.empty() || service == "ablation.v1.AblationService";
+  return service.empty() || service == ServiceName();
 }
 
 pb::HealthCheckResponse MakeResponse(bool serving) {
@@ -70,7 +78,7 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
   if (!Known(request->service())) {
     reactor->Finish(
         ToGrpcStatus(ErrorWithReason(absl::StatusCode::kNotFound, "UNKNOWN_SERVICE",
-                                     "unknown service, expected `ablation.v1.AblationService` or nothing")));
+                                     absl::StrCat("unknown service, expected `", ServiceName(), "` or nothing"))));
     return reactor;
   }
   {
@@ -98,7 +106,7 @@ grpc::ServerWriteReactor<pb::HealthCheckResponse>* HealthService::Watch(grpc::Ca
     if (shut_down_) watcher->End(ShuttingDown());
     watchers_.push_back(watcher);
   }
-  watcher->Release(std::nullopt);
+  watcher->Release();
   return watcher.get();
 }
 

@@ -85,7 +85,10 @@ void AddModel(CLI::App& app, Options& options) {
 }
 
 void AddScheduling(CLI::App& app, Options& options, Raw& raw) {
-  app.add_option("--max-request-cost", options.server.max_request_cost,
+  app.add_option("--max-request-tokens", options.server.limits.tokens,
+                 "Most tokens that the prompts or texts of one request may have together; larger ones are refused")
+      ->check(CLI::Range(int64_t{1}, INT64_MAX));
+  app.add_option("--max-request-cost", options.server.limits.cost,
                  "Most that one request may cost, in packed tokens x layers; dearer ones are refused")
       ->check(CLI::Range(int64_t{1}, INT64_MAX));
   app.add_option("--queue-size", options.server.queue_size, "Most requests that wait for the device")

@@ -11,6 +11,7 @@
 #include "engine/types.h"
 #include "server/errors.h"
 #include "server/resolve.h"
+#include "server/unknown_fields.h"
 
 namespace ablate {
 namespace {
@@ -18,36 +19,6 @@ namespace {
 namespace pb = ::ablation::v1;
 
 constexpr int kMaxPrompts = 100'000;
-
-// A newer client may ask for what this server does not know; protobuf would drop that in silence and the numbers would
-// answer another question.
-absl::Status RefuseUnknownFields(const google::protobuf::Message& message, const std::string& path) {
-  const auto* reflection = message.GetReflection();
-  const auto& unknown = reflection->GetUnknownFields(message);
-  if (unknown.field_count() > 0) {
-    return BadField(
-        path.empty() ? "request" : path, "UNKNOWN_FIELD",
-        absl::StrCat("field number ", unknown.field(0).number(), " of ", message.GetDescriptor()->full_name(),
-                     " is not known to this server: the client's contract is newer"));
-  }
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  reflection->ListFields(message, &fields);
-  for (const auto* field : fields) {
-    if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    const std::string name = absl::StrCat(path, path.empty() ? "" : ".", field->name());
-    if (!field->is_repeated()) {
-      absl::Status status = RefuseUnknownFields(reflection->GetMessage(message, field), name);
-      if (!status.ok()) return status;
-      continue;
-    }
-    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
-      absl::Status status =
-          RefuseUnknownFields(reflection->GetRepeatedMessage(message, field, i), absl::StrCat(name, "[", i, "]"));
-      if (!status.ok()) return status;
-    }
-  }
-  return absl::OkStatus();
-}
 
 absl::Status CheckFilter(const google::protobuf::RepeatedField<int32_t>& values, int32_t limit, absl::string_view what,
                          const std::string& field) {
@@ -154,8 +125,8 @@ Scan PreparedRequest::MakeScan(size_t prompt) const {
 }
 
 absl::StatusOr<PreparedRequest> Prepare(const pb::AblateRequest& request, const Engine& engine,
-                                        int64_t max_request_cost) {
-  absl::Status status = RefuseUnknownFields(request, "");
+                                        const RequestLimits& limits, const std::function<absl::Status()>& go_on) {
+  absl::Status status = RefuseUnknownFields(request);
   if (!status.ok()) return status;
   status = CheckShape(request);
   if (!status.ok()) return status;
@@ -171,12 +142,17 @@ absl::StatusOr<PreparedRequest> Prepare(const pb::AblateRequest& request, const 
                                  engine.Describe().vocab_size, " tokens"));
   }
   prepared.prompts.reserve(static_cast<size_t>(request.prompts_size()));
+  int64_t n_tokens = 0;
   for (int i = 0; i < request.prompts_size(); ++i) {
+    status = go_on();
+    if (!status.ok()) return status;
     auto prompt = PreparePrompt(request.prompts(i), request.prepend_bos(), engine, absl::StrCat("prompts[", i, "]"));
     if (!prompt.ok()) return prompt.status();
+    n_tokens += static_cast<int64_t>(prompt->token_ids.size());
+    if (n_tokens > limits.tokens) return TooManyTokens("prompts", i, limits.tokens);
     prepared.prompts.push_back(*std::move(prompt));
   }
-  status = Price(prepared, engine, max_request_cost);
+  status = Price(prepared, engine, limits.cost);
   if (!status.ok()) return status;
   return prepared;
 }

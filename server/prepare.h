@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "ablation/v1/scan.pb.h"
@@ -9,6 +10,15 @@
 #include "engine/engine.h"
 
 namespace ablate {
+
+// The most that one request may ask for, whenever it is sent.
+struct RequestLimits {
+  // Packed tokens x layers.
+  int64_t cost = 1'000'000'000;
+  // Tokens of all prompts or texts together. With 144 heads swept, a million of GPT-2 Small's cost as much as the
+  // above.
+  int64_t tokens = 1'000'000;
+};
 
 // One prompt of a request, without the variants that all of them share.
 struct PreparedPrompt {
@@ -35,8 +45,9 @@ struct PreparedRequest {
 };
 
 // Checks everything before any work is done. INVALID_ARGUMENT names the field; RESOURCE_EXHAUSTED where the request
-// costs more than `max_request_cost`. Thread-safe.
+// exceeds `limits`. `go_on` is asked before each prompt, since 100,000 of them take seconds: its error ends the work
+// and is returned. Thread-safe.
 absl::StatusOr<PreparedRequest> Prepare(const ablation::v1::AblateRequest& request, const Engine& engine,
-                                        int64_t max_request_cost);
+                                        const RequestLimits& limits, const std::function<absl::Status()>& go_on);
 
 }  // namespace ablate

@@ -42,7 +42,7 @@ class ResultSink {
 };
 
 struct Request {
-  PreparedRequest prepared;
+  std::shared_ptr<const PreparedRequest> prepared;
   absl::Time deadline = absl::InfiniteFuture();
   std::shared_ptr<ResultSink> sink;
 

@@ -15,7 +15,7 @@ namespace {
 
 // Bytes of results that one prompt of a request produces.
 int64_t PromptBytes(const Request& request) {
-  return request.prepared.rows_per_prompt() * RowBytes(request.prepared.top_k);
+  return request.prepared->rows_per_prompt() * RowBytes(request.prepared->top_k);
 }
 
 // Whether one more prompt may run when results of `taken_bytes` are on their way in the batch being put together.
@@ -25,11 +25,11 @@ bool HasRoom(const Request& request, int64_t taken_bytes) {
 }
 
 bool AllTaken(const Request& request) {
-  return request.next_prompt == request.prepared.prompts.size();
+  return request.next_prompt == request.prepared->prompts.size();
 }
 
 int64_t NextCost(const Request& request) {
-  return request.prepared.prompts[request.next_prompt].cost;
+  return request.prepared->prompts[request.next_prompt].cost;
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ absl::Status Scheduler::Admit(std::shared_ptr<Request> request, Requests& ended)
                       absl::StrCat("the queue is full: ", queue_.size(), " requests are waiting (--queue-size)"),
                       RetryDelay());
   }
-  waiting_cost_ += request->prepared.cost;
+  waiting_cost_ += request->prepared->cost;
   queue_.push_back(std::move(request));
   return absl::OkStatus();
 }
@@ -149,8 +149,8 @@ Scheduler::Requests Scheduler::TakeEnded(bool untaken_only) {
   ended.assign(end, queue_.end());
   queue_.erase(end, queue_.end());
   for (const auto& request : ended) {
-    for (size_t i = request->next_prompt; i < request->prepared.prompts.size(); ++i) {
-      waiting_cost_ -= request->prepared.prompts[i].cost;
+    for (size_t i = request->next_prompt; i < request->prepared->prompts.size(); ++i) {
+      waiting_cost_ -= request->prepared->prompts[i].cost;
     }
   }
   return ended;
@@ -201,7 +201,7 @@ absl::Status Scheduler::RunOnce(const std::vector<Taken>& batch) {
   std::vector<Scan> scans;
   scans.reserve(batch.size());
   for (const Taken& taken : batch) {
-    scans.push_back(taken.request->prepared.MakeScan(taken.prompt));
+    scans.push_back(taken.request->prepared->MakeScan(taken.prompt));
     scans.back().cancelled = [this, request = taken.request.get()] { return !Verdict(*request).ok(); };
   }
   const absl::Time begin = absl::Now();
@@ -255,7 +255,7 @@ void Scheduler::FinishRequests(const std::vector<Taken>& batch) {
     // Those with prompts left stand in the queue, where TakeEnded finds the failed ones.
     if (!seen.insert(&request).second || !AllTaken(request)) continue;
     absl::Status status;
-    if (request.error.ok() && request.rows_done == request.prepared.total_rows()) {
+    if (request.error.ok() && request.rows_done == request.prepared->total_rows()) {
       Finish(request, absl::OkStatus());
       continue;
     }
@@ -263,7 +263,7 @@ void Scheduler::FinishRequests(const std::vector<Taken>& batch) {
     if (status.ok()) {
       status = ErrorWithReason(
           absl::StatusCode::kInternal, "ROWS_MISSING",
-          absl::StrCat("the engine gave ", request.rows_done, " rows, expected ", request.prepared.total_rows()));
+          absl::StrCat("the engine gave ", request.rows_done, " rows, expected ", request.prepared->total_rows()));
     }
     Finish(request, status);
   }

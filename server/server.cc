@@ -85,7 +85,7 @@ void Server::Serve(std::unique_ptr<Engine> engine) {
                        .scheduler = scheduler_.get(),
                        .executor = executor_.get(),
                        .model_name = options_.model_name,
-                       .max_request_cost = options_.max_request_cost,
+                       .limits = options_.limits,
                        .max_stream_bytes = options_.max_stream_bytes});
   gate_.Open();
   health_.SetServing(true);

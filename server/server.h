@@ -13,6 +13,7 @@
 #include "server/executor.h"
 #include "server/gate.h"
 #include "server/health.h"
+#include "server/prepare.h"
 #include "server/scheduler.h"
 #include "server/service.h"
 
@@ -23,8 +24,7 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:50051";
   // What DescribeModel calls the model.
   std::string model_name = {};
-  // Packed tokens x layers.
-  int64_t max_request_cost = 1'000'000'000;
+  RequestLimits limits = {};
   int32_t queue_size = 256;
   absl::Duration batch_window = absl::Milliseconds(1);
   // Largest message taken.

@@ -6,6 +6,7 @@
 #include "server/ablate_stream.h"
 #include "server/convert.h"
 #include "server/errors.h"
+#include "server/unknown_fields.h"
 
 namespace ablate {
 namespace {
@@ -14,7 +15,11 @@ namespace pb = ::ablation::v1;
 
 constexpr int kMaxTexts = 10'000;
 
-absl::Status TokenizeTexts(const pb::TokenizeRequest& request, const Engine& engine, pb::TokenizeResponse& response) {
+absl::Status TokenizeTexts(const pb::TokenizeRequest& request, const Backend& backend,
+                           const grpc::CallbackServerContext& context, pb::TokenizeResponse& response) {
+  const Engine& engine = *backend.engine;
+  absl::Status status = RefuseUnknownFields(request);
+  if (!status.ok()) return status;
   if (request.texts().empty() || request.texts_size() > kMaxTexts) {
     return BadField("texts", "TEXT_COUNT_OUT_OF_RANGE",
                     absl::StrCat("got ", request.texts_size(), " texts, expected 1 .. ", kMaxTexts));
@@ -23,11 +28,16 @@ absl::Status TokenizeTexts(const pb::TokenizeRequest& request, const Engine& eng
   if (request.prepend_bos() && bos < 0) {
     return BadField("prepend_bos", "NO_BOS_TOKEN", "the model's vocabulary has no `<|endoftext|>`");
   }
+  int64_t n_tokens = 0;
   for (int i = 0; i < request.texts_size(); ++i) {
+    // Also where the deadline has passed.
+    if (context.IsCancelled()) return absl::CancelledError("the client has left");
     const auto ids = engine.tokenizer().Encode(request.texts(i));
     if (!ids.ok()) {
       return BadField(absl::StrCat("texts[", i, "]"), "TEXT_NOT_TOKENIZABLE", ids.status().message());
     }
+    n_tokens += static_cast<int64_t>(ids->size()) + (request.prepend_bos() ? 1 : 0);
+    if (n_tokens > backend.limits.tokens) return TooManyTokens("texts", i, backend.limits.tokens);
     pb::Tokenization& text = *response.add_texts();
     if (request.prepend_bos()) *text.add_tokens() = MakeToken(bos, engine.tokenizer());
     for (const int32_t id : *ids) *text.add_tokens() = MakeToken(id, engine.tokenizer());
@@ -67,8 +77,7 @@ grpc::ServerUnaryReactor* AblationServiceImpl::Tokenize(grpc::CallbackServerCont
   auto shared_pass = std::make_shared<Gate::Pass>(*std::move(pass));
   const absl::Status queued =
       backend_.executor->Submit([this, context, reactor, request, response, held = std::move(shared_pass)]() mutable {
-        const absl::Status status = context->IsCancelled() ? absl::CancelledError("the client has left")
-                                                           : TokenizeTexts(*request, *backend_.engine, *response);
+        const absl::Status status = TokenizeTexts(*request, backend_, *context, *response);
         held.reset();
         reactor->Finish(ToGrpcStatus(status));
       });
@@ -77,14 +86,16 @@ grpc::ServerUnaryReactor* AblationServiceImpl::Tokenize(grpc::CallbackServerCont
 }
 
 grpc::ServerUnaryReactor* AblationServiceImpl::DescribeModel(grpc::CallbackServerContext* context,
-                                                             const pb::DescribeModelRequest* /*request*/,
+                                                             const pb::DescribeModelRequest* request,
                                                              pb::DescribeModelResponse* response) {
+  const absl::Status known = RefuseUnknownFields(*request);
+  if (!known.ok()) return Finished(context, known);
   {
     // Let go before the client knows: it may come back at once.
     const auto pass = gate_->Enter();
     if (!pass.ok()) return Finished(context, pass.status());
     *response->mutable_model() = MakeModelInfo(backend_.engine->Describe(), backend_.model_name);
-    *response->mutable_runtime() = MakeRuntimeInfo(backend_.engine->Describe(), backend_.max_request_cost);
+    *response->mutable_runtime() = MakeRuntimeInfo(backend_.engine->Describe(), backend_.limits);
   }
   return Finished(context, absl::OkStatus());
 }

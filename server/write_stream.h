@@ -46,27 +46,25 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     Pump();
   }
 
-  // Lets the stream begin, with `first` in front of what has been pushed meanwhile. The request and the server context
-  // stay valid until Release at least: the call does not end before it.
-  void Release(std::optional<Response> first) {
+  // Lets the stream begin. The request and the server context stay valid until then at least: the call does not end
+  // before it.
+  void Release() {
     {
       absl::MutexLock lock(&mu_);
       released_ = true;
-      if (first.has_value()) {
-        const auto bytes = static_cast<int64_t>(first->ByteSizeLong());
-        buffered_bytes_ += bytes;
-        pending_.push_front({*std::move(first), bytes});
-      }
     }
     Pump();
   }
 
   // The client has left, its deadline has passed, or the connection broke.
   bool Gone() const { return gone_; }
-  // Bytes pushed and not yet taken by the transport.
+  // Bytes pushed and not yet taken by the transport; what NextHead makes does not count.
   int64_t buffered_bytes() const { return buffered_bytes_; }
 
  protected:
+  // Messages that go before everything pushed, made one by one when the transport takes them, so that they need no
+  // buffer; nullopt: that was all. Called after Release, by one thread at a time, while the call's request is valid.
+  virtual std::optional<Response> NextHead() { return std::nullopt; }
   // After each write, from a gRPC thread; there may be room now, or nobody to write to.
   virtual void OnProgress() {}
   // The call is over: let go of what belongs to it.
@@ -100,31 +98,51 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     const auto self = std::move(self_);
   }
 
+  enum class Step { kNone, kHead, kWrite, kFinish };
+
   // Starts the next operation, if there is one and none is under way. Whoever sets `writing_` or `finished_` alone
   // calls gRPC, after the lock is gone.
   void Pump() {
-    bool write = false;
     absl::Status status;
-    {
-      absl::MutexLock lock(&mu_);
-      if (!released_ || writing_ || finished_) return;
-      if (Gone()) DropPending();
-      if (!pending_.empty()) {
-        current_ = std::move(pending_.front());
-        pending_.pop_front();
-        writing_ = write = true;
-      } else if (final_.has_value() || Gone()) {
-        status = final_.value_or(absl::CancelledError("the client has left"));
-        finished_ = true;
+    Step step = NextStep(status);
+    if (step == Step::kHead) {
+      if (std::optional<Response> head = NextHead(); head.has_value()) {
+        current_ = {*std::move(head), 0};
+        step = Step::kWrite;
       } else {
-        return;
+        {
+          absl::MutexLock lock(&mu_);
+          head_is_over_ = true;
+          writing_ = false;
+        }
+        step = NextStep(status);
       }
     }
-    if (write) {
-      this->StartWrite(&current_.response);
-    } else {
-      this->Finish(ToGrpcStatus(status));
+    if (step == Step::kWrite) this->StartWrite(&current_.response);
+    if (step == Step::kFinish) this->Finish(ToGrpcStatus(status));
+  }
+
+  Step NextStep(absl::Status& status) {
+    absl::MutexLock lock(&mu_);
+    if (!released_ || writing_ || finished_) return Step::kNone;
+    if (Gone()) {
+      DropPending();
+      head_is_over_ = true;
     }
+    if (!head_is_over_) {
+      writing_ = true;
+      return Step::kHead;
+    }
+    if (!pending_.empty()) {
+      current_ = std::move(pending_.front());
+      pending_.pop_front();
+      writing_ = true;
+      return Step::kWrite;
+    }
+    if (!final_.has_value() && !Gone()) return Step::kNone;
+    status = final_.value_or(absl::CancelledError("the client has left"));
+    finished_ = true;
+    return Step::kFinish;
   }
 
   void DropPending() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -140,6 +158,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   // Being written while `writing_`; untouched by others then.
   Pending current_ = {};
   bool released_ ABSL_GUARDED_BY(mu_) = false;
+  bool head_is_over_ ABSL_GUARDED_BY(mu_) = false;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<absl::Status> final_ ABSL_GUARDED_BY(mu_);

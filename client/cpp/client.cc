@@ -68,12 +68,49 @@ class Call {
   const Cancellation::Registration registration_;
 };
 
-absl::Status Dispatch(v1::AblateResponse& response, const ScanHandlers& handlers, v1::Completion& completion) {
-  if (response.has_manifest() && handlers.on_manifest) return handlers.on_manifest(response.manifest());
-  if (response.has_block() && handlers.on_block) return handlers.on_block(std::move(*response.mutable_block()));
-  if (response.has_completion()) completion = response.completion();
-  return absl::OkStatus();
-}
+// Hands a checked stream's parts on, the manifest once it is whole. Borrows the handlers.
+class Dispatcher {
+ public:
+  explicit Dispatcher(const ScanHandlers* handlers) : handlers_(handlers) {}
+
+  absl::Status Take(v1::AblateResponse& response) {
+    switch (response.payload_case()) {
+      case v1::AblateResponse::kManifest:
+        manifest_.head = std::move(*response.mutable_manifest());
+        break;
+      case v1::AblateResponse::kVariantBlock:
+        for (auto& variant : *response.mutable_variant_block()->mutable_variants()) {
+          manifest_.variants.push_back(std::move(variant));
+        }
+        break;
+      case v1::AblateResponse::kPromptBlock:
+        for (auto& prompt : *response.mutable_prompt_block()->mutable_prompts()) {
+          manifest_.prompts.push_back(std::move(prompt));
+        }
+        // There is at least one prompt, and the last one ends the manifest.
+        if (manifest_.n_prompts() == manifest_.head.n_prompts() && handlers_->on_manifest) {
+          return handlers_->on_manifest(std::move(manifest_));
+        }
+        break;
+      case v1::AblateResponse::kRowBlock:
+        if (handlers_->on_block) return handlers_->on_block(std::move(*response.mutable_row_block()));
+        break;
+      case v1::AblateResponse::kCompletion:
+        completion_ = std::move(*response.mutable_completion());
+        break;
+      case v1::AblateResponse::PAYLOAD_NOT_SET:
+        break;
+    }
+    return absl::OkStatus();
+  }
+
+  v1::Completion TakeCompletion() { return std::move(completion_); }
+
+ private:
+  const ScanHandlers* const handlers_;
+  ScanManifest manifest_;
+  v1::Completion completion_;
+};
 
 }  // namespace
 
@@ -85,7 +122,7 @@ Client::Client(std::string address, std::shared_ptr<grpc::Channel> channel)
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& address) {
   if (auto status = CheckAddress(address); !status.ok()) return status;
   grpc::ChannelArguments arguments;
-  // A manifest of 100,000 prompts is larger than gRPC's default of 4 MB.
+  // Streams fit into gRPC's default of 4 MB, Tokenize's single answer need not.
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetUserAgentPrefix("ablate/" ABLATE_VERSION);
   if (IsLocal(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -97,13 +134,13 @@ absl::StatusOr<v1::Completion> Client::Scan(const v1::AblateRequest& request, co
                                             const CallOptions& options) {
   Call call(options);
   StreamCheck check(request.prompts_size(), request.readout().top_k());
-  v1::Completion completion;
+  Dispatcher dispatcher(&handlers);
   v1::AblateResponse response;
   absl::Status status;
   auto reader = ablation_->Ablate(call.context(), request);
   while (status.ok() && reader->Read(&response)) {
     status = check.Take(response);
-    if (status.ok()) status = Dispatch(response, handlers, completion);
+    if (status.ok()) status = dispatcher.Take(response);
   }
   if (!status.ok()) {
     call.context()->TryCancel();
@@ -113,7 +150,7 @@ absl::StatusOr<v1::Completion> Client::Scan(const v1::AblateRequest& request, co
   }
   if (status = call.Result(reader->Finish(), address_); !status.ok()) return status;
   if (status = check.End(); !status.ok()) return status;
-  return completion;
+  return dispatcher.TakeCompletion();
 }
 
 absl::StatusOr<v1::TokenizeResponse> Client::Tokenize(const v1::TokenizeRequest& request, const CallOptions& options) {

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/cpp/cancellation.h"
+#include "client/cpp/scan_manifest.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 namespace ablate::client {
@@ -29,8 +30,8 @@ struct CallOptions {
 // Called in the thread that called Scan, in the stream's order. An error ends the scan, which returns it. Either may be
 // empty.
 struct ScanHandlers {
-  // Once, before any block.
-  std::function<absl::Status(const v1::Manifest& manifest)> on_manifest;
+  // Once, whole, before any block.
+  std::function<absl::Status(ScanManifest manifest)> on_manifest;
   // A checked block: whole columns, finite numbers, rows that have not come before.
   std::function<absl::Status(v1::RowBlock block)> on_block;
 };

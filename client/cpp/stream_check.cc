@@ -51,7 +51,9 @@ absl::Status StreamCheck::Take(const ablation::v1::AblateResponse& response) {
   if (completed_) return Broken("a message came after the completion");
   if (response.has_manifest()) return TakeManifest(response.manifest());
   if (!has_manifest_) return Broken("the stream does not begin with a manifest");
-  if (response.has_block()) return TakeBlock(response.block());
+  if (response.has_variant_block()) return TakeVariants(response.variant_block());
+  if (response.has_prompt_block()) return TakePrompts(response.prompt_block());
+  if (response.has_row_block()) return TakeRows(response.row_block());
   if (response.has_completion()) return TakeCompletion(response.completion());
   return absl::OkStatus();  // a payload of a newer contract, which clients pass over
 }
@@ -59,20 +61,47 @@ absl::Status StreamCheck::Take(const ablation::v1::AblateResponse& response) {
 absl::Status StreamCheck::TakeManifest(const ablation::v1::Manifest& manifest) {
   if (has_manifest_) return Broken("a second manifest came");
   has_manifest_ = true;
-  rows_a_prompt_ = 1 + manifest.variants_size();
+  n_variants_ = manifest.n_variants();
+  rows_a_prompt_ = 1 + n_variants_;
   total_rows_ = n_prompts_ * rows_a_prompt_;
-  if (manifest.prompts_size() != n_prompts_) {
-    return Broken("the manifest holds ", manifest.prompts_size(), " prompts, the request ", n_prompts_);
+  if (manifest.n_prompts() != n_prompts_) {
+    return Broken("the manifest announces ", manifest.n_prompts(), " prompts, the request holds ", n_prompts_);
   }
-  if (manifest.total_rows() != total_rows_) {
+  if (n_variants_ < 0 || manifest.total_rows() != total_rows_) {
     return Broken("the manifest announces ", manifest.total_rows(), " rows, expected ", total_rows_, " (", n_prompts_,
-                  " prompts x (1 + ", manifest.variants_size(), " variants))");
+                  " prompts x (1 + ", n_variants_, " variants))");
   }
-  seen_.assign(total_rows_, false);
   return absl::OkStatus();
 }
 
-absl::Status StreamCheck::TakeBlock(const RowBlock& block) {
+absl::Status StreamCheck::TakeVariants(const ablation::v1::VariantBlock& block) {
+  if (block.first_variant() != variants_ || block.variants().empty() ||
+      variants_ + block.variants_size() > n_variants_) {
+    return Broken("a block of ", block.variants_size(), " variants begins at ", block.first_variant(), "; ", variants_,
+                  " of ", n_variants_, " have come");
+  }
+  variants_ += block.variants_size();
+  return absl::OkStatus();
+}
+
+absl::Status StreamCheck::TakePrompts(const ablation::v1::PromptBlock& block) {
+  if (variants_ != n_variants_) return Broken("prompts came after ", variants_, " of ", n_variants_, " variants");
+  if (block.first_prompt_index() != prompts_ || block.prompts().empty() ||
+      prompts_ + block.prompts_size() > n_prompts_) {
+    return Broken("a block of ", block.prompts_size(), " prompts begins at ", block.first_prompt_index(), "; ",
+                  prompts_, " of ", n_prompts_, " have come");
+  }
+  prompts_ += block.prompts_size();
+  return absl::OkStatus();
+}
+
+absl::Status StreamCheck::TakeRows(const RowBlock& block) {
+  if (variants_ != n_variants_ || prompts_ != n_prompts_) {
+    return Broken("rows came after ", variants_, " of ", n_variants_, " variants and ", prompts_, " of ", n_prompts_,
+                  " prompts");
+  }
+  // Not before so many variants and prompts have really come: announcing them costs nothing.
+  if (seen_.empty()) seen_.assign(total_rows_, false);
   if (auto status = CheckColumns(block, top_k_); !status.ok()) return status;
   for (int i = 0; i < block.variant_size(); ++i) {
     const int64_t prompt = block.prompt_index(i), variant = block.variant(i);

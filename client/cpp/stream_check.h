@@ -1,4 +1,5 @@
-// Checks that a stream of scan results is whole: nothing missing, nothing twice, nothing that is no number.
+// Checks that a stream of scan results is whole: in the contract's order, nothing missing, nothing twice, nothing that
+// is no number.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +22,23 @@ class StreamCheck {
 
  private:
   absl::Status TakeManifest(const ablation::v1::Manifest& manifest);
-  absl::Status TakeBlock(const ablation::v1::RowBlock& block);
+  absl::Status TakeVariants(const ablation::v1::VariantBlock& block);
+  absl::Status TakePrompts(const ablation::v1::PromptBlock& block);
+  absl::Status TakeRows(const ablation::v1::RowBlock& block);
   absl::Status TakeCompletion(const ablation::v1::Completion& completion);
 
   const int64_t n_prompts_;
   const int32_t top_k_;
   bool has_manifest_ = false;
   bool completed_ = false;
+  // As the manifest announces them, and those that have come.
+  int64_t n_variants_ = 0;
+  int64_t variants_ = 0;
+  int64_t prompts_ = 0;
   int64_t rows_a_prompt_ = 0;
   int64_t total_rows_ = 0;
   int64_t rows_ = 0;
-  // [n_prompts * rows_a_prompt], whether the row has come.
+  // [n_prompts * rows_a_prompt], whether the row has come; empty before the first row.
   std::vector<bool> seen_;
 };
 

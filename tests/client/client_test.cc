@@ -55,9 +55,12 @@ TEST_F(ClientTest, ScanGivesManifestThenBlocksThenCompletion) {
   int rows = 0;
   const auto completion = client_->Scan(Request(2),
                                         {.on_manifest =
-                                             [&](const v1::Manifest& manifest) {
+                                             [&](const ScanManifest& manifest) {
                                                order += "m";
-                                               EXPECT_EQ(manifest.total_rows(), 10);
+                                               EXPECT_EQ(manifest.head.total_rows(), 10);
+                                               EXPECT_EQ(manifest.n_variants(), 4);
+                                               EXPECT_EQ(manifest.n_prompts(), 2);
+                                               EXPECT_EQ(manifest.prompts[1].tokens(1).text(), " is");
                                                return absl::OkStatus();
                                              },
                                          .on_block =
@@ -124,7 +127,7 @@ TEST_F(EndlessTest, CancellationEndsTheCall) {
   std::thread canceller;
   const auto completion = client_->Scan(Request(2),
                                         {.on_manifest =
-                                             [&](const v1::Manifest&) {
+                                             [&](const ScanManifest&) {
                                                canceller = std::thread([&] { cancellation.Cancel(); });
                                                return absl::OkStatus();
                                              },

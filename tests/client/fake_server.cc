@@ -16,20 +16,20 @@ using ablation::v1::AblateResponse;
 using grpc::health::v1::HealthCheckResponse;
 
 void SendManifest(const AblateRequest& request, ServerWriter* writer) {
-  AblateResponse response;
-  *response.mutable_manifest() = MakeManifest(request.prompts_size());
+  client::ScanManifest manifest = MakeManifest(request.prompts_size());
   for (int p = 0; p < request.prompts_size(); ++p) {
-    if (!request.prompts(p).has_target()) DropTarget(response.mutable_manifest()->mutable_prompts(p));
+    if (!request.prompts(p).has_target()) DropTarget(&manifest.prompts[p]);
   }
-  writer->Write(response);
+  for (const AblateResponse& message : HeadMessages(manifest)) writer->Write(message);
 }
 
 void SendRows(const AblateRequest& request, int prompt, ServerWriter* writer) {
   const bool has_target = request.prompts(prompt).has_target();
   AblateResponse response;
-  *response.mutable_block() = MakeBlock({{prompt, 3}, {prompt, 1}, {prompt, 2}}, request.readout().top_k(), has_target);
+  *response.mutable_row_block() =
+      MakeBlock({{prompt, 3}, {prompt, 1}, {prompt, 2}}, request.readout().top_k(), has_target);
   writer->Write(response);
-  *response.mutable_block() = MakeBlock({{prompt, -1}, {prompt, 0}}, request.readout().top_k(), has_target);
+  *response.mutable_row_block() = MakeBlock({{prompt, -1}, {prompt, 0}}, request.readout().top_k(), has_target);
   writer->Write(response);
 }
 
@@ -85,8 +85,8 @@ class FakeServer::Ablation : public ablation::v1::AblationService::Service {
   grpc::Status DescribeModel(grpc::ServerContext*, const ablation::v1::DescribeModelRequest*,
                              ablation::v1::DescribeModelResponse* response) override {
     const auto manifest = MakeManifest();
-    *response->mutable_model() = manifest.model();
-    *response->mutable_runtime() = manifest.runtime();
+    *response->mutable_model() = manifest.head.model();
+    *response->mutable_runtime() = manifest.head.runtime();
     return grpc::Status::OK;
   }
 

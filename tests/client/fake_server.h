@@ -23,7 +23,7 @@ struct Script {
   Script();
 };
 
-// Writes the fixtures' manifest for the request's prompts.
+// Writes the fixtures' manifest for the request's prompts, with its variants and prompts.
 void SendManifest(const ablation::v1::AblateRequest& request, ServerWriter* writer);
 // Writes a prompt's five rows as two blocks, last row first.
 void SendRows(const ablation::v1::AblateRequest& request, int prompt, ServerWriter* writer);

@@ -2,43 +2,62 @@
 
 #include <array>
 #include <string>
+#include <utility>
 
 namespace ablate::testing {
 
-using ablation::v1::Manifest;
+using ablation::v1::AblateResponse;
 using ablation::v1::RowBlock;
 
-Manifest MakeManifest(int n_prompts) {
-  Manifest manifest;
-  manifest.mutable_model()->set_name("tiny");
-  manifest.mutable_model()->set_n_layers(2);
-  manifest.mutable_model()->set_n_heads(2);
-  manifest.mutable_runtime()->set_engine_version("0.1.0");
-  manifest.mutable_runtime()->set_device("cpu");
-  manifest.mutable_runtime()->set_device_name("test");
-  manifest.mutable_runtime()->set_precision(ablation::v1::PRECISION_FLOAT32);
-  manifest.set_replacement("zero");
+client::ScanManifest MakeManifest(int n_prompts) {
+  client::ScanManifest manifest;
+  auto& head = manifest.head;
+  head.mutable_model()->set_name("tiny");
+  head.mutable_model()->set_n_layers(2);
+  head.mutable_model()->set_n_heads(2);
+  head.mutable_runtime()->set_engine_version("0.1.0");
+  head.mutable_runtime()->set_device("cpu");
+  head.mutable_runtime()->set_device_name("test");
+  head.mutable_runtime()->set_precision(ablation::v1::PRECISION_FLOAT32);
+  head.add_replacements()->mutable_zero();
   for (int layer = 0; layer < 2; ++layer) {
-    for (int head = 0; head < 2; ++head) {
-      auto* variant = manifest.add_variants();
-      variant->set_label("L" + std::to_string(layer) + "H" + std::to_string(head));
-      variant->add_sites()->set_layer(layer);
-      variant->mutable_sites(0)->set_head(head);
+    for (int head_index = 0; head_index < 2; ++head_index) {
+      auto& variant = manifest.variants.emplace_back();
+      variant.set_label("L" + std::to_string(layer) + "H" + std::to_string(head_index));
+      variant.add_sites()->set_layer(layer);
+      variant.mutable_sites(0)->set_head(head_index);
     }
   }
   for (int p = 0; p < n_prompts; ++p) {
-    auto* prompt = manifest.add_prompts();
-    prompt->add_token_ids(7);
-    prompt->add_token_ids(8);
-    prompt->add_token_texts("Berlin");
-    prompt->add_token_texts(" is");
-    prompt->mutable_target()->set_id(1);
-    prompt->mutable_target()->set_text(" Germany");
-    prompt->mutable_contrast()->set_id(2);
-    prompt->mutable_contrast()->set_text(" France");
+    auto& prompt = manifest.prompts.emplace_back();
+    for (const auto& [id, text] : {std::pair(7, "Berlin"), std::pair(8, " is")}) {
+      auto* token = prompt.add_tokens();
+      token->set_id(id);
+      token->set_text(text);
+      token->set_raw(text);
+    }
+    prompt.mutable_target()->set_id(1);
+    prompt.mutable_target()->set_text(" Germany");
+    prompt.mutable_contrast()->set_id(2);
+    prompt.mutable_contrast()->set_text(" France");
   }
-  manifest.set_total_rows(n_prompts * 5);
+  head.set_n_prompts(n_prompts);
+  head.set_n_variants(manifest.n_variants());
+  head.set_total_rows(n_prompts * 5);
   return manifest;
+}
+
+std::vector<AblateResponse> HeadMessages(const client::ScanManifest& manifest) {
+  std::vector<AblateResponse> messages(2);
+  *messages[0].mutable_manifest() = manifest.head;
+  auto* variants = messages[1].mutable_variant_block();
+  variants->mutable_variants()->Add(manifest.variants.begin(), manifest.variants.end());
+  for (int p = 0; p < manifest.n_prompts(); ++p) {
+    auto* block = messages.emplace_back().mutable_prompt_block();
+    block->set_first_prompt_index(p);
+    *block->add_prompts() = manifest.prompts[p];
+  }
+  return messages;
 }
 
 void DropTarget(ablation::v1::ResolvedPrompt* prompt) {

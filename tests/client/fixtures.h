@@ -5,12 +5,16 @@
 #include <vector>
 
 #include "ablation/v1/scan.pb.h"
+#include "client/cpp/scan_manifest.h"
 
 namespace ablate::testing {
 
 // Variants L0H0, L0H1, L1H0, L1H1; float32 on `cpu`. Prompts are `Berlin is` with target ` Germany`, contrast `
 // France`.
-ablation::v1::Manifest MakeManifest(int n_prompts = 1);
+client::ScanManifest MakeManifest(int n_prompts = 1);
+
+// The messages that carry it: the manifest's head, one block of all variants, one block a prompt.
+std::vector<ablation::v1::AblateResponse> HeadMessages(const client::ScanManifest& manifest);
 
 // Sets no target and no contrast for the prompt.
 void DropTarget(ablation::v1::ResolvedPrompt* prompt);

@@ -48,7 +48,7 @@ TEST(HeatMapTest, ColoursAreBlueWhiteRedWithALegend) {
 
 TEST(HeatMapTest, ShowsOnlyTheScannedSites) {
   auto manifest = testing::MakeManifest();
-  manifest.mutable_variants()->DeleteSubrange(0, 3);
+  manifest.variants.erase(manifest.variants.begin(), manifest.variants.begin() + 3);
   Grid grid(manifest);
   grid.Add(0, 1);
   EXPECT_THAT(DrawHeatMap(grid, Color::kNone), ElementsAre("        H1", "L1    1.00"));

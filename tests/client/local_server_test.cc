@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 
 LocalServerOptions Options(const std::string& model) {
   LocalServerOptions options;
-  options.server_binary = FAKE_ABLATED;
+  options.server_binary = SCRIPTED_ABLATED;
   options.model_dir = model;
   options.start_timeout = absl::Seconds(60);
   return options;

@@ -266,8 +266,8 @@ TEST_F(ProgramTest, HelpExplainsEveryCommand) {
 
 TEST_F(ProgramTest, LocalStartsItsOwnServerAndStopsIt) {
   const std::string arguments_file = Path("arguments");
-  const std::vector<std::string> environment = {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED,
-                                                "FAKE_ABLATED_ARGUMENTS=" + arguments_file};
+  const std::vector<std::string> environment = {std::string("ABLATE_SERVER_BIN=") + SCRIPTED_ABLATED,
+                                                "SCRIPTED_ABLATED_ARGUMENTS=" + arguments_file};
   const auto result = RunProgram({ABLATE_PROGRAM, "scan", "--local", "--model", "models/demo", "--device", "cpu",
                                   "--precision", "float64", "--threads", "2", "--prompt", "x", "--format", "csv"},
                                  environment);
@@ -286,8 +286,9 @@ TEST_F(ProgramTest, ALocalServerDiesWithItsClient) {
   const std::string arguments_file = Path("arguments");
   for (const int number : {SIGINT, SIGKILL}) {
     std::filesystem::remove(arguments_file);
-    Program program({ABLATE_PROGRAM, "scan", "--local", "--model", "slow-scan", "--prompt", "x"},
-                    {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED, "FAKE_ABLATED_ARGUMENTS=" + arguments_file});
+    Program program(
+        {ABLATE_PROGRAM, "scan", "--local", "--model", "slow-scan", "--prompt", "x"},
+        {std::string("ABLATE_SERVER_BIN=") + SCRIPTED_ABLATED, "SCRIPTED_ABLATED_ARGUMENTS=" + arguments_file});
     pid_t pid = 0;
     for (int i = 0; i < 6000 && pid == 0; ++i) {
       usleep(10'000);
@@ -312,7 +313,7 @@ TEST_F(ProgramTest, ALocalServerDiesWithItsClient) {
 
 TEST_F(ProgramTest, ALocalServerThatFailsSaysWhy) {
   const auto result = RunProgram({ABLATE_PROGRAM, "health", "--local", "--model", "broken"},
-                                 {std::string("ABLATE_SERVER_BIN=") + FAKE_ABLATED});
+                                 {std::string("ABLATE_SERVER_BIN=") + SCRIPTED_ABLATED});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, AllOf(HasSubstr("exit code 3"), HasSubstr("cannot load broken/config.json")));
 }

@@ -19,22 +19,22 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string Shown(const ablation::v1::Manifest& manifest, const ablation::v1::RowBlock& rows,
-                  const TableOptions& options, absl::Status* begin = nullptr) {
+std::string Shown(const client::ScanManifest& manifest, const ablation::v1::RowBlock& rows, const TableOptions& options,
+                  absl::Status* begin = nullptr) {
   const std::string path = ::testing::TempDir() + "/table";
   {
     auto output = Output::ToFile(path);
     TableWriter writer(output->get(), options);
-    const auto status = writer.Begin(manifest);
+    const auto status = writer.Begin(std::make_shared<const client::ScanManifest>(manifest));
     if (begin != nullptr) *begin = status;
     if (!status.ok()) return "";
-    RowOrder order(manifest.prompts_size(), manifest.variants_size(),
+    RowOrder order(manifest.n_prompts(), manifest.n_variants(),
                    [&](int prompt, absl::Span<const Row> whole) { return writer.Prompt(prompt, whole); });
     const auto block = std::make_shared<const Block>(rows);
     EXPECT_TRUE(writer.Arrived(*block).ok());
     EXPECT_TRUE(order.Take(block).ok());
     ablation::v1::Completion completion;
-    completion.set_rows(manifest.total_rows());
+    completion.set_rows(manifest.head.total_rows());
     completion.mutable_timing()->set_total_ns(1'500'000'000);
     completion.mutable_timing()->set_forward_passes(1);
     EXPECT_TRUE(writer.End(completion).ok());
@@ -46,7 +46,7 @@ std::string Shown(const ablation::v1::Manifest& manifest, const ablation::v1::Ro
 
 TEST(TableTest, OnePromptGolden) {
   auto manifest = testing::MakeManifest();
-  manifest.mutable_prompts(0)->add_warnings("the prompt ends in a space");
+  manifest.prompts[0].add_warnings("the prompt ends in a space");
   EXPECT_EQ(Shown(manifest, testing::MakeBlock({{0, 3}, {0, 1}, {0, -1}, {0, 0}, {0, 2}}),
                   {.color = Color::kNone, .focus_layer = 1}),
             R"(model     tiny: 2 layers x 2 heads | cpu (test) | float32 | ablated 0.1.0
@@ -82,7 +82,7 @@ Layer 1, each head ablated alone: the change of
 
 TEST(TableTest, WithoutATargetItShowsKl) {
   auto manifest = testing::MakeManifest();
-  testing::DropTarget(manifest.mutable_prompts(0));
+  testing::DropTarget(&manifest.prompts[0]);
   const std::string shown = Shown(manifest, testing::MakeBlock({{0, 3}, {0, 1}, {0, -1}, {0, 0}, {0, 2}}, 0, false),
                                   {.color = Color::kNone, .focus_layer = 0});
   EXPECT_THAT(shown, HasSubstr("kl_divergence, one head at a time"));

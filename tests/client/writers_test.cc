@@ -18,15 +18,15 @@ namespace {
 
 // What `Writer` makes of a scan whose rows arrive as `blocks`.
 template <typename Writer>
-std::string Written(const ablation::v1::Manifest& manifest, const std::vector<ablation::v1::RowBlock>& blocks,
+std::string Written(const client::ScanManifest& manifest, const std::vector<ablation::v1::RowBlock>& blocks,
                     int top_k) {
   const std::string path = ::testing::TempDir() + "/written";
   {
     auto output = Output::ToFile(path);
     EXPECT_TRUE(output.ok()) << output.status();
     Writer writer(output->get(), top_k);
-    EXPECT_TRUE(writer.Begin(manifest).ok());
-    RowOrder order(manifest.prompts_size(), manifest.variants_size(),
+    EXPECT_TRUE(writer.Begin(std::make_shared<const client::ScanManifest>(manifest)).ok());
+    RowOrder order(manifest.n_prompts(), manifest.n_variants(),
                    [&](int prompt, absl::Span<const Row> rows) { return writer.Prompt(prompt, rows); });
     for (const auto& block : blocks) EXPECT_TRUE(order.Take(std::make_shared<const Block>(block)).ok());
     EXPECT_TRUE(writer.End({}).ok());
@@ -58,6 +58,11 @@ TEST(JsonlTest, WritesTheManifestThenTheRowsInOrder) {
   EXPECT_EQ(manifest["manifest"]["runtime"]["engine_version"], "0.1.0");
   EXPECT_EQ(manifest["manifest"]["variants"][0]["sites"][0]["layer"], 0);
   EXPECT_EQ(manifest["manifest"]["runtime"]["precision"], "PRECISION_FLOAT32");
+  EXPECT_EQ(manifest["manifest"]["total_rows"], "5");
+  EXPECT_EQ(manifest["manifest"]["replacements"], nlohmann::json::parse(R"([{"zero": {}}])"));
+  EXPECT_EQ(manifest["manifest"]["prompts"], nlohmann::json::parse(R"([{"token_ids": [7, 8],
+      "token_texts": ["Berlin", " is"], "target": {"id": 1, "text": " Germany", "raw": ""},
+      "contrast": {"id": 2, "text": " France", "raw": ""}, "warnings": []}])"));
   EXPECT_EQ(lines[1],
             R"({"prompt_index": 0, "variant": "baseline", "layer": null, "head": null, "position": 1, )"
             R"("target_logit": 10, "contrast_logit": 8.5, "target_logprob": -0.1, "contrast_logprob": -1.6, )"
@@ -78,7 +83,7 @@ TEST(JsonlTest, WritesTheManifestThenTheRowsInOrder) {
 
 TEST(JsonlTest, AbsentColumnsAreNull) {
   auto manifest = testing::MakeManifest();
-  testing::DropTarget(manifest.mutable_prompts(0));
+  testing::DropTarget(&manifest.prompts[0]);
   const auto lines =
       Lines(Written<JsonlWriter>(manifest, {testing::MakeBlock(Scrambled(), 0, /*has_target=*/false)}, 0));
   const auto row = nlohmann::json::parse(lines.at(2));

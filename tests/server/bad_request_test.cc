@@ -135,7 +135,7 @@ TEST(BadRequestTest, EachMistakeIsNamed) {
 }
 
 TEST(BadRequestTest, TooCostlyIsAQuotaFailure) {
-  TestServer server({.max_request_cost = 55});
+  TestServer server({.limits = {.cost = 55}});
   server.Serve();
   const ScanResult result = RunScan(server.stub(), GoodRequest());
   EXPECT_EQ(result.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
@@ -144,6 +144,21 @@ TEST(BadRequestTest, TooCostlyIsAQuotaFailure) {
   EXPECT_EQ(details.info.reason(), "REQUEST_TOO_COSTLY");
   ASSERT_EQ(details.quota.violations_size(), 1);
   EXPECT_EQ(details.quota.violations(0).subject(), "request");
+  EXPECT_FALSE(details.retry.has_retry_delay());
+  EXPECT_TRUE(RunScan(server.stub(), ScanRequest("Berlin is")).status.ok());
+}
+
+TEST(BadRequestTest, TooManyTokensAreAQuotaFailure) {
+  TestServer server({.limits = {.tokens = 3}});
+  server.Serve();
+  // 2 tokens each.
+  const ScanResult result = RunScan(server.stub(), GoodRequest());
+  EXPECT_EQ(result.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(result.status.error_message(), HasSubstr("with prompts[1] the request has more tokens than the 3"));
+  EXPECT_THAT(result.status.error_message(), HasSubstr("--max-request-tokens"));
+  const Details details = DetailsOf(result.status);
+  EXPECT_EQ(details.info.reason(), "REQUEST_TOO_MANY_TOKENS");
+  ASSERT_EQ(details.quota.violations_size(), 1);
   EXPECT_FALSE(details.retry.has_retry_delay());
   EXPECT_TRUE(RunScan(server.stub(), ScanRequest("Berlin is")).status.ok());
 }

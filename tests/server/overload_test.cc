@@ -180,7 +180,7 @@ TEST(OverloadTest, SlowReaderHoldsUpNobodyAndIsNotBufferedWithoutBound) {
   int64_t rows = 0;
   bool complete = false;
   while (reader->Read(&response)) {
-    rows += response.block().variant_size();
+    rows += response.row_block().variant_size();
     complete = complete || response.has_completion();
   }
   EXPECT_TRUE(reader->Finish().ok());

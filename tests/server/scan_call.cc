@@ -37,9 +37,35 @@ pb::AblateRequest ManyPrompts(int count, int32_t top_k) {
   return request;
 }
 
+std::vector<pb::Variant> ScanResult::variants() const {
+  std::vector<pb::Variant> variants;
+  for (const auto& response : responses) {
+    const auto& block = response.variant_block();
+    variants.insert(variants.end(), block.variants().begin(), block.variants().end());
+  }
+  return variants;
+}
+
+std::vector<pb::ResolvedPrompt> ScanResult::prompts() const {
+  std::vector<pb::ResolvedPrompt> prompts;
+  for (const auto& response : responses) {
+    const auto& block = response.prompt_block();
+    prompts.insert(prompts.end(), block.prompts().begin(), block.prompts().end());
+  }
+  return prompts;
+}
+
+std::vector<pb::RowBlock> ScanResult::row_blocks() const {
+  std::vector<pb::RowBlock> blocks;
+  for (const auto& response : responses) {
+    if (response.has_row_block()) blocks.push_back(response.row_block());
+  }
+  return blocks;
+}
+
 int64_t ScanResult::rows() const {
   int64_t rows = 0;
-  for (const auto& response : responses) rows += response.block().variant_size();
+  for (const auto& response : responses) rows += response.row_block().variant_size();
   return rows;
 }
 

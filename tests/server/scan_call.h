@@ -27,6 +27,10 @@ struct ScanResult {
   std::vector<ablation::v1::AblateResponse> responses;
 
   const ablation::v1::Manifest& manifest() const { return responses.at(0).manifest(); }
+  // Of all their blocks, in order.
+  std::vector<ablation::v1::Variant> variants() const;
+  std::vector<ablation::v1::ResolvedPrompt> prompts() const;
+  std::vector<ablation::v1::RowBlock> row_blocks() const;
   const ablation::v1::Completion& completion() const { return responses.back().completion(); }
   int64_t rows() const;
 };

@@ -19,20 +19,61 @@ using ::testing::SizeIs;
 
 const std::vector<int32_t> kBerlinIs = {FakeTokenizer::kBerlin, FakeTokenizer::kIs};
 
-TEST(ScanTest, ManifestThenBlocksThenCompletion) {
+// The ids of a prompt as it was understood.
+std::vector<int32_t> Ids(const pb::ResolvedPrompt& prompt) {
+  std::vector<int32_t> ids;
+  for (const auto& token : prompt.tokens()) ids.push_back(token.id());
+  return ids;
+}
+
+TEST(ScanTest, ManifestThenVariantsThenPromptsThenRowsThenCompletion) {
   TestServer server;
   server.Serve();
   const ScanResult result = RunScan(server.stub(), ScanRequest("Berlin is"));
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
-  ASSERT_GE(result.responses.size(), 3U);
-  EXPECT_EQ(result.responses.front().payload_case(), pb::AblateResponse::kManifest);
-  for (size_t i = 1; i + 1 < result.responses.size(); ++i) {
-    EXPECT_EQ(result.responses[i].payload_case(), pb::AblateResponse::kBlock) << i;
-  }
-  EXPECT_EQ(result.responses.back().payload_case(), pb::AblateResponse::kCompletion);
+  ASSERT_GE(result.responses.size(), 5U);
+  EXPECT_TRUE(result.responses[0].has_manifest());
+  EXPECT_TRUE(result.responses[1].has_variant_block());
+  EXPECT_TRUE(result.responses[2].has_prompt_block());
+  for (size_t i = 3; i + 1 < result.responses.size(); ++i) EXPECT_TRUE(result.responses[i].has_row_block()) << i;
+  EXPECT_TRUE(result.responses.back().has_completion());
 }
 
-TEST(ScanTest, ManifestTellsModelVariantsAndTokens) {
+// A client that sets no limits of its own reads any request that the server takes: gRPC refuses more than 4 MB. The
+// prompts alone are several times what may wait in the stream, so nothing here may wait for that to be read.
+TEST(ScanTest, ManyPromptsComeInMessagesThatAnyClientTakes) {
+  TestServer server({.max_stream_bytes = 64 * 1024});
+  server.Serve(1'000'000);
+  constexpr int kPrompts = 20'000, kTokens = 30;
+  pb::AblateRequest request;
+  for (int p = 0; p < kPrompts; ++p) {
+    auto& ids = *request.add_prompts()->mutable_token_ids();
+    for (int t = 0; t < kTokens; ++t) ids.add_ids((p + t) % 256);
+  }
+  request.mutable_sweep()->mutable_heads()->add_layers(0);
+  request.mutable_sweep()->mutable_heads()->add_heads(0);
+  const auto channel = grpc::CreateChannel(server.server().address(), grpc::InsecureChannelCredentials());
+  const ScanResult result = RunScan(*pb::AblationService::NewStub(channel), request);
+  ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+
+  size_t prompt_bytes = 0;
+  int32_t next_prompt = 0;
+  for (const auto& response : result.responses) {
+    EXPECT_LE(response.ByteSizeLong(), size_t{300} << 10) << response.payload_case();
+    if (!response.has_prompt_block()) continue;
+    prompt_bytes += response.ByteSizeLong();
+    EXPECT_EQ(response.prompt_block().first_prompt_index(), next_prompt);
+    next_prompt += response.prompt_block().prompts_size();
+  }
+  EXPECT_GT(prompt_bytes, size_t{5} << 20);
+  ASSERT_EQ(next_prompt, kPrompts);
+  EXPECT_EQ(Ids(result.prompts().at(12'345)).at(7), (12'345 + 7) % 256);
+  EXPECT_EQ(result.manifest().n_prompts(), kPrompts);
+  EXPECT_EQ(result.manifest().n_variants(), 1);
+  EXPECT_EQ(result.rows(), 2 * kPrompts);
+}
+
+TEST(ScanTest, HeadTellsModelVariantsAndTokens) {
   TestServer server;
   server.Serve();
   const ScanResult result = RunScan(server.stub(), ScanRequest("Berlin is"));
@@ -43,25 +84,36 @@ TEST(ScanTest, ManifestTellsModelVariantsAndTokens) {
   EXPECT_EQ(manifest.model().weights_sha256(), "3e1f");
   EXPECT_EQ(manifest.model().tokenizer_sha256(), "70ce");
   EXPECT_EQ(manifest.runtime().precision(), pb::PRECISION_FLOAT32);
-  EXPECT_EQ(manifest.runtime().max_request_cost(), ServerOptions().max_request_cost);
+  EXPECT_EQ(manifest.runtime().max_request_cost(), RequestLimits().cost);
+  EXPECT_EQ(manifest.runtime().max_request_tokens(), RequestLimits().tokens);
+  EXPECT_EQ(manifest.model().bos_token_id(), FakeTokenizer::kBos);
   EXPECT_TRUE(manifest.runtime().batch_invariant());
   EXPECT_FALSE(manifest.runtime().engine_version().empty());
-  ASSERT_EQ(manifest.variants_size(), 6);
-  EXPECT_EQ(manifest.variants(0).label(), "L0H0");
-  EXPECT_EQ(manifest.variants(5).label(), "L1H2");
-  EXPECT_EQ(manifest.variants(5).sites(0).layer(), 1);
-  EXPECT_EQ(manifest.variants(5).sites(0).head(), 2);
-  ASSERT_EQ(manifest.prompts_size(), 1);
-  EXPECT_THAT(manifest.prompts(0).token_ids(), ElementsAre(FakeTokenizer::kBerlin, FakeTokenizer::kIs));
-  EXPECT_THAT(manifest.prompts(0).token_texts(), ElementsAre("Berlin", " is"));
-  EXPECT_EQ(manifest.prompts(0).target().id(), FakeTokenizer::kGermany);
-  EXPECT_EQ(manifest.prompts(0).target().text(), " Germany");
-  EXPECT_EQ(manifest.prompts(0).target().raw(), " Germany");
-  EXPECT_FALSE(manifest.prompts(0).has_contrast());
-  EXPECT_THAT(manifest.prompts(0).warnings(), IsEmpty());
+  EXPECT_EQ(manifest.n_variants(), 6);
+  EXPECT_EQ(manifest.n_prompts(), 1);
   EXPECT_EQ(manifest.total_rows(), 7);
   EXPECT_EQ(manifest.cost(), 2 * 7 * 2);
-  EXPECT_EQ(manifest.replacement(), "zero");
+  // The request named none: the default is filled in.
+  ASSERT_EQ(manifest.replacements_size(), 1);
+  EXPECT_TRUE(manifest.replacements(0).has_zero());
+
+  const auto variants = result.variants();
+  ASSERT_THAT(variants, SizeIs(6));
+  EXPECT_EQ(variants[0].label(), "L0H0");
+  EXPECT_EQ(variants[5].label(), "L1H2");
+  EXPECT_EQ(variants[5].sites(0).layer(), 1);
+  EXPECT_EQ(variants[5].sites(0).head(), 2);
+
+  const auto prompts = result.prompts();
+  ASSERT_THAT(prompts, SizeIs(1));
+  EXPECT_EQ(Ids(prompts[0]), kBerlinIs);
+  EXPECT_EQ(prompts[0].tokens(1).text(), " is");
+  EXPECT_EQ(prompts[0].tokens(1).raw(), " is");
+  EXPECT_EQ(prompts[0].target().id(), FakeTokenizer::kGermany);
+  EXPECT_EQ(prompts[0].target().text(), " Germany");
+  EXPECT_EQ(prompts[0].target().raw(), " Germany");
+  EXPECT_FALSE(prompts[0].has_contrast());
+  EXPECT_THAT(prompts[0].warnings(), IsEmpty());
 }
 
 TEST(ScanTest, EachRowOnceWithItsOwnValue) {
@@ -76,7 +128,7 @@ TEST(ScanTest, EachRowOnceWithItsOwnValue) {
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   std::set<std::pair<int, int>> seen;
   for (const auto& response : result.responses) {
-    const pb::RowBlock& block = response.block();
+    const pb::RowBlock& block = response.row_block();
     for (int i = 0; i < block.variant_size(); ++i) {
       const int prompt = block.prompt_index(i), variant = block.variant(i);
       EXPECT_TRUE(seen.emplace(prompt, variant).second) << prompt << " " << variant;
@@ -114,9 +166,9 @@ TEST(ScanTest, SweepFiltersChooseLayersAndHeads) {
   request.mutable_sweep()->mutable_heads()->add_heads(0);
   const ScanResult result = RunScan(server.stub(), request);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
-  ASSERT_EQ(result.manifest().variants_size(), 2);
-  EXPECT_EQ(result.manifest().variants(0).label(), "L1H2");
-  EXPECT_EQ(result.manifest().variants(1).label(), "L1H0");
+  ASSERT_THAT(result.variants(), SizeIs(2));
+  EXPECT_EQ(result.variants()[0].label(), "L1H2");
+  EXPECT_EQ(result.variants()[1].label(), "L1H0");
   EXPECT_EQ(result.rows(), 3);
 }
 
@@ -127,7 +179,7 @@ TEST(ScanTest, TopKComesWithItsTexts) {
   request.mutable_readout()->set_top_k(3);
   const ScanResult result = RunScan(server.stub(), request);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
-  const pb::RowBlock& block = result.responses.at(1).block();
+  const pb::RowBlock& block = result.responses.at(3).row_block();
   EXPECT_THAT(block.top_k_id(), SizeIs(21));
   EXPECT_THAT(block.top_k_logprob(), SizeIs(21));
   // Ids 0, 1, 2 and the top-1 token, once each.
@@ -144,8 +196,8 @@ TEST(ScanTest, BosGoesInFrontOfTextAndIdsAlike) {
   request.add_prompts()->mutable_token_ids()->add_ids(7);
   const ScanResult result = RunScan(server.stub(), request);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
-  EXPECT_THAT(result.manifest().prompts(0).token_ids(), ElementsAre(FakeTokenizer::kBos));
-  EXPECT_THAT(result.manifest().prompts(1).token_ids(), ElementsAre(FakeTokenizer::kBos, 7));
+  EXPECT_THAT(Ids(result.prompts().at(0)), ElementsAre(FakeTokenizer::kBos));
+  EXPECT_THAT(Ids(result.prompts().at(1)), ElementsAre(FakeTokenizer::kBos, 7));
 }
 
 TEST(ScanTest, WarnsOfWhatMaySurprise) {
@@ -155,9 +207,9 @@ TEST(ScanTest, WarnsOfWhatMaySurprise) {
   request.mutable_prompts(0)->mutable_contrast()->set_id(5);
   const ScanResult result = RunScan(server.stub(), request);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
-  EXPECT_THAT(result.manifest().prompts(0).warnings(),
+  EXPECT_THAT(result.prompts().at(0).warnings(),
               ElementsAre(HasSubstr("ends in a space"), HasSubstr("target \"x\" has no leading space")));
-  EXPECT_EQ(result.manifest().prompts(0).contrast().id(), 5);
+  EXPECT_EQ(result.prompts().at(0).contrast().id(), 5);
 }
 
 TEST(ScanTest, ManyClientsAtOnceGetTheirOwnRows) {
@@ -179,7 +231,7 @@ TEST(ScanTest, ManyClientsAtOnceGetTheirOwnRows) {
         if (!result.status.ok() || result.rows() != 14) continue;
         bool all = true;
         for (const auto& response : result.responses) {
-          const pb::RowBlock& block = response.block();
+          const pb::RowBlock& block = response.row_block();
           for (int i = 0; i < block.variant_size(); ++i) {
             const int v = block.variant(i);
             const int32_t id = block.prompt_index(i) == 0 ? c : call;

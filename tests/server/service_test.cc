@@ -1,6 +1,7 @@
 // Tokenize, DescribeModel, the loading state and reflection.
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/convert.h"
 #include "tests/server/scan_call.h"
 #include "tests/server/test_server.h"
 
@@ -46,6 +47,42 @@ TEST(TokenizeTest, CountOfTextsIsChecked) {
   EXPECT_EQ(Tokenize(server, request, response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST(TokenizeTest, TokensOfAllTextsAreBounded) {
+  TestServer server({.limits = {.tokens = 5}});
+  server.Serve();
+  pb::TokenizeRequest request;
+  pb::TokenizeResponse response;
+  request.add_texts("ab");
+  request.add_texts("abc");
+  EXPECT_TRUE(Tokenize(server, request, response).ok());
+  // BOS counts: 3 and 4 tokens.
+  request.set_prepend_bos(true);
+  const grpc::Status status = Tokenize(server, request, response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), testing::HasSubstr("with texts[1] the request has more tokens than the 5"));
+  EXPECT_EQ(DetailsOf(status).info.reason(), "REQUEST_TOO_MANY_TOKENS");
+}
+
+// Each call, not only the streaming one.
+TEST(UnknownFieldTest, IsRefused) {
+  TestServer server;
+  server.Serve();
+  pb::TokenizeRequest tokenize;
+  tokenize.add_texts("a");
+  tokenize.GetReflection()->MutableUnknownFields(&tokenize)->AddVarint(99, 1);
+  pb::TokenizeResponse tokens;
+  pb::DescribeModelRequest describe;
+  describe.GetReflection()->MutableUnknownFields(&describe)->AddVarint(99, 1);
+  pb::DescribeModelResponse description;
+  grpc::ClientContext context;
+  for (const grpc::Status& status :
+       {Tokenize(server, tokenize, tokens), server.stub().DescribeModel(&context, describe, &description)}) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), testing::HasSubstr("field number 99 of ablation.v1."));
+    EXPECT_EQ(DetailsOf(status).info.reason(), "UNKNOWN_FIELD");
+  }
+}
+
 TEST(DescribeModelTest, TellsModelAndRuntime) {
   TestServer server;
   server.Serve();
@@ -59,6 +96,15 @@ TEST(DescribeModelTest, TellsModelAndRuntime) {
   EXPECT_EQ(response.model().layer_norm_epsilon(), 1e-5);
   EXPECT_EQ(response.runtime().device_name(), "fake");
   EXPECT_EQ(response.runtime().max_packed_tokens(), 1000);
+  EXPECT_EQ(response.runtime().max_request_tokens(), 1'000'000);
+}
+
+TEST(ConvertModelTest, AVocabularyWithoutBosHasNoBosId) {
+  EngineInfo info;
+  info.bos_token_id = -1;
+  EXPECT_FALSE(MakeModelInfo(info, "m").has_bos_token_id());
+  info.bos_token_id = 0;
+  EXPECT_TRUE(MakeModelInfo(info, "m").has_bos_token_id());
 }
 
 TEST(LoadingTest, EveryCallIsUnavailable) {

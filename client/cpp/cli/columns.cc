@@ -3,12 +3,12 @@
 namespace ablate::cli {
 namespace {
 
-using ablation::v1::Manifest;
 using ablation::v1::RowBlock;
+using client::ScanManifest;
 using google::protobuf::FieldDescriptor;
 
 // The RowBlock field of the column's name.
-Cell Field(const Column& column, const Manifest&, const Row& row) {
+Cell Field(const Column& column, const ScanManifest&, const Row& row) {
   const RowBlock& block = row.columns();
   const FieldDescriptor* field = RowBlock::descriptor()->FindFieldByName(std::string(column.name));
   const auto* reflection = block.GetReflection();
@@ -23,28 +23,28 @@ Cell Field(const Column& column, const Manifest&, const Row& row) {
   }
 }
 
-Cell Label(const Column&, const Manifest& manifest, const Row& row) {
+Cell Label(const Column&, const ScanManifest& manifest, const Row& row) {
   return VariantLabel(manifest, row.variant());
 }
 
 // The one site of a single-site variant; null for the baseline and for larger sets.
-const ablation::v1::Site* OnlySite(const Manifest& manifest, const Row& row) {
+const ablation::v1::Site* OnlySite(const ScanManifest& manifest, const Row& row) {
   if (row.variant() < 0) return nullptr;
-  const auto& variant = manifest.variants(row.variant());
+  const auto& variant = manifest.variants[row.variant()];
   return variant.sites_size() == 1 ? &variant.sites(0) : nullptr;
 }
 
-Cell Layer(const Column&, const Manifest& manifest, const Row& row) {
+Cell Layer(const Column&, const ScanManifest& manifest, const Row& row) {
   const auto* site = OnlySite(manifest, row);
   return site == nullptr ? Cell() : Cell(int64_t{site->layer()});
 }
 
-Cell Head(const Column&, const Manifest& manifest, const Row& row) {
+Cell Head(const Column&, const ScanManifest& manifest, const Row& row) {
   const auto* site = OnlySite(manifest, row);
   return site == nullptr ? Cell() : Cell(int64_t{site->head()});
 }
 
-Cell Top1Token(const Column&, const Manifest&, const Row& row) {
+Cell Top1Token(const Column&, const ScanManifest&, const Row& row) {
   if (row.columns().top1_id_size() == 0) return {};
   const std::string* text = row.block->TokenText(row.columns().top1_id(row.index));
   return text == nullptr ? Cell() : Cell(*text);
@@ -85,8 +85,8 @@ absl::Span<const Column> Columns() {
   return kColumns;
 }
 
-std::string VariantLabel(const Manifest& manifest, int32_t variant) {
-  return variant < 0 ? "baseline" : manifest.variants(variant).label();
+std::string VariantLabel(const ScanManifest& manifest, int32_t variant) {
+  return variant < 0 ? "baseline" : manifest.variants[variant].label();
 }
 
 }  // namespace ablate::cli

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "client/cpp/cli/block_rows.h"
+#include "client/cpp/scan_manifest.h"
 
 namespace ablate::cli {
 
@@ -18,13 +19,13 @@ using Cell = std::variant<std::monostate, bool, int64_t, double, std::string>;
 
 struct Column {
   absl::string_view name;
-  Cell (*value)(const Column& column, const ablation::v1::Manifest& manifest, const Row& row);
+  Cell (*value)(const Column& column, const client::ScanManifest& manifest, const Row& row);
 };
 
 // In the order in which they are written; `top_k`, which holds several values a row, follows them.
 absl::Span<const Column> Columns();
 
 // `baseline`, or the variant's label, e.g. `L5H3`.
-std::string VariantLabel(const ablation::v1::Manifest& manifest, int32_t variant);
+std::string VariantLabel(const client::ScanManifest& manifest, int32_t variant);
 
 }  // namespace ablate::cli

@@ -1,5 +1,7 @@
 #include "client/cpp/cli/csv.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/cpp/cli/columns.h"
@@ -33,8 +35,8 @@ std::string CsvField(absl::string_view text) {
   return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
 }
 
-absl::Status CsvWriter::Begin(const ablation::v1::Manifest& manifest) {
-  manifest_ = manifest;
+absl::Status CsvWriter::Begin(std::shared_ptr<const client::ScanManifest> manifest) {
+  manifest_ = std::move(manifest);
   std::string line;
   for (const Column& column : Columns()) absl::StrAppend(&line, line.empty() ? "" : ",", column.name);
   for (int i = 1; i <= top_k_; ++i) {
@@ -44,12 +46,12 @@ absl::Status CsvWriter::Begin(const ablation::v1::Manifest& manifest) {
 }
 
 absl::Status CsvWriter::Prompt(int, absl::Span<const Row> rows) {
-  const auto precision = manifest_.runtime().precision();
+  const auto precision = manifest_->head.runtime().precision();
   for (const Row& row : rows) {
     std::string line;
     absl::string_view separator;
     for (const Column& column : Columns()) {
-      absl::StrAppend(&line, separator, CsvCell(column.value(column, manifest_, row), precision));
+      absl::StrAppend(&line, separator, CsvCell(column.value(column, *manifest_, row), precision));
       separator = ",";
     }
     const auto& block = row.columns();

@@ -2,6 +2,7 @@
 // `top_k_1_id`, `top_k_1_token`, `top_k_1_logprob`, ... `top_k_<k>_logprob`.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -15,13 +16,13 @@ class CsvWriter : public ResultWriter {
   // `output` must outlive the writer.
   CsvWriter(Output* output, int top_k) : output_(output), top_k_(top_k) {}
 
-  absl::Status Begin(const ablation::v1::Manifest& manifest) override;
+  absl::Status Begin(std::shared_ptr<const client::ScanManifest> manifest) override;
   absl::Status Prompt(int prompt, absl::Span<const Row> rows) override;
 
  private:
   Output* const output_;
   const int top_k_;
-  ablation::v1::Manifest manifest_;
+  std::shared_ptr<const client::ScanManifest> manifest_;
 };
 
 // `text`, in quotes where a comma, a quote, a line break or a space at either end asks for them.

@@ -45,6 +45,7 @@ std::string TableOf(const ablation::v1::DescribeModelResponse& response) {
   add("threads", runtime.threads());
   add("packed tokens", absl::StrCat("at most ", runtime.max_packed_tokens(), " in a forward pass"));
   add("request cost", absl::StrCat("at most ", runtime.max_request_cost(), " packed tokens x layers"));
+  add("request tokens", absl::StrCat("at most ", runtime.max_request_tokens(), " in all prompts of a request"));
   add("batch invariant", runtime.batch_invariant() ? "yes" : "no");
   add("engine", absl::StrCat("ablated ", runtime.engine_version(), ", torch ", runtime.torch_version()));
   return table;

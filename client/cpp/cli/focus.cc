@@ -49,14 +49,14 @@ std::string Bar(double value, double max_abs, Color color) {
 
 }  // namespace
 
-std::vector<std::string> DrawFocus(const ablation::v1::Manifest& manifest, int prompt, absl::Span<const Row> rows,
+std::vector<std::string> DrawFocus(const client::ScanManifest& manifest, int prompt, absl::Span<const Row> rows,
                                    int32_t layer, Color color) {
-  const std::vector<Side> sides = SidesOf(manifest.prompts(prompt));
+  const std::vector<Side> sides = SidesOf(manifest.prompts[prompt]);
   std::vector<Row> chosen;
   double max_abs = 0;
   for (const Row& row : rows) {
     if (row.variant() < 0) continue;
-    const auto& variant = manifest.variants(row.variant());
+    const auto& variant = manifest.variants[row.variant()];
     if (variant.sites_size() != 1 || variant.sites(0).layer() != layer) continue;
     chosen.push_back(row);
     for (const Side& side : sides) max_abs = std::max(max_abs, std::abs(Value(row, side.column)));
@@ -69,7 +69,7 @@ std::vector<std::string> DrawFocus(const ablation::v1::Manifest& manifest, int p
   for (const Side& side : sides) absl::StrAppend(&line, PadRight(Cut(side.title, kCellWidth - 2), kCellWidth));
   lines.emplace_back(absl::StripTrailingAsciiWhitespace(line));
   for (const Row& row : chosen) {
-    line = absl::StrCat("  ", PadRight(manifest.variants(row.variant()).label(), 6));
+    line = absl::StrCat("  ", PadRight(manifest.variants[row.variant()].label(), 6));
     for (const Side& side : sides) {
       const double value = Value(row, side.column);
       absl::StrAppend(&line, absl::StrFormat("%+8.4f ", value), Bar(value, max_abs, color), "  ");

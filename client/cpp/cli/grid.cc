@@ -24,15 +24,15 @@ double MetricOf(Metric metric, const Row& row) {
   return row.index < column.size() ? column.Get(row.index) : std::numeric_limits<double>::quiet_NaN();
 }
 
-Grid::Grid(const ablation::v1::Manifest& manifest) {
-  for (const auto& variant : manifest.variants()) {
+Grid::Grid(const client::ScanManifest& manifest) {
+  for (const auto& variant : manifest.variants) {
     if (variant.sites_size() != 1) continue;
     layers_.push_back(variant.sites(0).layer());
     heads_.push_back(variant.sites(0).head());
   }
   SortDistinct(&layers_);
   SortDistinct(&heads_);
-  for (const auto& variant : manifest.variants()) {
+  for (const auto& variant : manifest.variants) {
     const bool is_single = variant.sites_size() == 1;
     cell_of_variant_.push_back(is_single ? CellOf(variant.sites(0).layer(), variant.sites(0).head()) : -1);
   }

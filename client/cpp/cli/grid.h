@@ -6,6 +6,7 @@
 
 #include "ablation/v1/scan.pb.h"
 #include "client/cpp/cli/block_rows.h"
+#include "client/cpp/scan_manifest.h"
 
 namespace ablate::cli {
 
@@ -21,7 +22,7 @@ double MetricOf(Metric metric, const Row& row);
 class Grid {
  public:
   // The layers and heads that the manifest's single-site variants name, in rising order.
-  explicit Grid(const ablation::v1::Manifest& manifest);
+  explicit Grid(const client::ScanManifest& manifest);
 
   // A variant that is no single site changes nothing.
   void Add(int32_t variant, double value);

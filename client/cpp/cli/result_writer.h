@@ -1,10 +1,13 @@
 // What shows or stores a scan's results.
 #pragma once
 
+#include <memory>
+
 #include "ablation/v1/scan.pb.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "client/cpp/cli/block_rows.h"
+#include "client/cpp/scan_manifest.h"
 
 namespace ablate::cli {
 
@@ -12,7 +15,8 @@ namespace ablate::cli {
 class ResultWriter {
  public:
   virtual ~ResultWriter() = default;
-  virtual absl::Status Begin(const ablation::v1::Manifest& manifest) = 0;
+  // The writer may keep the manifest: with many prompts it is too large to be copied.
+  virtual absl::Status Begin(std::shared_ptr<const client::ScanManifest> manifest) = 0;
   // Rows as they arrive, in no order: for what is drawn while the scan runs.
   virtual absl::Status Arrived(const Block&) { return absl::OkStatus(); }
   // One prompt, whole: the baseline, then the variants; prompts in the request's order.

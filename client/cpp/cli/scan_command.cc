@@ -51,9 +51,9 @@ std::unique_ptr<ResultWriter> MakeWriter(const ScanOptions& options, Output* out
 }
 
 // The table shows warnings itself; data files must not hold them.
-void PrintWarnings(const ablation::v1::Manifest& manifest) {
-  for (int p = 0; p < manifest.prompts_size(); ++p) {
-    for (const std::string& warning : manifest.prompts(p).warnings()) {
+void PrintWarnings(const client::ScanManifest& manifest) {
+  for (int p = 0; p < manifest.n_prompts(); ++p) {
+    for (const std::string& warning : manifest.prompts[p].warnings()) {
       std::cerr << "ablate: warning: prompt " << p << ": " << warning << "\n";
     }
   }
@@ -66,14 +66,15 @@ absl::Status Stream(Session& session, const ScanRequest& request, bool print_war
   std::unique_ptr<RowOrder> order;
   int64_t done = 0, total = 0;
   client::ScanHandlers handlers;
-  handlers.on_manifest = [&](const ablation::v1::Manifest& manifest) {
-    total = manifest.total_rows();
+  handlers.on_manifest = [&](client::ScanManifest whole) {
+    auto manifest = std::make_shared<const client::ScanManifest>(std::move(whole));
+    total = manifest->head.total_rows();
     progress.Update(done, total);
-    if (print_warnings) PrintWarnings(manifest);
+    if (print_warnings) PrintWarnings(*manifest);
     order = std::make_unique<RowOrder>(
-        manifest.prompts_size(), manifest.variants_size(),
+        manifest->n_prompts(), manifest->n_variants(),
         [&](int prompt, absl::Span<const Row> rows) { return writer->Prompt(prompt, rows); });
-    return writer->Begin(manifest);
+    return writer->Begin(std::move(manifest));
   };
   handlers.on_block = [&](ablation::v1::RowBlock columns) {
     const auto block = std::make_shared<const Block>(std::move(columns));

@@ -12,8 +12,8 @@
 namespace ablate::cli {
 namespace {
 
-using ablation::v1::Manifest;
 using ablation::v1::RowBlock;
+using client::ScanManifest;
 
 constexpr char kSummaryFormat[] = "%5s  %s  %s  %9s  %5s  %-8s  %9s  %s";
 constexpr int kPromptWidth = 36;
@@ -22,6 +22,11 @@ constexpr int kTargetWidth = 14;
 std::string Number(const google::protobuf::RepeatedField<double>& column, int index, bool is_signed = true) {
   if (index >= column.size()) return "-";
   return is_signed ? absl::StrFormat("%+.4f", column.Get(index)) : absl::StrFormat("%.4f", column.Get(index));
+}
+
+std::string Text(const ablation::v1::ResolvedPrompt& prompt) {
+  return absl::StrJoin(prompt.tokens(), "",
+                       [](std::string* out, const ablation::v1::Token& token) { out->append(token.text()); });
 }
 
 }  // namespace
@@ -60,7 +65,7 @@ std::vector<std::string> DescribeBaseline(const ablation::v1::ResolvedPrompt& pr
   return lines;
 }
 
-std::vector<std::string> StrongestTable(const Manifest& manifest, absl::Span<const Row> strongest, Color color) {
+std::vector<std::string> StrongestTable(const ScanManifest& manifest, absl::Span<const Row> strongest, Color color) {
   constexpr char kFormat[] = "  %-7s %12s %14s %13s %12s %6s  %s";
   std::vector<std::string> lines = {
       Bold(color, "Strongest heads"),
@@ -83,20 +88,19 @@ std::string SummaryHeading(Color color) {
                                      PadRight("target", kTargetWidth), "log p", "rank", "head", "delta", "top-1 kept"));
 }
 
-std::string SummaryLine(const Manifest& manifest, int prompt, absl::Span<const Row> rows, Metric metric) {
-  const auto& resolved = manifest.prompts(prompt);
+std::string SummaryLine(const ScanManifest& manifest, int prompt, absl::Span<const Row> rows, Metric metric) {
+  const auto& resolved = manifest.prompts[prompt];
   const RowBlock& block = rows[0].columns();
   const int i = rows[0].index;
   const std::vector<Row> strongest = Strongest(rows, metric, 1);
   const bool has_target = i < block.target_logprob_size();
-  return absl::StrFormat(kSummaryFormat, absl::StrCat(prompt),
-                         PadRight(Cut(Quote(absl::StrJoin(resolved.token_texts(), "")), kPromptWidth), kPromptWidth),
-                         PadRight(has_target ? Cut(Quote(resolved.target().text()), kTargetWidth) : "-", kTargetWidth),
-                         has_target ? Number(block.target_logprob(), i) : "-",
-                         has_target ? absl::StrCat(block.target_rank(i)) : "-",
-                         strongest.empty() ? "-" : VariantLabel(manifest, strongest[0].variant()),
-                         strongest.empty() ? "-" : absl::StrFormat("%+.4f", MetricOf(metric, strongest[0])),
-                         absl::StrCat(CountTop1Preserved(rows), "/", rows.size() - 1));
+  return absl::StrFormat(
+      kSummaryFormat, absl::StrCat(prompt), PadRight(Cut(Quote(Text(resolved)), kPromptWidth), kPromptWidth),
+      PadRight(has_target ? Cut(Quote(resolved.target().text()), kTargetWidth) : "-", kTargetWidth),
+      has_target ? Number(block.target_logprob(), i) : "-", has_target ? absl::StrCat(block.target_rank(i)) : "-",
+      strongest.empty() ? "-" : VariantLabel(manifest, strongest[0].variant()),
+      strongest.empty() ? "-" : absl::StrFormat("%+.4f", MetricOf(metric, strongest[0])),
+      absl::StrCat(CountTop1Preserved(rows), "/", rows.size() - 1));
 }
 
 }  // namespace ablate::cli

@@ -9,6 +9,7 @@
 #include "client/cpp/cli/block_rows.h"
 #include "client/cpp/cli/grid.h"
 #include "client/cpp/cli/style.h"
+#include "client/cpp/scan_manifest.h"
 
 namespace ablate::cli {
 
@@ -23,11 +24,11 @@ int CountTop1Preserved(absl::Span<const Row> rows);
 std::vector<std::string> DescribeBaseline(const ablation::v1::ResolvedPrompt& prompt, const Row& baseline);
 
 // A table of Strongest's rows, with a heading.
-std::vector<std::string> StrongestTable(const ablation::v1::Manifest& manifest, absl::Span<const Row> strongest,
+std::vector<std::string> StrongestTable(const client::ScanManifest& manifest, absl::Span<const Row> strongest,
                                         Color color);
 
 // One line a prompt for a scan of many, and the heading of these lines.
 std::string SummaryHeading(Color color);
-std::string SummaryLine(const ablation::v1::Manifest& manifest, int prompt, absl::Span<const Row> rows, Metric metric);
+std::string SummaryLine(const client::ScanManifest& manifest, int prompt, absl::Span<const Row> rows, Metric metric);
 
 }  // namespace ablate::cli

@@ -1,6 +1,7 @@
 #include "client/cpp/cli/table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -16,13 +17,13 @@
 namespace ablate::cli {
 namespace {
 
-using ablation::v1::Manifest;
+using client::ScanManifest;
 
 constexpr size_t kStrongest = 10;
 
-std::string ManifestLine(const Manifest& manifest) {
-  const auto& model = manifest.model();
-  const auto& runtime = manifest.runtime();
+std::string ManifestLine(const ScanManifest& manifest) {
+  const auto& model = manifest.head.model();
+  const auto& runtime = manifest.head.runtime();
   std::string device = runtime.device();
   if (!runtime.device_name().empty()) absl::StrAppend(&device, " (", runtime.device_name(), ")");
   return absl::StrCat("model     ", model.name(), ": ", model.n_layers(), " layers x ", model.n_heads(), " heads | ",
@@ -31,12 +32,12 @@ std::string ManifestLine(const Manifest& manifest) {
 
 std::string TokensLine(const ablation::v1::ResolvedPrompt& prompt) {
   constexpr int kMostTokens = 24;
-  std::string line = absl::StrCat("tokens    ", prompt.token_texts_size(), ":");
-  const int hidden = prompt.token_texts_size() - kMostTokens;
+  std::string line = absl::StrCat("tokens    ", prompt.tokens_size(), ":");
+  const int hidden = prompt.tokens_size() - kMostTokens;
   // The end is what the prediction hangs on most.
   if (hidden > 0) absl::StrAppend(&line, " (", hidden, " more) ...");
-  for (int i = std::max(0, hidden); i < prompt.token_texts_size(); ++i) {
-    absl::StrAppend(&line, " ", Quote(prompt.token_texts(i)));
+  for (int i = std::max(0, hidden); i < prompt.tokens_size(); ++i) {
+    absl::StrAppend(&line, " ", Quote(prompt.tokens(i).text()));
   }
   return line;
 }
@@ -61,21 +62,21 @@ absl::Status TableWriter::Write(const std::vector<std::string>& lines) {
   return output_->Flush();
 }
 
-absl::Status TableWriter::Begin(const Manifest& manifest) {
-  manifest_ = manifest;
-  grid_.emplace(manifest);
+absl::Status TableWriter::Begin(std::shared_ptr<const client::ScanManifest> manifest) {
+  manifest_ = std::move(manifest);
+  grid_.emplace(*manifest_);
   if (options_.focus_layer && !HasFocusLayer(*grid_, *options_.focus_layer)) {
     return absl::InvalidArgumentError(absl::StrCat("--focus-layer ", *options_.focus_layer,
                                                    ": the scan has no head of this layer; the model has layers 0 to ",
-                                                   manifest.model().n_layers() - 1));
+                                                   manifest_->head.model().n_layers() - 1));
   }
-  const bool all_have_target = std::all_of(manifest.prompts().begin(), manifest.prompts().end(),
+  const bool all_have_target = std::all_of(manifest_->prompts.begin(), manifest_->prompts.end(),
                                            [](const auto& prompt) { return prompt.has_target(); });
   metric_ = all_have_target ? Metric::kDeltaTargetLogprob : Metric::kKlDivergence;
-  std::vector<std::string> lines = {ManifestLine(manifest)};
-  if (IsSingle()) lines.push_back(TokensLine(manifest.prompts(0)));
-  for (int p = 0; p < manifest.prompts_size(); ++p) {
-    for (const std::string& warning : manifest.prompts(p).warnings()) {
+  std::vector<std::string> lines = {ManifestLine(*manifest_)};
+  if (IsSingle()) lines.push_back(TokensLine(manifest_->prompts[0]));
+  for (int p = 0; p < manifest_->n_prompts(); ++p) {
+    for (const std::string& warning : manifest_->prompts[p].warnings()) {
       lines.push_back(absl::StrCat("warning   ", IsSingle() ? "" : absl::StrCat("prompt ", p, ": "), warning));
     }
   }
@@ -85,14 +86,14 @@ absl::Status TableWriter::Begin(const Manifest& manifest) {
 }
 
 std::string TableWriter::MapTitle() const {
-  const std::string replacement = manifest_.replacement().empty() ? "ablated" : manifest_.replacement();
+  const bool is_zero = manifest_->head.replacements_size() == 1 && manifest_->head.replacements(0).has_zero();
   const bool is_kl = metric_ == Metric::kKlDivergence;
   const std::string what =
       is_kl ? "KL divergence from the baseline, nats"
-            : absl::StrCat("change of log p(", IsSingle() ? Quote(manifest_.prompts(0).target().text()) : "target",
+            : absl::StrCat("change of log p(", IsSingle() ? Quote(manifest_->prompts[0].target().text()) : "target",
                            "), nats; negative: the head helps it");
-  return Bold(options_.color,
-              absl::StrCat(IsSingle() ? "" : "Mean ", Name(metric_), ", one head at a time -> ", replacement)) +
+  return Bold(options_.color, absl::StrCat(IsSingle() ? "" : "Mean ", Name(metric_), ", one head at a time -> ",
+                                           is_zero ? "zero" : "ablated")) +
          absl::StrCat("\n", what);
 }
 
@@ -113,22 +114,22 @@ absl::Status TableWriter::Arrived(const Block& block) {
     lines = MapLines();
     lines.push_back("");
   }
-  lines.push_back(ProgressLine(rows_, manifest_.total_rows(), absl::Now() - start_));
+  lines.push_back(ProgressLine(rows_, manifest_->head.total_rows(), absl::Now() - start_));
   return live_.Update(lines);
 }
 
 absl::Status TableWriter::Prompt(int prompt, absl::Span<const Row> rows) {
   if (!IsSingle()) {
     if (auto status = live_.Clear(); !status.ok()) return status;
-    return Write({SummaryLine(manifest_, prompt, rows, metric_)});
+    return Write({SummaryLine(*manifest_, prompt, rows, metric_)});
   }
   const auto append = [this](const std::vector<std::string>& lines) {
     details_.push_back("");
     details_.insert(details_.end(), lines.begin(), lines.end());
   };
-  append(DescribeBaseline(manifest_.prompts(prompt), rows[0]));
-  append(StrongestTable(manifest_, Strongest(rows, metric_, kStrongest), options_.color));
-  if (options_.focus_layer) append(DrawFocus(manifest_, prompt, rows, *options_.focus_layer, options_.color));
+  append(DescribeBaseline(manifest_->prompts[prompt], rows[0]));
+  append(StrongestTable(*manifest_, Strongest(rows, metric_, kStrongest), options_.color));
+  if (options_.focus_layer) append(DrawFocus(*manifest_, prompt, rows, *options_.focus_layer, options_.color));
   append({absl::StrCat(CountTop1Preserved(rows), " of ", rows.size() - 1, " ablations keep the top-1 token ",
                        Quote(rows[0].Top1Text()))});
   return absl::OkStatus();

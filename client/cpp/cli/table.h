@@ -1,6 +1,7 @@
 // A scan for people: the map while it comes in, then what it shows.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,13 +27,13 @@ class TableWriter : public ResultWriter {
   // `output` must outlive the writer.
   TableWriter(Output* output, const TableOptions& options);
 
-  absl::Status Begin(const ablation::v1::Manifest& manifest) override;
+  absl::Status Begin(std::shared_ptr<const client::ScanManifest> manifest) override;
   absl::Status Arrived(const Block& block) override;
   absl::Status Prompt(int prompt, absl::Span<const Row> rows) override;
   absl::Status End(const ablation::v1::Completion& completion) override;
 
  private:
-  bool IsSingle() const { return manifest_.prompts_size() == 1; }
+  bool IsSingle() const { return manifest_->n_prompts() == 1; }
   std::string MapTitle() const;
   std::vector<std::string> MapLines() const;
   absl::Status Write(const std::vector<std::string>& lines);
@@ -41,7 +42,7 @@ class TableWriter : public ResultWriter {
   const TableOptions options_;
   LiveRegion live_;
   const absl::Time start_;
-  ablation::v1::Manifest manifest_;
+  std::shared_ptr<const client::ScanManifest> manifest_;
   Metric metric_ = Metric::kDeltaTargetLogprob;
   std::optional<Grid> grid_;
   int64_t rows_ = 0;

@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
     std::cerr << "cannot load broken/config.json: no such file\n";
     return 3;
   }
-  if (const char* path = getenv("FAKE_ABLATED_ARGUMENTS")) {
+  if (const char* path = getenv("SCRIPTED_ABLATED_ARGUMENTS")) {
     FILE* file = fopen(path, "w");
     fprintf(file, "%d", getpid());
     for (int i = 1; i < argc; ++i) fprintf(file, " %s", argv[i]);
