@@ -1,4 +1,5 @@
 # Shared by the commands of ./run.
+# shellcheck disable=SC2034  # they read what is set here
 
 root=$PWD
 venv=$root/.venv

@@ -33,7 +33,8 @@ run_demo() {
     [ $((waited += 1)) -lt 1200 ] || { cat "$demo_dir/log" >&2; fail "ablated was not ready after 2 minutes"; }
     sleep 0.1
   done
-  local server=127.0.0.1:$(cat "$demo_dir/port")
+  local server
+  server=127.0.0.1:$(cat "$demo_dir/port")
   "$bin/ablate" health --server "$server" --wait 120s --quiet || { cat "$demo_dir/log" >&2; fail "ablated is not ready"; }
   say "ablate scan --prompt 'Berlin is the capital of' --target ' Germany' --contrast ' France'"
   "$bin/ablate" scan --server "$server" --prompt 'Berlin is the capital of' --target ' Germany' --contrast ' France' \

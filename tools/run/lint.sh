@@ -1,11 +1,11 @@
-# Formatters in check mode, and clang-tidy over our sources.
+# Formatters in check mode, and linters over all our sources.
 . tools/run/build.sh
 
 run_lint() {
-  local failed=0 tidy=yes fix= list sources
+  local failed=0 tidy=yes fix="" list sources scripts
   while [ $# -gt 0 ]; do
     case "$1" in
-      -h | --help) echo "usage: ./run lint [--fix] [--no-tidy]    clang-format, ruff, clang-tidy"; return ;;
+      -h | --help) echo "usage: ./run lint [--fix] [--no-tidy]    clang-format, ruff, mypy, shellcheck, clang-tidy"; return ;;
       --fix) fix=yes; shift ;;
       --no-tidy) tidy=; shift ;;
       *) fail "lint: unknown option '$1' (./run lint --help)" 2 ;;
@@ -24,6 +24,11 @@ run_lint() {
   say "ruff"
   "$venv/bin/ruff" check . || failed=1
   "$venv/bin/ruff" format --check . || failed=1
+  say "mypy"
+  "$venv/bin/mypy" || failed=1
+  say "shellcheck"
+  mapfile -t scripts < <(git grep -lE '^#!.*\<(ba)?sh$' && git ls-files 'tools/run/*.sh')
+  PATH=$venv/bin:$PATH shellcheck "${scripts[@]}" || failed=1
   if [ -n "$tidy" ]; then
     run_build
     say "clang-tidy"
