@@ -39,6 +39,8 @@ struct EngineInfo {
   int32_t bos_token_id = 0;
   std::string weights_sha256, tokenizer_sha256;
   std::string device, device_name, torch_version;
+  // Why `auto` took the CPU; empty where it did not, or was not asked to choose.
+  std::string why_cpu;
   Precision precision = Precision::kFloat32;
   int32_t threads = 0;
   int64_t max_packed_tokens = 0;

@@ -3,9 +3,8 @@
 // host.
 //
 // The work is moving memory: 2 D elements in and 2 D out for each token. Hence:
-// - a thread moves packs of 16 bytes (W elements) where head size and pointers allow, else single elements (W = 1); a
-// pack
-//   never crosses a head's edge, so one edit at most concerns it;
+// - a thread moves packs of 16 bytes (W elements) where head size and pointers allow, else single elements (W = 1);
+//   a pack never crosses a head's edge, so one edit at most concerns it;
 // - blockDim.x threads walk the packs of one token, neighbours side by side; blockDim.y tokens share a block, so that
 //   small models fill it too; blocks stride over the tokens, so any M fits any grid;
 // - a thread issues its loads before its stores: without knowing that outputs alias no input the compiler could not;

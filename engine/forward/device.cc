@@ -4,19 +4,15 @@
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <cuda_runtime_api.h>
 
-#include <algorithm>
-#include <fstream>
 #include <limits>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "engine/forward/host.h"
 
 namespace ablate {
 namespace {
@@ -24,6 +20,13 @@ namespace {
 // Driver 580 is CUDA 13's first, and fan_out's machine code starts at sm_80 (kernels/CMakeLists.txt).
 constexpr int kMinCudaApi = 13000;
 constexpr int kMinComputeCapabilityMajor = 8;
+
+int CountGpus() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  cudaGetLastError();  // so that no later check finds this error
+  return 0;
+}
 
 absl::Status CheckGpu(int index) {
   int cuda_api = 0;
@@ -45,29 +48,6 @@ absl::Status CheckGpu(int index) {
     return absl::FailedPreconditionError(absl::StrCat("device: cuda:", index, ": ", cudaGetErrorString(error)));
   }
   return CheckComputeCapability(properties.name, properties.major, properties.minor);
-}
-
-// First number in `path`; `fallback` where there is none ("max", no such file).
-int64_t ReadBytes(const std::string& path, int64_t fallback) {
-  std::ifstream file(path);
-  int64_t value = 0;
-  return file >> value ? value : fallback;
-}
-
-int64_t AvailableHostBytes() {
-  int64_t available = int64_t{1} << 30;
-  std::ifstream meminfo("/proc/meminfo");
-  for (std::string line; std::getline(meminfo, line);) {
-    absl::string_view rest = line;
-    if (!absl::ConsumePrefix(&rest, "MemAvailable:")) continue;
-    const std::vector<absl::string_view> words = absl::StrSplit(rest, ' ', absl::SkipEmpty());
-    int64_t kib = 0;
-    if (!words.empty() && absl::SimpleAtoi(words[0], &kib)) available = kib * 1024;
-  }
-  constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
-  const int64_t limit = ReadBytes("/sys/fs/cgroup/memory.max", kNone);
-  if (limit != kNone) available = std::min(available, limit - ReadBytes("/sys/fs/cgroup/memory.current", 0));
-  return std::max<int64_t>(available, 0);
 }
 
 }  // namespace
@@ -95,10 +75,15 @@ absl::Status CheckComputeCapability(std::string_view gpu, int major, int minor) 
                    ".0 on: rebuild with its architecture in ABLATE_CUDA_ARCHITECTURES, or use --device cpu"));
 }
 
-absl::StatusOr<c10::Device> ChooseDevice(std::string_view text) {
-  if (text == "cpu") return c10::Device(c10::kCPU);
+absl::StatusOr<DeviceChoice> ChooseDevice(std::string_view text) {
+  if (text == "cpu") return DeviceChoice{c10::Device(c10::kCPU), ""};
   if (text == "auto") {
-    return CheckGpu(0).ok() ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+    const absl::Status first = CheckGpu(0);
+    for (int index = 0; index < CountGpus(); ++index) {
+      if (!CheckGpu(index).ok()) continue;
+      return DeviceChoice{c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index)), ""};
+    }
+    return DeviceChoice{c10::Device(c10::kCPU), std::string(first.message())};
   }
   int index = 0;
   absl::string_view rest(text.data(), text.size());
@@ -108,18 +93,11 @@ absl::StatusOr<c10::Device> ChooseDevice(std::string_view text) {
         absl::StrCat("device: got '", std::string(text), "', expected auto, cpu or cuda:N"));
   }
   if (absl::Status status = CheckGpu(index); !status.ok()) return status;
-  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+  return DeviceChoice{c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index)), ""};
 }
 
 std::string DeviceName(c10::Device device) {
-  if (device.is_cuda()) return at::cuda::getDeviceProperties(device.index())->name;
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);) {
-    if (!absl::StartsWith(line, "model name")) continue;
-    const std::vector<std::string> parts = absl::StrSplit(line, absl::MaxSplits(": ", 1));
-    if (parts.size() == 2) return parts[1];
-  }
-  return "unknown processor";
+  return device.is_cuda() ? at::cuda::getDeviceProperties(device.index())->name : ProcessorName();
 }
 
 int64_t FreeBytes(c10::Device device) {

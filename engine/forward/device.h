@@ -12,10 +12,16 @@
 
 namespace ablate {
 
+struct DeviceChoice {
+  c10::Device device;
+  // Why `auto` took the CPU; empty otherwise.
+  std::string why_cpu;
+};
+
 // `auto`, `cpu` or `cuda:N` (`cuda` is `cuda:0`). `auto` takes the first GPU that can run our code, else the CPU.
 // An explicit GPU that cannot be used is FailedPrecondition: the message tells why (no driver, driver under 580, no
 // machine code for it) and the way out.
-absl::StatusOr<c10::Device> ChooseDevice(std::string_view text);
+absl::StatusOr<DeviceChoice> ChooseDevice(std::string_view text);
 
 // The two checks behind it. `cuda_api` is what cudaDriverGetVersion gives: 13000 is CUDA 13.0, 0 no driver.
 absl::Status CheckDriver(int cuda_api);
@@ -24,8 +30,7 @@ absl::Status CheckComputeCapability(std::string_view gpu, int major, int minor);
 // The processor's or the GPU's own name.
 std::string DeviceName(c10::Device device);
 
-// Bytes that may be taken now: free device memory, or on the CPU what is available under the machine's and the
-// control group's limits.
+// Bytes that may be taken now: free device memory, or what host.h says for the CPU.
 int64_t FreeBytes(c10::Device device);
 
 }  // namespace ablate

@@ -20,7 +20,7 @@ size_t Append(std::vector<uint8_t>& bytes, const std::vector<T>& values) {
 }  // namespace
 
 FanOutTables::FanOutTables(const LayerPlan& plan, c10::Device device)
-    : n_tokens_out_(static_cast<int64_t>(plan.source_token.size())) {
+    : plan_(plan), n_tokens_out_(static_cast<int64_t>(plan.source_token.size())) {
   host_edits_.reserve(plan.row_edits.size());
   for (const RowEdit& edit : plan.row_edits) {
     host_edits_.push_back({.head = edit.head,

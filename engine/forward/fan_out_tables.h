@@ -10,11 +10,22 @@
 
 namespace ablate {
 
-// On the CPU the tables are the plan's own vectors, so the plan must outlive this; on a GPU they are copies, alive as
-// long as the kernel's stream needs them (the caching allocator orders their reuse behind it).
+// The plan must outlive this: on the CPU the tables are its own vectors. On a GPU they are copies, alive as long as the
+// kernel's stream needs them (the caching allocator orders their reuse behind it).
 class FanOutTables {
  public:
   FanOutTables(const LayerPlan& plan, c10::Device device);
+
+  // The same on the host, whatever the device, for checks.
+  template <typename T>
+  void FillInHost(kernels::FanOutArgs<T>& args) const {
+    args.source_token = plan_.source_token.data();
+    args.position = plan_.position.data();
+    args.row = plan_.row.data();
+    args.row_edit_begin = plan_.row_edit_begin.data();
+    args.edits = host_edits_.data();
+    args.n_tokens_out = n_tokens_out_;
+  }
 
   template <typename T>
   void FillIn(kernels::FanOutArgs<T>& args) const {
@@ -27,6 +38,7 @@ class FanOutTables {
   }
 
  private:
+  const LayerPlan& plan_;
   std::vector<kernels::HeadEdit> host_edits_;
   at::Tensor device_bytes_;  // [bytes] uint8, all tables one after the other; undefined on the CPU
   const int32_t* source_token_ = nullptr;

@@ -6,11 +6,13 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "engine/forward/chunk_runner.h"
+#include "engine/plan/check.h"
 #include "engine/plan/plan.h"
 
 namespace ablate {
@@ -56,14 +58,10 @@ absl::Status GptEngine::Validate(const Scan& scan) const {
   }
   const int32_t most_k = std::min(kMaxTopK, config_.vocab_size);
   if (scan.top_k < 0 || scan.top_k > most_k) return OutOfRange("top_k", scan.top_k, 0, most_k + 1);
+  if (absl::Status status = CheckPrompt(AsPlanPrompt(scan), config_.n_layers); !status.ok()) return status;
   for (const Variant& variant : scan.variants) {
     for (const Edit& edit : variant.edits) {
-      if (edit.site.layer < 0 || edit.site.layer >= config_.n_layers) {
-        return OutOfRange("site.layer", edit.site.layer, 0, config_.n_layers);
-      }
-      if (edit.site.head < 0 || edit.site.head >= config_.n_heads) {
-        return OutOfRange("site.head", edit.site.head, 0, config_.n_heads);
-      }
+      if (edit.site.head >= config_.n_heads) return OutOfRange("site.head", edit.site.head, 0, config_.n_heads);
       if (edit.entry != -1) return OutOfRange("entry", edit.entry, -1, 0);  // Run brings no edit table yet
     }
   }
@@ -78,6 +76,11 @@ absl::StatusOr<int64_t> GptEngine::Cost(const Scan& scan) const {
 }
 
 absl::StatusOr<RunStats> GptEngine::Run(absl::Span<const Scan> scans, const BlockSink& sink) {
+  return RunWithin(info_.max_packed_tokens, scans, sink);
+}
+
+absl::StatusOr<RunStats> GptEngine::RunWithin(int64_t max_packed_tokens, absl::Span<const Scan> scans,
+                                              const BlockSink& sink) {
   for (const Scan& scan : scans) {
     if (absl::Status status = Validate(scan); !status.ok()) return status;
   }
@@ -86,24 +89,40 @@ absl::StatusOr<RunStats> GptEngine::Run(absl::Span<const Scan> scans, const Bloc
   const c10::OptionalDeviceGuard on_device(weights_.wte.device());
   at::set_num_threads(info_.threads);
   try {
-    return RunPlanned(scans, sink);
+    return RunPlanned(max_packed_tokens, scans, sink);
   } catch (const c10::OutOfMemoryError& error) {
-    workspace_.Clear();
-    return absl::ResourceExhaustedError(absl::StrCat("the device is out of memory: ", error.what_without_backtrace(),
-                                                     "; start the server with a smaller --max-packed-tokens"));
+    return OutOfMemory(error.what_without_backtrace());
   } catch (const c10::Error& error) {
-    return absl::InternalError(error.what_without_backtrace());
+    // The CPU's allocator has no error type of its own.
+    const std::string what = error.what_without_backtrace();
+    return what.find("can't allocate memory") != std::string::npos ? OutOfMemory(what) : Failed(what);
+  } catch (const std::bad_alloc& error) {
+    return OutOfMemory(error.what());
   } catch (const std::exception& error) {
-    return absl::InternalError(error.what());
+    return Failed(error.what());
   }
 }
 
-absl::StatusOr<RunStats> GptEngine::RunPlanned(absl::Span<const Scan> scans, const BlockSink& sink) {
+// After a failure nothing is known of the buffers, and where memory ran out they are what can be given back.
+absl::Status GptEngine::Failed(const std::string& what) {
+  workspace_.Clear();
+  return absl::InternalError(what);
+}
+
+absl::Status GptEngine::OutOfMemory(const std::string& what) {
+  workspace_.Clear();
+  return absl::ResourceExhaustedError(absl::StrCat(info_.device, " is out of memory: ", what,
+                                                   "; start the server with a smaller --max-packed-tokens than ",
+                                                   info_.max_packed_tokens));
+}
+
+absl::StatusOr<RunStats> GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const Scan> scans,
+                                               const BlockSink& sink) {
   RunStats stats;
   const int64_t start_ns = absl::GetCurrentTimeNanos();
   std::vector<PlanPrompt> prompts;
   for (const Scan& scan : scans) prompts.push_back(AsPlanPrompt(scan));
-  const absl::StatusOr<Planner> planner = Planner::Create(prompts, {config_.n_layers, info_.max_packed_tokens});
+  const absl::StatusOr<Planner> planner = Planner::Create(prompts, {config_.n_layers, max_packed_tokens});
   if (!planner.ok()) return planner.status();
   stats.plan_ns = absl::GetCurrentTimeNanos() - start_ns;
 

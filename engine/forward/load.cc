@@ -4,7 +4,6 @@
 #include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/util/Exception.h>
-#include <sched.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -14,7 +13,9 @@
 #include "engine/engine.h"
 #include "engine/forward/device.h"
 #include "engine/forward/gpt_engine.h"
+#include "engine/forward/host.h"
 #include "engine/forward/self_test.h"
+#include "engine/forward/token_budget.h"
 #include "engine/forward/weights.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/config.h"
@@ -22,45 +23,21 @@
 namespace ablate {
 namespace {
 
-// Share of the free memory that one forward pass may take, and the bounds within which a larger pass is no faster
-// (the CPU's GEMMs are at their rate long before) or a smaller one makes no sense.
-constexpr double kMemoryShare = 0.5;
-constexpr int64_t kMostCpuTokens = 16'384;
-constexpr int64_t kMostCudaTokens = 262'144;
-constexpr int64_t kFewestTokens = 256;
 constexpr int32_t kMostThreads = 1024;
 
-// Bytes of all buffers of a pass for one packed token (forward/layer.cc): two residuals, the normed one, heads before
-// and after the edit, and the larger of QKV and the MLP's hidden layer.
-int64_t BytesPerToken(const GptConfig& config, Precision precision) {
-  const int64_t widths = 5 * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp);
-  return widths * (precision == Precision::kFloat64 ? 8 : 4);
-}
-
-int64_t TokenBudget(const GptConfig& config, Precision precision, c10::Device device) {
-  const double bytes = kMemoryShare * static_cast<double>(FreeBytes(device));
-  const int64_t tokens = static_cast<int64_t>(bytes) / BytesPerToken(config, precision);
-  return std::clamp(tokens, kFewestTokens, device.is_cuda() ? kMostCudaTokens : kMostCpuTokens);
-}
-
-// The cores that this process may run on: its affinity mask, which containers' cpusets and taskset narrow.
-int32_t UsableCores() {
-  cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof(cores), &cores) != 0) return 1;
-  return std::clamp(CPU_COUNT(&cores), 1, kMostThreads);
-}
-
 absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options) {
-  absl::StatusOr<c10::Device> device = ChooseDevice(options.device);
-  if (!device.ok()) return device.status();
-  if (options.precision == Precision::kFloat64 && !device->is_cpu()) {
+  absl::StatusOr<DeviceChoice> choice = ChooseDevice(options.device);
+  if (!choice.ok()) return choice.status();
+  c10::Device& device = choice->device;
+  if (options.precision == Precision::kFloat64 && !device.is_cpu()) {
     if (options.device != "auto") {
       return absl::InvalidArgumentError(
           absl::StrCat("precision: float64 is the CPU's oracle, device is ", options.device, "; use --device cpu"));
     }
     device = c10::Device(c10::kCPU);
+    choice->why_cpu = "float64 is the CPU's oracle";
   }
-  const c10::OptionalDeviceGuard on_device(*device);
+  const c10::OptionalDeviceGuard on_device(device);
   if (options.threads < 0 || options.threads > kMostThreads) {
     return absl::InvalidArgumentError(
         absl::StrCat("threads: got ", options.threads, ", expected 0 (one a core) .. ", kMostThreads));
@@ -81,12 +58,12 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   if (!checkpoint.ok()) return checkpoint.status();
 
   EngineInfo info;
-  info.threads = options.threads > 0 ? options.threads : UsableCores();
+  info.threads = options.threads > 0 ? options.threads : std::min(UsableCores(), kMostThreads);
   at::set_num_threads(info.threads);
   // float32 means float32: no TF32 in cuBLAS.
   at::globalContext().setAllowTF32CuBLAS(false);
   auto weights =
-      LoadWeights(**checkpoint, *config, options.precision == Precision::kFloat64 ? at::kDouble : at::kFloat, *device);
+      LoadWeights(**checkpoint, *config, options.precision == Precision::kFloat64 ? at::kDouble : at::kFloat, device);
   if (!weights.ok()) return weights.status();
 
   info.n_layers = config->n_layers;
@@ -101,18 +78,22 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   info.bos_token_id = (*tokenizer)->bos_token_id();
   info.weights_sha256 = (*checkpoint)->sha256();
   info.tokenizer_sha256 = (*tokenizer)->sha256();
-  info.device = device->str();
-  info.device_name = DeviceName(*device);
+  info.device = device.str();
+  info.device_name = DeviceName(device);
+  info.why_cpu = choice->why_cpu;
   info.torch_version = TORCH_VERSION;
   info.precision = options.precision;
   info.max_packed_tokens =
-      options.max_packed_tokens > 0 ? options.max_packed_tokens : TokenBudget(*config, options.precision, *device);
+      options.max_packed_tokens > 0
+          ? options.max_packed_tokens
+          : TokenBudget(*config, options.precision, device.is_cuda() ? DeviceKind::kCuda : DeviceKind::kCpu,
+                        FreeBytes(device));
 
   auto engine = std::make_unique<GptEngine>(*std::move(weights), *std::move(config), *std::move(tokenizer), info);
   absl::StatusOr<bool> invariant = IsBatchInvariant(*engine);
   if (!invariant.ok()) return invariant.status();
   // cuBLAS picks tiles by shape: that a few shapes agreed says nothing of the others.
-  engine->set_batch_invariant(*invariant && device->is_cpu());
+  engine->set_batch_invariant(*invariant && device.is_cpu());
   return engine;
 }
 

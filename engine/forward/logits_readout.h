@@ -22,13 +22,16 @@ struct LogitsQuery {
 };
 
 struct LogitsReadout {
+  // Room for the answers.
+  explicit LogitsReadout(absl::Span<const LogitsQuery> queries);
+
   std::vector<kernels::cpu::ReadoutRow> rows;  // parallel to the queries
   // The queries' top-k one after the other, each falling.
   std::vector<int32_t> top_k_id;
   std::vector<double> top_k_logprob;
 };
 
-// logits [B, V], rows of unit stride.
+// logits [B, V], rows of unit stride. What the answers are is told in kernels/cpu/readout.h, for every device.
 LogitsReadout MeasureLogits(const at::Tensor& logits, absl::Span<const LogitsQuery> queries);
 
 }  // namespace ablate

@@ -4,9 +4,9 @@
 #include <ATen/Parallel.h>
 #include <c10/cuda/CUDAStream.h>
 
-#include <algorithm>
 #include <cmath>
 
+#include "engine/forward/attend_composed.h"
 #include "engine/forward/fan_out_tables.h"
 #include "kernels/cpu/attend.h"
 #include "kernels/cpu/gelu.h"
@@ -27,6 +27,14 @@ void WithElementType(const at::Tensor& tensor, F f) {
     TORCH_CHECK(tensor.scalar_type() == at::kFloat, "expected float32 or float64, got ", tensor.scalar_type());
     f(float{});
   }
+}
+
+// Contiguous, of `shape` but for the first size, which may be larger: pad rows.
+void CheckRows(const char* name, const at::Tensor& tensor, at::IntArrayRef shape) {
+  const bool fits = tensor.dim() == static_cast<int64_t>(shape.size()) && tensor.size(0) >= shape[0] &&
+                    tensor.sizes().slice(1) == shape.slice(1) && tensor.is_contiguous();
+  TORCH_CHECK(fits, name, " is ", tensor.sizes(), tensor.is_contiguous() ? "" : ", not contiguous", "; expected ",
+              shape, " with at least as many rows");
 }
 
 // Rows a task of the CPU loops takes at least: below it a thread's start costs more than its work.
@@ -59,43 +67,6 @@ void AttendCpu(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z)
     at::parallel_for(0, n_rows * n_heads, 1,
                      [&](int64_t begin, int64_t end) { kernels::cpu::Attend(args, begin, end); });
   });
-}
-
-// ATen's attention over rows padded to the longest: [R, H, Tmax, Dh]. Each row's keys are its prompt's positions from 0
-// on, so the plain causal mask is right for every row, and padding lies behind all queries that count.
-void AttendComposed(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z) {
-  int64_t longest = 0;
-  int64_t n_tokens = 0;
-  for (const Row& row : rows) {
-    longest = std::max<int64_t>(longest, row.end);
-    n_tokens += row.end - row.begin;
-  }
-  const int64_t n_rows = static_cast<int64_t>(rows.size());
-  at::Tensor gather = at::zeros({n_rows, longest}, at::kLong);  // packed token of (row, position)
-  at::Tensor slots = at::empty({n_tokens}, at::kLong);          // (row, position) of each packed token
-  at::Tensor tokens = at::empty({n_tokens}, at::kLong);         // the packed tokens in the same order
-  auto gather_at = gather.accessor<int64_t, 2>();
-  auto slots_at = slots.accessor<int64_t, 1>();
-  auto tokens_at = tokens.accessor<int64_t, 1>();
-  int64_t next = 0;
-  for (int64_t r = 0; r < n_rows; ++r) {
-    const Row& row = rows[r];
-    for (int32_t p = 0; p < row.begin; ++p) gather_at[r][p] = rows[row.baseline].first_token + p;
-    for (int32_t p = row.begin; p < row.end; ++p) {
-      gather_at[r][p] = row.first_token + p - row.begin;
-      tokens_at[next] = gather_at[r][p];
-      slots_at[next++] = r * longest + p;
-    }
-  }
-  const int64_t h = qkv.size(2);
-  const int64_t dh = qkv.size(3);
-  const at::Tensor padded = qkv.index_select(0, gather.flatten().to(qkv.device()))  // [R * Tmax, 3, H, Dh]
-                                .view({n_rows, longest, 3, h, dh})
-                                .permute({2, 0, 3, 1, 4});  // [3, R, H, Tmax, Dh]
-  const at::Tensor out = at::scaled_dot_product_attention(padded[0], padded[1], padded[2], {}, 0.0, /*is_causal=*/true)
-                             .transpose(1, 2)
-                             .reshape({n_rows * longest, h, dh});
-  z.index_copy_(0, tokens.to(qkv.device()), out.index_select(0, slots.to(qkv.device())));
 }
 
 }  // namespace
@@ -135,6 +106,11 @@ void LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, 
     if (then_add.defined()) x.add_(then_add);
     return;
   }
+  CheckRows("layer_norm: x", x, {0, x.size(1)});
+  CheckRows("layer_norm: out", out, x.sizes());
+  for (const at::Tensor* each : {&weight, &bias, &then_add}) {
+    if (each->defined()) CheckRows("layer_norm: weight, bias or then_add", *each, {x.size(1)});
+  }
   WithElementType(x, [&](auto element) {
     using T = decltype(element);
     kernels::cpu::LayerNormArgs<T> args;
@@ -151,11 +127,35 @@ void LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, 
 }
 
 void Attend(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z) {
+  TORCH_CHECK(qkv.dim() == 4 && qkv.size(1) == 3, "attend: qkv is ", qkv.sizes(), "; expected [N, 3, H, Dh]");
+  CheckRows("attend: qkv", qkv, qkv.sizes());
+  CheckRows("attend: z", z, {qkv.size(0), qkv.size(2), qkv.size(3)});
+  for (const Row& row : rows) {
+    const bool inside = row.begin >= 0 && row.begin <= row.end && row.first_token >= 0 &&
+                        int64_t{row.first_token} + row.end - row.begin <= qkv.size(0);
+    const bool has_keys = row.begin == 0 || (row.baseline >= 0 && row.baseline < static_cast<int64_t>(rows.size()) &&
+                                             rows[row.baseline].begin == 0 && rows[row.baseline].end >= row.begin);
+    TORCH_CHECK(inside && has_keys, "attend: a row at positions ", row.begin, " to ", row.end, " from token ",
+                row.first_token, " with baseline row ", row.baseline, " does not fit ", qkv.size(0), " tokens");
+  }
   qkv.is_cpu() ? AttendCpu(qkv, rows, z) : AttendComposed(qkv, rows, z);
 }
 
 void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& table,
             const LayerPlan& plan, at::Tensor& x_out, at::Tensor& z_out) {
+  const int64_t m = static_cast<int64_t>(plan.source_token.size());
+  const int64_t h = z.size(1);
+  const int64_t dh = z.size(2);
+  CheckRows("fan_out: x", x, {plan.n_tokens_in, h * dh});
+  CheckRows("fan_out: z", z, {plan.n_tokens_in, h, dh});
+  CheckRows("fan_out: x_out", x_out, {m, h * dh});
+  CheckRows("fan_out: z_out", z_out, {m, h, dh});
+  CheckRows("fan_out: bias", bias, {h * dh});
+  if (table.defined()) CheckRows("fan_out: table", table, {0, dh});
+  const kernels::FanOutExtents extents = {.n_tokens_in = plan.n_tokens_in,
+                                          .n_rows = static_cast<int64_t>(plan.row_edit_begin.size()) - 1,
+                                          .n_edits = static_cast<int64_t>(plan.row_edits.size()),
+                                          .n_entries = table.defined() ? table.size(0) : 0};
   const FanOutTables tables(plan, x.device());
   WithElementType(x, [&](auto element) {
     using T = decltype(element);
@@ -164,13 +164,14 @@ void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, co
     args.z = z.data_ptr<T>();
     args.bias = bias.data_ptr<T>();
     args.table = DataOrNull<T>(table);
-    tables.FillIn(args);
     args.x_out = x_out.data_ptr<T>();
     args.z_out = z_out.data_ptr<T>();
     args.n_heads = static_cast<int32_t>(z.size(1));
     args.d_head = static_cast<int32_t>(z.size(2));
-    const std::string problem = kernels::CheckFanOut(args);
+    tables.FillInHost(args);
+    const std::string problem = kernels::CheckFanOutTables(args, extents);
     TORCH_CHECK(problem.empty(), problem);
+    tables.FillIn(args);
     if (x.is_cpu()) {
       at::parallel_for(0, args.n_tokens_out, kRowGrain,
                        [&](int64_t begin, int64_t end) { kernels::FanOutCpu(args, begin, end); });

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <utility>
+#include <vector>
 
 namespace ablate {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 // KL, entropy and log-prob of each (scan, variant): every one sums over the whole row of logits.
 using Bits = std::map<std::pair<int32_t, int32_t>, std::vector<double>>;
 
-absl::StatusOr<Bits> Measure(Engine& engine, absl::Span<const Scan> scans) {
+absl::StatusOr<Bits> Measure(GptEngine& engine, int64_t max_packed_tokens, absl::Span<const Scan> scans) {
   Bits bits;
   const auto collect = [&](const ReadoutBlock& block) {
     for (size_t i = 0; i < block.variant.size(); ++i) {
@@ -20,7 +21,7 @@ absl::StatusOr<Bits> Measure(Engine& engine, absl::Span<const Scan> scans) {
     }
     return absl::OkStatus();
   };
-  if (auto stats = engine.Run(scans, collect); !stats.ok()) return stats.status();
+  if (auto stats = engine.RunWithin(max_packed_tokens, scans, collect); !stats.ok()) return stats.status();
   return bits;
 }
 
@@ -28,11 +29,8 @@ bool SameBits(const std::vector<double>& a, const std::vector<double>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
-}  // namespace
-
-absl::StatusOr<bool> IsBatchInvariant(Engine& engine) {
-  const EngineInfo& info = engine.Describe();
-  // Prompts of several lengths, each with heads ablated in the first, middle and last layers.
+// Prompts of several lengths, each with heads ablated in the first, middle and last layers.
+std::vector<Scan> MakeScans(const EngineInfo& info) {
   std::vector<Scan> scans;
   for (int32_t length : {1, 3, 7, 12}) {
     Scan scan;
@@ -46,14 +44,26 @@ absl::StatusOr<bool> IsBatchInvariant(Engine& engine) {
     }
     scans.push_back(std::move(scan));
   }
-  const absl::StatusOr<Bits> together = Measure(engine, scans);
+  return scans;
+}
+
+}  // namespace
+
+absl::StatusOr<bool> IsBatchInvariant(GptEngine& engine) {
+  const int64_t budget = engine.Describe().max_packed_tokens;
+  const std::vector<Scan> scans = MakeScans(engine.Describe());
+  const absl::StatusOr<Bits> together = Measure(engine, budget, scans);
   if (!together.ok()) return together.status();
-  bool same = true;
+  // A budget that none of the prompts fits into: each is cut as small as it can be.
+  const absl::StatusOr<Bits> cut = Measure(engine, 1, scans);
+  if (!cut.ok()) return cut.status();
+  bool same = cut->size() == together->size();
+  for (const auto& [row, bits] : *together) same &= SameBits(bits, cut->at(row));
   for (size_t i = 0; i < scans.size(); ++i) {
     for (size_t v = 0; v < scans[i].variants.size(); ++v) {
       Scan alone = scans[i];
       alone.variants = {scans[i].variants[v]};
-      const absl::StatusOr<Bits> single = Measure(engine, {alone});
+      const absl::StatusOr<Bits> single = Measure(engine, budget, {alone});
       if (!single.ok()) return single.status();
       same &= SameBits(single->at({0, 0}), together->at({static_cast<int32_t>(i), static_cast<int32_t>(v)}));
       same &= SameBits(single->at({0, -1}), together->at({static_cast<int32_t>(i), -1}));

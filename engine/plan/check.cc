@@ -12,13 +12,12 @@ constexpr int64_t kMaxIndex = std::numeric_limits<int32_t>::max();
 
 // The message's path is made only when there is an error to report.
 struct EditPath {
-  size_t prompt, variant, edit;
+  size_t variant, edit;
 };
 
 template <typename... Args>
 absl::Status EditError(const EditPath& at, const Args&... message) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("prompts[", at.prompt, "].variants[", at.variant, "].edits[", at.edit, "]", message...));
+  return absl::InvalidArgumentError(absl::StrCat("variants[", at.variant, "].edits[", at.edit, "]", message...));
 }
 
 absl::Status CheckEdit(const EditPath& at, const Edit& edit, int32_t n_tokens, int32_t n_layers) {
@@ -49,21 +48,18 @@ absl::Status CheckOrder(const EditPath& at, const Edit& before, const Edit& edit
   return absl::OkStatus();
 }
 
-absl::Status CheckReadPositions(size_t index, const PlanPrompt& prompt) {
-  if (prompt.read_positions.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("prompts[", index, "].read_positions is empty, expected at least one position"));
+absl::Status CheckReadPositions(absl::Span<const int32_t> positions, int32_t n_tokens) {
+  if (positions.empty()) {
+    return absl::InvalidArgumentError("read_positions is empty, expected at least one position");
   }
-  for (size_t i = 0; i < prompt.read_positions.size(); ++i) {
-    const int32_t position = prompt.read_positions[i];
-    if (position < 0 || position >= prompt.n_tokens) {
-      return absl::InvalidArgumentError(absl::StrCat("prompts[", index, "].read_positions[", i, "] is ", position,
-                                                     ", expected 0 to ", prompt.n_tokens - 1));
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (positions[i] < 0 || positions[i] >= n_tokens) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("read_positions[", i, "] is ", positions[i], ", expected 0 to ", n_tokens - 1));
     }
-    if (i > 0 && position <= prompt.read_positions[i - 1]) {
-      return absl::InvalidArgumentError(absl::StrCat("prompts[", index, "].read_positions[", i, "] is ", position,
-                                                     " after ", prompt.read_positions[i - 1],
-                                                     "; expected rising positions, each once"));
+    if (i > 0 && positions[i] <= positions[i - 1]) {
+      return absl::InvalidArgumentError(absl::StrCat("read_positions[", i, "] is ", positions[i], " after ",
+                                                     positions[i - 1], "; expected rising positions, each once"));
     }
   }
   return absl::OkStatus();
@@ -76,6 +72,23 @@ absl::Status CheckAtMostMaxIndex(const char* name, int64_t count) {
 
 }  // namespace
 
+absl::Status CheckPrompt(const PlanPrompt& prompt, int32_t n_layers) {
+  if (prompt.n_tokens < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("n_tokens is ", prompt.n_tokens, ", expected at least 1"));
+  }
+  if (absl::Status status = CheckReadPositions(prompt.read_positions, prompt.n_tokens); !status.ok()) return status;
+  for (size_t v = 0; v < prompt.variants.size(); ++v) {
+    const std::vector<Edit>& edits = prompt.variants[v].edits;
+    for (size_t e = 0; e < edits.size(); ++e) {
+      const EditPath at{v, e};
+      if (absl::Status status = CheckEdit(at, edits[e], prompt.n_tokens, n_layers); !status.ok()) return status;
+      if (e == 0) continue;
+      if (absl::Status status = CheckOrder(at, edits[e - 1], edits[e]); !status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckBatch(absl::Span<const PlanPrompt> prompts, const PlanOptions& options) {
   if (options.n_layers < 1) {
     return absl::InvalidArgumentError(absl::StrCat("n_layers is ", options.n_layers, ", expected at least 1"));
@@ -87,25 +100,11 @@ absl::Status CheckBatch(absl::Span<const PlanPrompt> prompts, const PlanOptions&
   int64_t n_variants = 0;
   int64_t n_edits = 0;
   for (size_t p = 0; p < prompts.size(); ++p) {
-    const PlanPrompt& prompt = prompts[p];
-    if (prompt.n_tokens < 1) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("prompts[", p, "].n_tokens is ", prompt.n_tokens, ", expected at least 1"));
+    if (absl::Status status = CheckPrompt(prompts[p], options.n_layers); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("prompts[", p, "].", status.message()));
     }
-    if (absl::Status status = CheckReadPositions(p, prompt); !status.ok()) return status;
-    n_variants += static_cast<int64_t>(prompt.variants.size());
-    for (size_t v = 0; v < prompt.variants.size(); ++v) {
-      const std::vector<Edit>& edits = prompt.variants[v].edits;
-      n_edits += static_cast<int64_t>(edits.size());
-      for (size_t e = 0; e < edits.size(); ++e) {
-        const EditPath at{p, v, e};
-        if (absl::Status status = CheckEdit(at, edits[e], prompt.n_tokens, options.n_layers); !status.ok()) {
-          return status;
-        }
-        if (e == 0) continue;
-        if (absl::Status status = CheckOrder(at, edits[e - 1], edits[e]); !status.ok()) return status;
-      }
-    }
+    n_variants += static_cast<int64_t>(prompts[p].variants.size());
+    for (const Variant& variant : prompts[p].variants) n_edits += static_cast<int64_t>(variant.edits.size());
   }
   if (absl::Status status = CheckAtMostMaxIndex("prompts", static_cast<int64_t>(prompts.size())); !status.ok()) {
     return status;

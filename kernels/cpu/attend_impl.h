@@ -1,11 +1,10 @@
-// How attend runs one head of one row:
-//
-//   pack     keys, transposed by vectors: K^T [T / lanes][Dh][lanes]; values [T, Dp], Dp = Dh rounded up to whole
-//   vectors for each group of kQueries neighbouring positions:
-//     scores    S[q][j] = scale * q . k_j     lanes are keys; the sum over Dh is one chain in order, q's broadcast
-//     softmax   p = exp(s - max), sum         lanes are keys, j mod lanes
-//     weighted  z[q] = sum_j p_j v_j          lanes are Dh; one chain a block of kKeyBlock keys, then the blocks in
-//     order
+// How attend runs one head of one row. First it packs keys and values:
+//   keys      transposed by vectors, K^T [T / lanes][Dh][lanes]
+//   values    [T, Dp], Dp = Dh rounded up to whole vectors
+// Then, for each group of kQueries neighbouring positions:
+//   scores    S[q][j] = scale * q . k_j; lanes are keys, the sum over Dh is one chain in order
+//   softmax   p = exp(s - max) and its sum; lanes are keys, j mod lanes
+//   weighted  z[q] = sum_j p_j v_j; lanes are Dh, one chain a block of kKeyBlock keys, then the blocks in order
 //
 // Both products keep kQueries x kTileVectors accumulators in registers. No step of a query's arithmetic depends on
 // which queries share its group, and no key behind its position enters, not even times zero (a NaN would).

@@ -26,7 +26,6 @@ struct ReadoutQuery {
 struct ReadoutRow {
   double target_logit, contrast_logit;
   double target_logprob, contrast_logprob;
-  double log_sum_exp;
   // Nats.
   double entropy;
   // KL(baseline || variant), nats, never negative; exactly 0 where both rows' logits are equal.

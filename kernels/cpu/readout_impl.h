@@ -184,7 +184,7 @@ RowSums<T> Reduce(const T* y, int64_t n, int32_t target, TopK<T>* top) {
 template <typename T>
 void AnswerWithout(const ReadoutQuery<T>& query, ReadoutRow* result) {
   const double nan = __builtin_nan("");
-  result->target_logprob = result->contrast_logprob = result->log_sum_exp = nan;
+  result->target_logprob = result->contrast_logprob = nan;
   result->entropy = result->kl_divergence = nan;
   result->target_rank = result->top1_id = -1;
   for (int32_t i = 0; i < query.top_k; ++i) {
@@ -220,7 +220,6 @@ void ReadoutRows(const ReadoutQuery<T>* queries, int32_t n_vocab, ReadoutRow* re
     const auto logprob = [&](double y) { return (y - largest) - sums.log_sum; };
     result.target_logprob = logprob(result.target_logit);
     result.contrast_logprob = logprob(result.contrast_logit);
-    result.log_sum_exp = largest + sums.log_sum;
     result.entropy = sums.log_sum - sums.weighted / sums.sum;
     result.target_rank = query.target_id >= 0 ? sums.above : -1;
     result.top1_id = FirstEqual<T>(query.logits, n_vocab, sums.largest);

@@ -9,11 +9,14 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(ChooseDevice, TakesTheCpu) {
-  EXPECT_EQ(ChooseDevice("cpu").value(), c10::Device(c10::kCPU));
+  EXPECT_EQ(ChooseDevice("cpu").value().device, c10::Device(c10::kCPU));
 }
 
 TEST(ChooseDevice, AutoAlwaysFindsSomething) {
-  EXPECT_TRUE(ChooseDevice("auto").ok());
+  const absl::StatusOr<DeviceChoice> choice = ChooseDevice("auto");
+  ASSERT_TRUE(choice.ok());
+  EXPECT_EQ(choice->device.is_cpu(), !choice->why_cpu.empty()) << choice->why_cpu;
+  EXPECT_EQ(ChooseDevice("cpu")->why_cpu, "");
 }
 
 TEST(ChooseDevice, NamesWhatItExpects) {

@@ -5,7 +5,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <cmath>
+#include <fstream>
 #include <memory>
 #include <set>
 #include <utility>
@@ -79,8 +83,11 @@ TEST_F(EngineTest, InvalidScansNameTheField) {
       {"target_id: got 1000000", [](Scan& s) { s.target_id = 1'000'000; }},
       {"contrast_id: got -2", [](Scan& s) { s.contrast_id = -2; }},
       {"top_k: got 101", [](Scan& s) { s.top_k = 101; }},
-      {"site.layer: got 12, expected 0 .. 11", [](Scan& s) { s.variants[0].edits[0].site.layer = 12; }},
-      {"site.head: got -1", [](Scan& s) { s.variants[0].edits[0].site.head = -1; }},
+      {"variants[0].edits[0].site.layer is 12, expected 0 to 11",
+       [](Scan& s) { s.variants[0].edits[0].site.layer = 12; }},
+      {"variants[0].edits[0].site.head is -1", [](Scan& s) { s.variants[0].edits[0].site.head = -1; }},
+      {"site.head: got 12, expected 0 .. 11", [](Scan& s) { s.variants[0].edits[0].site.head = 12; }},
+      {"variants[0].edits[0].scale is", [](Scan& s) { s.variants[0].edits[0].scale = NAN; }},
       {"read_positions", [](Scan& s) { s.read_positions.clear(); }},
       {"read_positions", [](Scan& s) { s.read_positions = {99}; }},
       {"read_positions", [](Scan& s) { s.read_positions = {2, 1}; }},
@@ -108,6 +115,27 @@ TEST_F(EngineTest, ACancelledScanIsDroppedAndItsNeighbourIsNot) {
   ASSERT_TRUE(nothing.ok());
   EXPECT_EQ(nothing->forward_passes, 0);
 }
+
+// Address sanitizer reserves more than any limit leaves.
+#ifndef __SANITIZE_ADDRESS__
+TEST_F(EngineTest, OutOfMemoryIsAnErrorAndTheEngineGoesOn) {
+  Scan large = Reference();
+  large.token_ids.assign(engine_->Describe().n_positions, large.token_ids[0]);
+  large.read_positions = {engine_->Describe().n_positions - 1};
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  std::ifstream statm("/proc/self/statm");
+  rlim_t pages = 0;
+  ASSERT_TRUE(statm >> pages);
+  const rlimit little = {pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{4} << 20), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &little), 0);
+  const auto stats = engine_->Run({large}, [](const ReadoutBlock&) { return absl::OkStatus(); });
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_EQ(stats.status().code(), absl::StatusCode::kResourceExhausted) << stats.status();
+  EXPECT_THAT(std::string(stats.status().message()), HasSubstr("--max-packed-tokens"));
+  EXPECT_TRUE(engine_->Run({large}, [](const ReadoutBlock&) { return absl::OkStatus(); }).ok());
+}
+#endif
 
 TEST_F(EngineTest, TheSinksErrorEndsTheRun) {
   const auto stats = engine_->Run({Reference()}, [](const ReadoutBlock&) { return absl::AbortedError("enough"); });

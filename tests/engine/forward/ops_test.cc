@@ -24,9 +24,9 @@ namespace {
 class OpsTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    const absl::StatusOr<c10::Device> device = ChooseDevice(GetParam());
-    if (!device.ok()) GTEST_SKIP() << device.status();
-    device_ = *device;
+    const absl::StatusOr<DeviceChoice> choice = ChooseDevice(GetParam());
+    if (!choice.ok()) GTEST_SKIP() << choice.status();
+    device_ = choice->device;
     at::globalContext().setAllowTF32CuBLAS(false);
     at::manual_seed(1);
   }

@@ -1,0 +1,67 @@
+#include "engine/forward/attend_composed.h"
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+
+namespace ablate {
+namespace {
+
+// How many of the first rows make a group.
+size_t CountGroup(absl::Span<const Row> rows) {
+  int64_t longest = 0;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    longest = std::max<int64_t>(longest, rows[r].end);
+    if (r > 0 && longest * static_cast<int64_t>(r + 1) > kAttendGroupTokens) return r;
+  }
+  return rows.size();
+}
+
+// Rows `group` of `rows`, padded to the longest, [R, H, Tmax, Dh]: each row's keys are its prompt's positions from 0
+// on, so the plain causal mask is right for every row, and padding lies behind all queries that count.
+void AttendGroup(const at::Tensor& qkv, absl::Span<const Row> rows, absl::Span<const Row> group, at::Tensor& z) {
+  int64_t longest = 0;
+  int64_t n_tokens = 0;
+  for (const Row& row : group) {
+    longest = std::max<int64_t>(longest, row.end);
+    n_tokens += row.end - row.begin;
+  }
+  const int64_t n_rows = static_cast<int64_t>(group.size());
+  at::Tensor gather = at::zeros({n_rows, longest}, at::kLong);  // packed token of (row, position)
+  at::Tensor slots = at::empty({n_tokens}, at::kLong);          // (row, position) of each of the group's tokens
+  at::Tensor tokens = at::empty({n_tokens}, at::kLong);         // their packed places, in the same order
+  auto gather_at = gather.accessor<int64_t, 2>();
+  auto slots_at = slots.accessor<int64_t, 1>();
+  auto tokens_at = tokens.accessor<int64_t, 1>();
+  int64_t next = 0;
+  for (int64_t r = 0; r < n_rows; ++r) {
+    const Row& row = group[r];
+    for (int32_t p = 0; p < row.begin; ++p) gather_at[r][p] = rows[row.baseline].first_token + p;
+    for (int32_t p = row.begin; p < row.end; ++p) {
+      gather_at[r][p] = row.first_token + p - row.begin;
+      tokens_at[next] = gather_at[r][p];
+      slots_at[next++] = r * longest + p;
+    }
+  }
+  const int64_t h = qkv.size(2);
+  const int64_t dh = qkv.size(3);
+  const at::Tensor padded = qkv.index_select(0, gather.flatten().to(qkv.device()))  // [R * Tmax, 3, H, Dh]
+                                .view({n_rows, longest, 3, h, dh})
+                                .permute({2, 0, 3, 1, 4});  // [3, R, H, Tmax, Dh]
+  const at::Tensor out = at::scaled_dot_product_attention(padded[0], padded[1], padded[2], {}, 0.0, /*is_causal=*/true)
+                             .transpose(1, 2)
+                             .reshape({n_rows * longest, h, dh});
+  z.index_copy_(0, tokens.to(qkv.device()), out.index_select(0, slots.to(qkv.device())));
+}
+
+}  // namespace
+
+void AttendComposed(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z) {
+  for (absl::Span<const Row> rest = rows; !rest.empty();) {
+    const size_t count = CountGroup(rest);
+    AttendGroup(qkv, rows, rest.subspan(0, count), z);
+    rest.remove_prefix(count);
+  }
+}
+
+}  // namespace ablate

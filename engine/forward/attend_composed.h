@@ -1,0 +1,20 @@
+// attend as a composition of ATen ops, for devices without a kernel of our own (CUDA, for now). Runs anywhere, so that
+// tests compare it with the CPU's kernel.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "engine/plan/plan.h"
+
+namespace ablate {
+
+// Rows run in groups, padded to the group's longest. A group has at most this many padded tokens, or is one row.
+inline constexpr int64_t kAttendGroupTokens = 32'768;
+
+// As Attend in ops.h.
+void AttendComposed(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z);
+
+}  // namespace ablate
