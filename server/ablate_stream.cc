@@ -16,7 +16,8 @@ AblateStream* AblateStream::Start(grpc::CallbackServerContext* context, const pb
   stream->Keep();
   const absl::Time deadline = absl::FromChrono(context->deadline());
   const absl::Status queued =
-      backend->executor->Submit([stream, request, deadline] { stream->PrepareAndSubmit(*request, deadline); });
+      backend->executor->Submit(static_cast<int64_t>(request->ByteSizeLong()),
+                                [stream, request, deadline] { stream->PrepareAndSubmit(*request, deadline); });
   if (!queued.ok()) {
     stream->End(queued);
     stream->Release();

@@ -2,12 +2,13 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "server/errors.h"
 
 namespace ablate {
 
-Executor::Executor(size_t threads, size_t queue_size) : queue_size_(queue_size) {
+Executor::Executor(size_t threads, int64_t max_bytes) : max_bytes_(max_bytes) {
   for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
 }
 
@@ -19,13 +20,16 @@ Executor::~Executor() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-absl::Status Executor::Submit(std::function<void()> task) {
+absl::Status Executor::Submit(int64_t bytes, std::function<void()> task) {
   absl::MutexLock lock(&mu_);
-  if (tasks_.size() >= queue_size_) {
-    return RetryLater(absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
-                      "too many requests are waiting to be tokenised", absl::Milliseconds(200));
+  if (!tasks_.empty() && waiting_bytes_ > max_bytes_ - bytes) {
+    return RetryLater(
+        absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
+        absl::StrCat("too much is waiting to be tokenised: ", waiting_bytes_, " bytes in ", tasks_.size(), " requests"),
+        absl::Milliseconds(200));
   }
-  tasks_.push_back(std::move(task));
+  waiting_bytes_ += bytes;
+  tasks_.push_back({bytes, std::move(task)});
   return absl::OkStatus();
 }
 
@@ -36,7 +40,8 @@ void Executor::Work() {
       absl::MutexLock lock(&mu_);
       mu_.Await(absl::Condition(this, &Executor::HasWork));
       if (tasks_.empty()) return;
-      task = std::move(tasks_.front());
+      task = std::move(tasks_.front().run);
+      waiting_bytes_ -= tasks_.front().bytes;
       tasks_.pop_front();
     }
     task();

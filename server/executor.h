@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <thread>
@@ -16,20 +17,28 @@ namespace ablate {
 // Thread-safe.
 class Executor {
  public:
-  Executor(size_t threads, size_t queue_size);
+  // `max_bytes`: most that the tasks in the queue may hold together. How many there are the gate bounds.
+  Executor(size_t threads, int64_t max_bytes);
   // Runs what is queued, then joins.
   ~Executor();
 
-  // RESOURCE_EXHAUSTED with RetryInfo where the queue is full; `task` is then dropped unrun.
-  absl::Status Submit(std::function<void()> task);
+  // `bytes`: what the task holds while it waits, its request say. RESOURCE_EXHAUSTED with RetryInfo where that is too
+  // much on top of what waits; `task` is then dropped unrun. Where nothing waits, any task is taken.
+  absl::Status Submit(int64_t bytes, std::function<void()> task);
 
  private:
+  struct Task {
+    int64_t bytes;
+    std::function<void()> run;
+  };
+
   void Work();
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closed_ || !tasks_.empty(); }
 
-  const size_t queue_size_;
+  const int64_t max_bytes_;
   absl::Mutex mu_;
-  std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mu_);
+  std::deque<Task> tasks_ ABSL_GUARDED_BY(mu_);
+  int64_t waiting_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::thread> threads_;
 };

@@ -93,6 +93,10 @@ void AddScheduling(CLI::App& app, Options& options, Raw& raw) {
       ->check(CLI::Range(int64_t{1}, INT64_MAX));
   app.add_option("--queue-size", options.server.queue_size, "Most requests that wait for the device")
       ->check(CLI::Range(1, 1 << 20));
+  app.add_option("--max-queue-cost", options.server.max_queue_cost,
+                 "Most that the requests which wait for the device may cost together, in packed tokens x layers; a "
+                 "request that finds the queue empty is let in whatever it costs")
+      ->check(CLI::Range(int64_t{1}, INT64_MAX));
   app.add_option("--max-batch-wait", raw.batch_window_ms,
                  "Milliseconds that a busy device waits for more requests to share its next forward pass; an idle one "
                  "never waits")

@@ -46,12 +46,22 @@ struct Request {
   absl::Time deadline = absl::InfiniteFuture();
   std::shared_ptr<ResultSink> sink;
 
-  // The scheduler's own. `next_prompt` is guarded by its mutex, the rest belongs to the device thread.
+  // The queue's and the scheduler's own. `next_prompt` is guarded by the scheduler's mutex, the rest belongs to the
+  // device thread.
   size_t next_prompt = 0;
   int64_t rows_done = 0;
   int64_t rows_in_run = 0;
   absl::Status error;
   RequestTiming timing;
 };
+
+// Every prompt has been in a batch.
+inline bool AllTaken(const Request& request) {
+  return request.next_prompt == request.prepared->prompts.size();
+}
+
+// Why a request must not go on; OK where it may. It can change from one moment to the next: whoever acts on it keeps
+// it. For the device's thread, and for others before the device has touched the request.
+absl::Status Verdict(const Request& request, bool closed);
 
 }  // namespace ablate

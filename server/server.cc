@@ -76,11 +76,15 @@ absl::Status Server::Listen() {
 
 void Server::Serve(std::unique_ptr<Engine> engine) {
   engine_ = std::move(engine);
-  scheduler_ = std::make_unique<Scheduler>(engine_.get(), SchedulerOptions{.queue_size = options_.queue_size,
-                                                                           .batch_cost = BatchCost(engine_->Describe()),
-                                                                           .batch_window = options_.batch_window});
+  const SchedulerOptions scheduling = {.queue = {.max_requests = options_.queue_size,
+                                                 .max_cost = options_.max_queue_cost,
+                                                 .batch_cost = BatchCost(engine_->Describe())},
+                                       .batch_window = options_.batch_window};
+  scheduler_ = std::make_unique<Scheduler>(engine_.get(), scheduling);
   constexpr size_t kThreads = 2;
-  executor_ = std::make_unique<Executor>(kThreads, static_cast<size_t>(options_.max_calls));
+  // A few of the largest requests, or very many small ones.
+  constexpr int64_t kMessages = 8;
+  executor_ = std::make_unique<Executor>(kThreads, kMessages * options_.max_message_bytes);
   service_.SetBackend({.engine = engine_.get(),
                        .scheduler = scheduler_.get(),
                        .executor = executor_.get(),

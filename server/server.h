@@ -25,7 +25,9 @@ struct ServerOptions {
   // What DescribeModel calls the model.
   std::string model_name = {};
   RequestLimits limits = {};
+  // Most requests, and most packed tokens x layers, that wait for the device.
   int32_t queue_size = 256;
+  int64_t max_queue_cost = RequestQueueOptions().max_cost;
   absl::Duration batch_window = absl::Milliseconds(1);
   // Largest message taken.
   int32_t max_message_bytes = 16 << 20;

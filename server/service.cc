@@ -76,11 +76,12 @@ grpc::ServerUnaryReactor* AblationServiceImpl::Tokenize(grpc::CallbackServerCont
   // Shared, since std::function wants to be copied; let go before Finish, behind which nothing here may be touched.
   auto shared_pass = std::make_shared<Gate::Pass>(*std::move(pass));
   const absl::Status queued =
-      backend_.executor->Submit([this, context, reactor, request, response, held = std::move(shared_pass)]() mutable {
-        const absl::Status status = TokenizeTexts(*request, backend_, *context, *response);
-        held.reset();
-        reactor->Finish(ToGrpcStatus(status));
-      });
+      backend_.executor->Submit(static_cast<int64_t>(request->ByteSizeLong()),
+                                [this, context, reactor, request, response, held = std::move(shared_pass)]() mutable {
+                                  const absl::Status status = TokenizeTexts(*request, backend_, *context, *response);
+                                  held.reset();
+                                  reactor->Finish(ToGrpcStatus(status));
+                                });
   if (!queued.ok()) reactor->Finish(ToGrpcStatus(queued));
   return reactor;
 }

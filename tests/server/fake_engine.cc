@@ -3,7 +3,7 @@
 #include <numeric>
 #include <utility>
 
-#include "absl/time/time.h"
+#include "absl/time/clock.h"
 
 namespace ablate {
 
@@ -19,6 +19,26 @@ void FakeDevice::Resume() {
 void FakeDevice::FailWhere(std::function<bool(const Scan&)> fails) {
   absl::MutexLock lock(&mu_);
   fails_ = std::move(fails);
+}
+
+void FakeDevice::SlowTexts(absl::Duration each) {
+  absl::MutexLock lock(&mu_);
+  text_takes_ = each;
+}
+
+int FakeDevice::texts() const {
+  absl::MutexLock lock(&mu_);
+  return texts_;
+}
+
+void FakeDevice::BeginText() {
+  absl::Duration wait;
+  {
+    absl::MutexLock lock(&mu_);
+    ++texts_;
+    wait = text_takes_;
+  }
+  absl::SleepFor(wait);
 }
 
 bool FakeDevice::WaitForRuns(size_t runs) {

@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "engine/engine.h"
 #include "tests/server/fake_tokenizer.h"
 
@@ -27,7 +28,12 @@ class FakeDevice {
   // The token ids of each run's scans.
   std::vector<std::vector<std::vector<int32_t>>> runs() const;
 
+  // Each text takes the tokenizer so long from now on; and how many it has had.
+  void SlowTexts(absl::Duration each);
+  int texts() const;
+
   // The engine's.
+  void BeginText();
   absl::Status Begin(absl::Span<const Scan> scans);
 
  private:
@@ -36,6 +42,8 @@ class FakeDevice {
   mutable absl::Mutex mu_;
   // Runs that may pass; negative: any number.
   int allowed_ ABSL_GUARDED_BY(mu_) = -1;
+  absl::Duration text_takes_ ABSL_GUARDED_BY(mu_) = absl::ZeroDuration();
+  int texts_ ABSL_GUARDED_BY(mu_) = 0;
   std::function<bool(const Scan&)> fails_ ABSL_GUARDED_BY(mu_);
   std::vector<std::vector<std::vector<int32_t>>> runs_ ABSL_GUARDED_BY(mu_);
 };
@@ -58,7 +66,7 @@ class FakeEngine final : public Engine {
 
  private:
   const std::shared_ptr<FakeDevice> device_;
-  FakeTokenizer tokenizer_;
+  FakeTokenizer tokenizer_{[this] { device_->BeginText(); }};
   EngineInfo info_;
 };
 

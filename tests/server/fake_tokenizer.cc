@@ -17,6 +17,7 @@ constexpr std::array<char, 256> kBytes = AllBytes();
 }  // namespace
 
 absl::StatusOr<std::vector<int32_t>> FakeTokenizer::Encode(std::string_view text) const {
+  if (on_encode_) on_encode_();
   std::vector<int32_t> ids;
   while (!text.empty()) {
     int32_t id = static_cast<unsigned char>(text.front());

@@ -54,8 +54,8 @@ TEST(OptionsTest, EveryOptionArrives) {
   const Parsed parsed = Parse(
       {"--model=m", "--model-name=n", "--listen=unix:/tmp/x", "--port-file=p", "--device=cuda:1", "--precision=float64",
        "--threads=3", "--max-packed-tokens=4096", "--max-request-cost=77", "--max-request-tokens=78", "--queue-size=5",
-       "--max-batch-wait=2.5", "--max-message-bytes=4096", "--max-stream-bytes=2048", "--max-calls=9",
-       "--max-calls-per-connection=8", "--drain-timeout=0.5", "--log-level=debug"});
+       "--max-queue-cost=79", "--max-batch-wait=2.5", "--max-message-bytes=4096", "--max-stream-bytes=2048",
+       "--max-calls=9", "--max-calls-per-connection=8", "--drain-timeout=0.5", "--log-level=debug"});
   ASSERT_FALSE(parsed.code.has_value()) << parsed.err;
   const Options& o = parsed.options;
   EXPECT_EQ(o.engine.model_dir, "m");
@@ -69,6 +69,7 @@ TEST(OptionsTest, EveryOptionArrives) {
   EXPECT_EQ(o.server.limits.cost, 77);
   EXPECT_EQ(o.server.limits.tokens, 78);
   EXPECT_EQ(o.server.queue_size, 5);
+  EXPECT_EQ(o.server.max_queue_cost, 79);
   EXPECT_EQ(o.server.batch_window, absl::Microseconds(2500));
   EXPECT_EQ(o.server.max_message_bytes, 4096);
   EXPECT_EQ(o.server.max_stream_bytes, 2048);

@@ -116,6 +116,23 @@ TEST(OverloadTest, ExpiredBeforeTheDeviceIsDropped) {
   for (const auto& run : server.device().runs()) EXPECT_THAT(run, Not(Contains(kA)));
 }
 
+TEST(OverloadTest, QueueIsBoundedByCostToo) {
+  TestServer server({.max_queue_cost = 30});
+  server.Serve();
+  Occupied occupied(server);
+  ScanCall a(server.stub(), ScanRequest("a"));  // 14 packed tokens x layers
+  ASSERT_TRUE(a.Admitted());
+  ScanCall b(server.stub(), ScanRequest("b"));
+  ASSERT_TRUE(b.Admitted());
+  const ScanResult refused = RunScan(server.stub(), ScanRequest("c"));
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.status.error_message(), HasSubstr("28 packed tokens x layers are waiting"));
+  EXPECT_EQ(DetailsOf(refused.status).info.reason(), "QUEUE_FULL");
+  server.device().Resume();
+  EXPECT_TRUE(a.Wait().status.ok());
+  EXPECT_TRUE(b.Wait().status.ok());
+}
+
 TEST(OverloadTest, CancelledInTheMiddleStopsAtTheNextBatch) {
   TestServer server({.max_calls = 1});
   server.Serve(28);  // Two one-token prompts a batch.
@@ -186,6 +203,25 @@ TEST(OverloadTest, SlowReaderHoldsUpNobodyAndIsNotBufferedWithoutBound) {
   EXPECT_TRUE(reader->Finish().ok());
   EXPECT_TRUE(complete);
   EXPECT_EQ(rows, kPrompts * 7);
+}
+
+// Tokenising 100,000 prompts takes long; nobody may be made to wait for one who has left.
+TEST(OverloadTest, CancelledOrExpiredWhileItIsPreparedIsDropped) {
+  for (const bool is_late : {false, true}) {
+    TestServer server({.max_calls = 1});
+    server.Serve();
+    server.device().SlowTexts(absl::Milliseconds(20));
+    auto request = ManyPrompts(500);
+    for (auto& prompt : *request.mutable_prompts()) prompt.set_text("ab");
+    ScanCall call(server.stub(), request, is_late ? std::chrono::milliseconds(200) : std::chrono::seconds(120));
+    ASSERT_TRUE(Eventually([&server] { return server.device().texts() > 2; }));
+    if (!is_late) call.Cancel();
+    EXPECT_EQ(call.Wait().status.error_code(),
+              is_late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED);
+    ASSERT_TRUE(ServerNoticed(server));
+    EXPECT_LT(server.device().texts(), 500);
+    EXPECT_TRUE(server.device().runs().empty());
+  }
 }
 
 TEST(OverloadTest, EngineErrorFailsItsRequest) {

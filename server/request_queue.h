@@ -1,0 +1,84 @@
+// The requests that wait for the device, in the order of their turns.
+//
+// Requests take turns prompt by prompt: a batch takes one prompt of each waiting request, then a second one of each, up
+// to the batch's cost. So a request of 10,000 prompts is fed in batches, and a small one that comes later waits for one
+// batch at most. A request whose reader is slow is passed over while too much of its results waits: it holds up nobody,
+// and the server never keeps more of it than the sink's limit or, where that is more, one prompt's rows.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/request.h"
+
+namespace ablate {
+
+struct RequestQueueOptions {
+  // Most requests that wait with prompts not yet taken up.
+  int32_t max_requests = 256;
+  // Most packed tokens x layers of these prompts. A request that finds the queue empty is let in whatever it costs.
+  int64_t max_cost = 10'000'000'000;
+  // Most packed tokens x layers in one batch. A prompt that exceeds it runs alone.
+  int64_t batch_cost = 0;
+};
+
+// One prompt of a request, in a batch.
+struct TakenPrompt {
+  std::shared_ptr<Request> request;
+  size_t prompt = 0;
+};
+
+// A request that must not go on, and why: the answer that its client gets.
+struct EndedRequest {
+  std::shared_ptr<Request> request;
+  absl::Status why;
+};
+
+// Not thread-safe: the scheduler guards it. Calls no sink but to ask what waits and whether it was abandoned.
+class RequestQueue {
+ public:
+  explicit RequestQueue(const RequestQueueOptions& options) : options_(options) {}
+
+  // Whether `request` may be put in. RESOURCE_EXHAUSTED with RetryInfo where too many wait, or too much.
+  absl::Status CheckRoom(const Request& request) const;
+  void Put(std::shared_ptr<Request> request);
+
+  // Takes those out that must not go on. The first is for any thread and leaves requests alone that the device has
+  // begun; the second is for the device's thread. `closed`: the server stops.
+  std::vector<EndedRequest> TakeEndedUntouched(bool closed);
+  std::vector<EndedRequest> TakeEnded(bool closed);
+
+  // The next batch; empty where no request has room for more results. What it costs is running until BatchIsDone.
+  std::vector<TakenPrompt> TakeBatch();
+  void BatchIsDone(absl::Duration took);
+
+  bool empty() const { return requests_.empty(); }
+  // A batch would not be empty.
+  bool HasReady() const;
+  bool HasAbandoned() const;
+  // What waits fills a batch.
+  bool HasFullBatch() const { return waiting_cost_ >= options_.batch_cost; }
+  // The first deadline of those that wait.
+  absl::Time NextDeadline() const;
+  // When what waits and runs now will be done, from the device's recent speed; 0.1 s .. 1 min.
+  absl::Duration RetryDelay() const;
+
+ private:
+  std::vector<EndedRequest> TakeEndedIf(bool untouched_only, bool closed);
+
+  const RequestQueueOptions options_;
+  // The front one is next.
+  std::deque<std::shared_ptr<Request>> requests_;
+  // Cost of the prompts not yet taken up, and of the batch that runs.
+  int64_t waiting_cost_ = 0;
+  int64_t running_cost_ = 0;
+  // Moving average; 0 before the first batch.
+  double cost_per_second_ = 0;
+};
+
+}  // namespace ablate
