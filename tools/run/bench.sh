@@ -2,6 +2,12 @@
 . tools/run/build.sh
 
 run_bench() {
+  case " $* " in
+    *" -h "* | *" --help "*)
+      [ -x "$venv/bin/python" ] || { echo "usage: ./run bench [OPTIONS of bench/heads.py]    './run setup' first, then --help lists them"; return; }
+      exec "$venv/bin/python" bench/heads.py --help
+      ;;
+  esac
   run_build engine_probe
   ABLATE_BUILD_DIR=$build_dir "$venv/bin/python" bench/heads.py "$@"
 }

@@ -5,7 +5,17 @@ run_test() {
   local ctest_args=()
   while [ $# -gt 0 ]; do
     case "$1" in
-      -h | --help) echo "usage: ./run test [CTEST_ARGS...] [-- PYTEST_ARGS...]"; return ;;
+      -h | --help)
+        cat <<'TEXT'
+usage: ./run test [CTEST_ARGS...] [-- PYTEST_ARGS...]
+
+Sets up, builds, and runs every test: C++ through CTest, then Python through pytest. For some of them:
+  ./run test -R plan               C++ tests whose name matches (-E leaves out); pytest still runs
+  ./run test -- -k oracle          Python tests whose name matches; ctest still runs
+  ./run test -R plan -- -k oracle  both
+TEXT
+        return
+        ;;
       --) shift; break ;;
       *) ctest_args+=("$1"); shift ;;
     esac
