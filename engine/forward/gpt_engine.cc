@@ -36,7 +36,7 @@ bool IsCancelled(const Scan& scan) {
 
 GptEngine::GptEngine(Weights weights, GptConfig config, std::unique_ptr<const Tokenizer> tokenizer, EngineInfo info)
     : weights_(std::move(weights)),
-      config_(std::move(config)),
+      config_(config),
       tokenizer_(std::move(tokenizer)),
       info_(std::move(info)),
       workspace_(weights_.wte.options()) {}

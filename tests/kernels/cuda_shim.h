@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+// NOLINTBEGIN(bugprone-reserved-identifier): these are CUDA's own names.
 #define __global__
 #define __device__
 #define __host__
@@ -28,6 +29,7 @@ inline double __dmul_rn(double a, double b) {
 inline double __dadd_rn(double a, double b) {
   return a + b;
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace ablate::kernels {
 
