@@ -83,6 +83,7 @@ void BenchReadout(benchmark::State& state, Isa isa, float apart, int32_t top_k) 
   std::vector<int32_t> ids(kRows * kMaxTopK);
   std::vector<double> logprobs(ids.size());
   std::vector<ReadoutQuery<float>> queries;
+  queries.reserve(kRows);
   for (int64_t i = 0; i < kRows; ++i) {
     queries.push_back({logits.data() + (i + 1) * kStride, logits.data(), 7, 8, top_k, ids.data() + i * kMaxTopK,
                        logprobs.data() + i * kMaxTopK});
