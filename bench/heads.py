@@ -5,6 +5,9 @@ Peers, at their best on the same weights, token ids and threads (`logits_to_keep
   one-batch hook  145 rows in one batch, one hook a layer that edits row i's own head
 
 Results are compared before times are. Rounds alternate between the ways of running; the ratio is that of medians.
+
+The limit is what the plan's matrix products alone take with torch's own GEMM at the same shapes, in the same rounds:
+attention, LayerNorm, GELU, the edits and the readout come on top of it.
 """
 
 from __future__ import annotations
@@ -79,6 +82,31 @@ def one_batch(model: GPT2LMHeadModel, ids: Sequence[int], sites: Sequence[hf.Edi
     return torch.log_softmax(logits, 1)[:, TARGET]
 
 
+def gemm_shapes(n_tokens: int) -> list[tuple[int, int, int]]:
+    """`(M, K, N)` of the plan's matrix products: 1 + 12 l rows enter layer l, one token of each leaves the last."""
+    d, layers, heads = GPT2_SMALL.n_embd, GPT2_SMALL.n_layer, GPT2_SMALL.n_head
+    shapes = []
+    for layer in range(layers):
+        n = n_tokens * (1 + heads * layer)
+        m = (1 + heads * (layer + 1)) * (1 if layer == layers - 1 else n_tokens)
+        shapes += [(n, d, 3 * d), (m, d, d), (m, d, 4 * d), (m, 4 * d, d)]
+    return [*shapes, (1 + heads * layers, d, GPT2_SMALL.vocab_size)]
+
+
+class Gemms:
+    """The plan's matrix products and nothing else. Weights are as many as a model's, so that caches hold no more."""
+
+    def __init__(self, n_tokens: int) -> None:
+        self.shapes = gemm_shapes(n_tokens)
+        self.flops = sum(2 * m * k * n for m, k, n in self.shapes)
+        self._operands = [(torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)) for m, k, n in self.shapes]
+
+    @torch.no_grad()
+    def run(self) -> None:
+        for x, weight, out in self._operands:
+            torch.mm(x, weight, out=out)
+
+
 def seconds(run: Callable[[], object]) -> float:
     start = time.perf_counter()
     run()
@@ -102,8 +130,10 @@ def compare_heads(model_dir: Path, threads: int, rounds: int, loop_rounds: int) 
         }
         if differences["engine_to_hook_loop"] > MAX_DIFFERENCE:
             raise SystemExit(f"bench: the results differ, so no time means anything: {differences}")
-        times: dict[str, list[float]] = {"engine": [], "one_batch": [], "hook_loop": []}
+        gemms = Gemms(len(ids))
+        times: dict[str, list[float]] = {"engine": [], "gemms": [], "one_batch": [], "hook_loop": []}
         for i in range(rounds):
+            times["gemms"].append(seconds(gemms.run))
             times["engine"].append(probe.run([scan]).stats["wall_ns"] / 1e9)
             times["one_batch"].append(seconds(lambda: one_batch(model, ids, sites)))
             if i < loop_rounds:
@@ -115,7 +145,8 @@ def compare_heads(model_dir: Path, threads: int, rounds: int, loop_rounds: int) 
         "seconds": {
             name: {"median": median[name], "min": min(v), "max": max(v), "runs": len(v)} for name, v in times.items()
         },
-        "ratio": {name: median[name] / median["engine"] for name in ("hook_loop", "one_batch")},
+        "gemm_flops": gemms.flops,
+        "ratio": {name: value / median["engine"] for name, value in median.items() if name != "engine"},
     }
 
 
@@ -157,6 +188,7 @@ def as_markdown(report: dict) -> str:
     ]
     names = {
         "engine": "Ablate's engine",
+        "gemms": "the limit: its GEMMs alone, by torch",
         "one_batch": "HF, one batch, one hook a layer",
         "hook_loop": "HF, forward pre-hook loop",
     }
@@ -167,7 +199,15 @@ def as_markdown(report: dict) -> str:
             f"| {name} | {t['median']:.3f} s | {t['min']:.3f} s | {t['max']:.3f} s | {t['runs']} | {ratio:.2f}x |"
         )
     worst = heads["max_abs_difference_of_target_logprob"]["engine_to_hook_loop"]
-    lines += ["", f"Largest difference of `target_logprob` to the hook loop: {worst:.2e}."]
+    limit = heads["seconds"]["gemms"]["median"]
+    gflop = heads["gemm_flops"] / 1e9
+    most = heads["seconds"]["hook_loop"]["median"] / limit
+    lines += [
+        "",
+        f"Largest difference of `target_logprob` to the hook loop: {worst:.2e}.",
+        f"The plan's GEMMs are {gflop:.1f} GFLOP, {gflop / limit:.0f} GFLOP/s when they run alone: with them at that "
+        f"rate and all else free, the hook loop's ratio would be {most:.1f}x.",
+    ]
     if "long" in report:
         long = report["long"]
         lines += [
