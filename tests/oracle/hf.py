@@ -58,33 +58,46 @@ def logits(model: GPT2LMHeadModel, token_ids: Sequence[int], edits: Sequence[Edi
         return model(torch.tensor([token_ids])).logits[0]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """design.md's columns of one row, in float64 from the given logits."""
+# Of design.md's columns, those that are levels; each but the last two has a `delta_` beside it.
+LEVELS = (
+    "target_logit",
+    "contrast_logit",
+    "logit_diff",
+    "target_logprob",
+    "contrast_logprob",
+    "target_prob",
+    "prob_diff",
+    "kl_divergence",
+    "entropy",
+)
+DELTAS = tuple("delta_" + name for name in LEVELS[:-2])
 
-    target_logit: float
-    contrast_logit: float
-    target_logprob: float
-    contrast_logprob: float
-    kl_divergence: float
-    entropy: float
-    target_rank: int
-    top1_id: int
 
-
-def measure(y: torch.Tensor, base: torch.Tensor, target: int, contrast: int) -> Measured:
-    """Readouts of logits `y` [V] against the baseline's `base` [V]; log_softmax in float64."""
+def levels(y: torch.Tensor, base: torch.Tensor, target: int, contrast: int) -> dict[str, float]:
+    """The levels of logits `y` [V] against the baseline's `base` [V], in float64 whatever the logits' type."""
     lp = torch.log_softmax(y.double(), 0)
     base_lp = torch.log_softmax(base.double(), 0)
-    p = base_lp.exp()
     d = base_lp - lp
-    return Measured(
-        target_logit=y[target].item(),
-        contrast_logit=y[contrast].item(),
-        target_logprob=lp[target].item(),
-        contrast_logprob=lp[contrast].item(),
-        kl_divergence=(p * (torch.expm1(-d) + d)).sum().item(),
-        entropy=-(lp.exp() * lp).sum().item(),
-        target_rank=int((y > y[target]).sum().item()),
-        top1_id=int(y.argmax().item()),
-    )
+    return {
+        "target_logit": y[target].item(),
+        "contrast_logit": y[contrast].item(),
+        "logit_diff": (y[target].double() - y[contrast].double()).item(),
+        "target_logprob": lp[target].item(),
+        "contrast_logprob": lp[contrast].item(),
+        "target_prob": lp[target].exp().item(),
+        "prob_diff": (lp[target].exp() - lp[contrast].exp()).item(),
+        "kl_divergence": (base_lp.exp() * (torch.expm1(-d) + d)).sum().item(),
+        "entropy": -(lp.exp() * lp).sum().item(),
+    }
+
+
+def measure(y: torch.Tensor, base: torch.Tensor, target: int, contrast: int) -> dict[str, float]:
+    """All of design.md's columns of one row: levels, deltas, rank and top-1."""
+    row = levels(y, base, target, contrast)
+    base_row = levels(base, base, target, contrast)
+    row |= {"delta_" + name: row[name] - base_row[name] for name in LEVELS[:-2]}
+    row["target_rank"] = int((y > y[target]).sum().item())
+    row["target_is_top1"] = row["target_rank"] == 0
+    row["top1_id"] = int(y.argmax().item())
+    row["top1_preserved"] = row["top1_id"] == int(base.argmax().item())
+    return row

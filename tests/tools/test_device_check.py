@@ -1,7 +1,6 @@
 """device-check's parts: the plain GPT-2 that everything is measured against, and the comparator. And the bundle itself,
 where the programs are built."""
 
-import dataclasses
 import json
 import os
 import re
@@ -49,12 +48,7 @@ def rows_of(scan: Scan, logits: torch.Tensor) -> Rows:
     rows: Rows = {}
     for r in range(logits.shape[0]):
         for i, position in enumerate(scan.reads):
-            row = dataclasses.asdict(hf.measure(logits[r, i], base[i], scan.target_id, scan.contrast_id))
-            first = rows.get((0, -1, position), row)
-            row["logit_diff"] = row["target_logit"] - row["contrast_logit"]
-            row["delta_logit_diff"] = row["logit_diff"] - first.get("logit_diff", row["logit_diff"])
-            row["delta_target_logprob"] = row["target_logprob"] - first["target_logprob"]
-            row["target_prob"] = float(torch.tensor(row["target_logprob"]).exp())
+            row = hf.measure(logits[r, i], base[i], scan.target_id, scan.contrast_id)
             rows[0, r - 1, position] = row
     return rows
 
