@@ -1,5 +1,6 @@
 #include "kernels/fan_out_check.h"
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -89,7 +90,7 @@ std::string CheckEdit(const FanOutArgs<T>& args, const FanOutExtents& extents, i
         "at positions [" + std::to_string(edit.first_position) + ", " + std::to_string(edit.end_position) + ")",
         "0 <= first_position < end_position");
   }
-  if (!(edit.scale - edit.scale == 0.0F))
+  if (!std::isfinite(edit.scale))
     return Wrong(Indexed("edits", e, ".scale"), std::to_string(edit.scale), "a finite number");
   if (edit.entry < -1) return OutOfRange(Indexed("edits", e, ".entry"), edit.entry, -1, extents.n_entries);
   if (edit.entry >= 0 && args.table == nullptr)

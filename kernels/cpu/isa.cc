@@ -74,7 +74,7 @@ void SetIsa(Isa isa) {
 template <typename T>
 const KernelTable<T>& Kernels() {
   constexpr bool kIsFloat = sizeof(T) == sizeof(float);
-  const auto pick = [](const KernelTable<float>& single, const KernelTable<double>& twice) -> const KernelTable<T>& {
+  const auto pick = [](const KernelTable<float>* single, const KernelTable<double>* twice) -> const KernelTable<T>* {
     if constexpr (kIsFloat) {
       return single;
     } else {
@@ -83,10 +83,10 @@ const KernelTable<T>& Kernels() {
   };
 #if defined(__x86_64__)
   const Isa isa = CurrentIsa();
-  if (isa == Isa::kAvx512) return pick(isa_avx512::kFloat, isa_avx512::kDouble);
-  if (isa == Isa::kAvx2) return pick(isa_avx2::kFloat, isa_avx2::kDouble);
+  if (isa == Isa::kAvx512) return *pick(&isa_avx512::kFloat, &isa_avx512::kDouble);
+  if (isa == Isa::kAvx2) return *pick(&isa_avx2::kFloat, &isa_avx2::kDouble);
 #endif
-  return pick(isa_default::kFloat, isa_default::kDouble);
+  return *pick(&isa_default::kFloat, &isa_default::kDouble);
 }
 
 template const KernelTable<float>& Kernels<float>();

@@ -44,6 +44,7 @@ class Folder {
   // Of all files in the order in which they were opened.
   absl::StatusOr<std::string> Sha256() const {
     std::vector<absl::Span<const uint8_t>> pieces;
+    pieces.reserve(files_.size());
     for (const MappedFile& file : files_) pieces.push_back(file.bytes());
     return Sha256Hex(pieces);
   }

@@ -24,7 +24,7 @@ TEST(StrictJson, WhatAParserWouldSwallowIsRefused) {
   } cases[] = {
       {"", "not valid JSON, the text ends at byte 1"},
       {"{\"a\": 1} x", "not valid JSON at byte"},
-      {std::string("{\"a\": 1}\0{", 11), "not valid JSON, a NUL byte at byte 8"},
+      {std::string("{\"a\": 1}\0{", 10), "not valid JSON, a NUL byte at byte 8"},
       {"{\"a\": 1, \"b\": {\"c\": 1, \"c\": 2}}", "key `c` appears twice in one object, expected once"},
       {"[1]", "a JSON array came, expected a JSON object"},
       {"{\"a\": " + std::string(40, '[') + std::string(40, ']') + "}", "JSON nested deeper than 32 levels"},

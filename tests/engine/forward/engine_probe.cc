@@ -22,7 +22,6 @@
 
 namespace {
 
-using ablate::Edit;
 using ablate::Engine;
 using ablate::EngineOptions;
 using ablate::ReadoutBlock;

@@ -9,7 +9,6 @@ namespace ablate::testing {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 std::vector<int32_t> FirstLayers(const Plan& plan) {
