@@ -13,7 +13,7 @@ run_build() {
   fi
   # Quiet where there is nothing to do.
   if ! ninja -C "$build_dir" -n "$@" 2>/dev/null | grep -q 'no work to do'; then
-    say "Building (the first time about 6 minutes on 2 cores)"
+    say "Building (the first time about 5 minutes on 2 cores)"
     local jobs=${ABLATE_JOBS:-}
     [ -n "$jobs" ] || jobs=$(compile_jobs)
     ninja -C "$build_dir" -j "$jobs" "$@" >&2 || fail "the build failed; see above"

@@ -23,7 +23,7 @@ announce() {
   [ -z "$missing" ] || note "              about 150 MB to download"
   [ -z "$venv_missing" ] || note "pip fetches into .venv: PyTorch 2.11 with its CUDA 13.0 libraries, the CUDA compiler, test tools:"
   [ -z "$venv_missing" ] || note "              about 3 GB to download, 5 GB on disk (see tools/deps/python.txt)"
-  note "About 3 minutes on a fast network, and about 6 more to build on 2 cores."
+  note "About 3 minutes on a fast network, and about 5 more to build on 2 cores."
 }
 
 install_apt() {
