@@ -27,8 +27,8 @@ struct CallOptions {
   Cancellation* cancellation = nullptr;
 };
 
-// Called in the thread that called Scan, in the stream's order. An error ends the scan, which returns it. Either may be
-// empty.
+// Called in the thread that called Scan, in the stream's order. An error ends the scan, which returns it. Both may be
+// left empty.
 struct ScanHandlers {
   // Once, whole, before any block.
   std::function<absl::Status(ScanManifest manifest)> on_manifest;

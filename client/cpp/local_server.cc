@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -15,8 +16,10 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "client/cpp/client.h"
 
@@ -26,23 +29,58 @@ namespace {
 constexpr char kSocketName[] = "ablated.sock";
 constexpr absl::Duration kPoll = absl::Milliseconds(20);
 
-// In the child, between fork and exec: only async-signal-safe calls.
-[[noreturn]] void RunChild(char* const* argv, int log_fd, pid_t parent) {
+// What RunChild needs, made before the fork: behind it only async-signal-safe calls are allowed, and no memory.
+struct ChildPlan {
+  char* const* argv;
+  char* const* envp;
+  int log_fd;
+  // Takes the errno of an exec that failed; closed by one that did not.
+  int error_fd;
+  pid_t parent;
+};
+
+// In the child, between fork and exec.
+[[noreturn]] void RunChild(const ChildPlan& plan) {
   // A group of its own: Ctrl-C at the terminal reaches us, and we stop the server in order.
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(127);  // The parent died before prctl.
+  if (getppid() != plan.parent) _exit(127);  // The parent died before prctl.
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
   const int null_fd = open("/dev/null", O_RDONLY);
   dup2(null_fd, STDIN_FILENO);
-  dup2(log_fd, STDOUT_FILENO);
-  dup2(log_fd, STDERR_FILENO);
-  execv(argv[0], argv);
-  dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], strerror(errno));
+  dup2(plan.log_fd, STDOUT_FILENO);
+  dup2(plan.log_fd, STDERR_FILENO);
+  execve(plan.argv[0], plan.argv, plan.envp);
+  const int error = errno;
+  if (write(plan.error_fd, &error, sizeof(error)) != sizeof(error)) _exit(126);
   _exit(127);
+}
+
+// Our environment without what configures an `ablated` (each of its options is also an ABLATE_ variable): a port file or
+// a limit meant for another server must not hold for this one. What says how to compute stays.
+std::vector<std::string> ServerEnvironment() {
+  constexpr absl::string_view kKept[] = {
+      "ABLATE_DEVICE=", "ABLATE_PRECISION=", "ABLATE_THREADS=", "ABLATE_MAX_PACKED_TOKENS=", "ABLATE_LOG_LEVEL="};
+  std::vector<std::string> entries;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const absl::string_view text = *entry;
+    const bool is_kept = std::any_of(std::begin(kKept), std::end(kKept),
+                                     [text](absl::string_view kept) { return absl::StartsWith(text, kept); });
+    if (is_kept || !absl::StartsWith(text, "ABLATE_")) entries.emplace_back(text);
+  }
+  return entries;
+}
+
+// Null-terminated, as exec wants it; valid while `texts` is.
+std::vector<char*> Pointers(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
 }
 
 bool IsProgram(const std::string& path) {
@@ -94,19 +132,34 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const LocalServe
 absl::Status LocalServer::Spawn(const std::string& binary, const LocalServerOptions& options) {
   std::vector<std::string> arguments = {binary, "--model", options.model_dir, "--listen", address()};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
-  std::vector<char*> argv;
-  argv.reserve(arguments.size() + 1);
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
+  std::vector<std::string> environment = ServerEnvironment();
+  const std::vector<char*> argv = Pointers(arguments), envp = Pointers(environment);
 
   const int log_fd = open(LogPath().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (log_fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", LogPath()));
-  const pid_t parent = getpid();
+  int error_pipe[2];
+  if (pipe2(error_pipe, O_CLOEXEC) != 0) {
+    const int error = errno;
+    close(log_fd);
+    return absl::ErrnoToStatus(error, "cannot start a process for ablated");
+  }
+  const ChildPlan plan = {argv.data(), envp.data(), log_fd, error_pipe[1], getpid()};
   pid_ = fork();
-  if (pid_ == 0) RunChild(argv.data(), log_fd, parent);
+  if (pid_ == 0) RunChild(plan);
   const int fork_error = errno;
   close(log_fd);
-  return pid_ > 0 ? absl::OkStatus() : absl::ErrnoToStatus(fork_error, "cannot start a process for ablated");
+  close(error_pipe[1]);
+  int exec_error = 0;
+  ssize_t n = 0;
+  // The end comes with exec, or with the child.
+  do {
+    n = pid_ > 0 ? read(error_pipe[0], &exec_error, sizeof(exec_error)) : 0;
+  } while (n < 0 && errno == EINTR);
+  close(error_pipe[0]);
+  if (pid_ < 0) return absl::ErrnoToStatus(fork_error, "cannot start a process for ablated");
+  if (n != sizeof(exec_error)) return absl::OkStatus();
+  waitpid(std::exchange(pid_, -1), nullptr, 0);
+  return absl::ErrnoToStatus(exec_error, absl::StrCat("cannot run ", binary));
 }
 
 absl::Status LocalServer::WaitUntilServing(const LocalServerOptions& options) {

@@ -32,7 +32,7 @@ class LocalServer {
  public:
   // Starts the server and waits until its health is SERVING. On failure the message holds the end of what the server
   // wrote. The kernel kills the server when the thread that called Start ends, so that it never outlives us: call it
-  // from the main thread.
+  // from the main thread. Of our environment's ABLATE_ variables the server gets only those that say how to compute.
   static absl::StatusOr<std::unique_ptr<LocalServer>> Start(const LocalServerOptions& options);
   // SIGTERM, then SIGKILL after `stop_timeout`; removes the socket's folder.
   ~LocalServer();
@@ -57,8 +57,7 @@ class LocalServer {
   pid_t pid_ = -1;
 };
 
-// Where Start would look: `explicit_path`, ABLATE_SERVER_BIN, or `ablated` beside this program. NotFound says all
-// three.
+// Where Start would look: `explicit_path`, ABLATE_SERVER_BIN, or `ablated` beside this program. NotFound names them.
 absl::StatusOr<std::string> FindServerBinary(const std::string& explicit_path);
 
 }  // namespace ablate::client

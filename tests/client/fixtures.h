@@ -9,8 +9,8 @@
 
 namespace ablate::testing {
 
-// Variants L0H0, L0H1, L1H0, L1H1; float32 on `cpu`. Prompts are `Berlin is` with target ` Germany`, contrast `
-// France`.
+// Variants L0H0, L0H1, L1H0, L1H1; float32 on `cpu`. Prompts are `Berlin is` with the target ` Germany` and
+// the contrast ` France`.
 client::ScanManifest MakeManifest(int n_prompts = 1);
 
 // The messages that carry it: the manifest's head, one block of all variants, one block a prompt.

@@ -6,11 +6,13 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 
 #include "absl/time/clock.h"
 #include "client/cpp/client.h"
+#include "client/cpp/private_folder.h"
 
 namespace ablate::client {
 namespace {
@@ -78,6 +80,17 @@ TEST(LocalServerTest, CancellationEndsTheWait) {
   });
   EXPECT_EQ(LocalServer::Start(options).status().code(), absl::StatusCode::kCancelled);
   canceller.join();
+}
+
+TEST(LocalServerTest, AProgramThatCannotBeRunIsNamed) {
+  const PrivateFolder folder = *PrivateFolder::Make();
+  auto options = Options("m");
+  options.server_binary = folder.path() + "/ablated";
+  std::ofstream(options.server_binary) << "#!/no/such/interpreter\n";
+  std::filesystem::permissions(options.server_binary, std::filesystem::perms::owner_all);
+  const auto server = LocalServer::Start(options);
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(server.status().message()), HasSubstr("cannot run " + options.server_binary));
 }
 
 TEST(LocalServerTest, AMissingProgramIsNamed) {

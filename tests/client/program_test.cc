@@ -267,7 +267,12 @@ TEST_F(ProgramTest, HelpExplainsEveryCommand) {
 TEST_F(ProgramTest, LocalStartsItsOwnServerAndStopsIt) {
   const std::string arguments_file = Path("arguments");
   const std::vector<std::string> environment = {std::string("ABLATE_SERVER_BIN=") + SCRIPTED_ABLATED,
-                                                "SCRIPTED_ABLATED_ARGUMENTS=" + arguments_file};
+                                                "SCRIPTED_ABLATED_ARGUMENTS=" + arguments_file,
+                                                // Meant for another server.
+                                                "ABLATE_LISTEN=127.0.0.1:1", "ABLATE_PORT_FILE=/no/such/folder/port",
+                                                "ABLATE_CONFIG=/no/such/file", "ABLATE_MAX_REQUEST_COST=1",
+                                                // For any.
+                                                "ABLATE_MAX_PACKED_TOKENS=512"};
   const auto result = RunProgram({ABLATE_PROGRAM, "scan", "--local", "--model", "models/demo", "--device", "cpu",
                                   "--precision", "float64", "--threads", "2", "--prompt", "x", "--format", "csv"},
                                  environment);
@@ -278,7 +283,10 @@ TEST_F(ProgramTest, LocalStartsItsOwnServerAndStopsIt) {
   arguments >> pid;
   EXPECT_NE(kill(pid, 0), 0) << "the local server still runs";
   EXPECT_THAT(arguments.str(), AllOf(HasSubstr("--model models/demo --listen unix:"),
-                                     HasSubstr("--device cpu --precision float64 --threads 2")));
+                                     HasSubstr("--device cpu --precision float64 --threads 2"),
+                                     HasSubstr(" ABLATE_MAX_PACKED_TOKENS=512"), Not(HasSubstr("ABLATE_LISTEN")),
+                                     Not(HasSubstr("ABLATE_PORT_FILE")), Not(HasSubstr("ABLATE_CONFIG")),
+                                     Not(HasSubstr("ABLATE_MAX_REQUEST_COST"))));
 }
 
 // Also when the client is killed without a chance to clean up.

@@ -1,4 +1,4 @@
-// `ablated` as a local server's starter sees it: the arguments --model and --listen, and by the model's name how it
+// `ablated` as a local server's starter sees it: the arguments --model and --listen. The model's name says how it
 // behaves.
 #include <unistd.h>
 
@@ -29,6 +29,9 @@ int main(int argc, char** argv) {
     FILE* file = fopen(path, "w");
     fprintf(file, "%d", getpid());
     for (int i = 1; i < argc; ++i) fprintf(file, " %s", argv[i]);
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      if (std::string(*entry).starts_with("ABLATE_")) fprintf(file, " %s", *entry);
+    }
     fclose(file);
   }
   sigset_t signals;

@@ -1,5 +1,4 @@
-// A grid of numbers as a map for the terminal: coloured cells with a legend, or signed numbers where there is no
-// colour.
+// A grid of numbers as a map for the terminal: coloured cells with a legend, or signed numbers without colour.
 #pragma once
 
 #include <string>

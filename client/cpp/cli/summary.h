@@ -19,8 +19,8 @@ std::vector<Row> Strongest(absl::Span<const Row> rows, Metric metric, size_t n);
 // How many of the variants keep the baseline's most probable token.
 int CountTop1Preserved(absl::Span<const Row> rows);
 
-// `' Germany' log p -0.1054 (p 0.9000), rank 0`, for the target and, where it is set, the contrast; then the top-1
-// token.
+// `' Germany' log p -0.1054 (p 0.9000), rank 0`, for the target and, where it is set, the contrast; then the token that
+// is top-1.
 std::vector<std::string> DescribeBaseline(const ablation::v1::ResolvedPrompt& prompt, const Row& baseline);
 
 // A table of Strongest's rows, with a heading.
