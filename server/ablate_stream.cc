@@ -2,10 +2,12 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/convert.h"
 #include "server/prepare.h"
+#include "spdlog/spdlog.h"
 
 namespace ablate {
 namespace pb = ::ablation::v1;
@@ -13,7 +15,8 @@ namespace pb = ::ablation::v1;
 AblateStream* AblateStream::Start(grpc::CallbackServerContext* context, const pb::AblateRequest* request,
                                   const Backend* backend, Gate::Pass pass) {
   auto stream = std::make_shared<AblateStream>(backend, std::move(pass));
-  stream->Keep();
+  stream->Keep(context);
+  backend->stall_guard->Watch(stream);
   const absl::Time deadline = absl::FromChrono(context->deadline());
   const absl::Status queued =
       backend->executor->Submit(static_cast<int64_t>(request->ByteSizeLong()),
@@ -57,6 +60,13 @@ absl::Status AblateStream::Admit(const pb::AblateRequest& request, absl::Time de
   const absl::Status admitted = backend_->scheduler->Submit(std::move(work));
   if (!admitted.ok()) head_.reset();
   return admitted;
+}
+
+void AblateStream::CancelIfStalled(absl::Time since) {
+  const std::string why =
+      absl::StrCat("the client took no results for ", absl::FormatDuration(backend_->max_write_stall),
+                   " (--max-write-stall): read the stream, or set a deadline");
+  if (AbortIfBusySince(since, why)) spdlog::warn("a call was ended: {}", why);
 }
 
 absl::Status AblateStream::TakeBlock(ReadoutBlock block, int32_t prompt_index) {

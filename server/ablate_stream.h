@@ -11,11 +11,14 @@
 #include "server/gate.h"
 #include "server/request.h"
 #include "server/scan_head.h"
+#include "server/stall_guard.h"
 #include "server/write_stream.h"
 
 namespace ablate {
 
-class AblateStream final : public WriteStream<ablation::v1::AblateResponse>, public ResultSink {
+class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
+                           public ResultSink,
+                           public StallGuard::Watched {
  public:
   // Begins the call. `context` and `request` are gRPC's and stay valid until the call is over.
   static AblateStream* Start(grpc::CallbackServerContext* context, const ablation::v1::AblateRequest* request,
@@ -26,6 +29,7 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>, pub
   absl::Status TakeBlock(ReadoutBlock block, int32_t prompt_index) override;
   void Complete(absl::Status status, const RequestTiming& timing) override;
   bool Abandoned() const override { return Gone(); }
+  void CancelIfStalled(absl::Time since) override;
   int64_t waiting_bytes() const override { return buffered_bytes(); }
   int64_t max_waiting_bytes() const override { return backend_->max_stream_bytes; }
 

@@ -41,9 +41,10 @@ std::string CheckDevice(const std::string& device) {
 struct Raw {
   double batch_window_ms = 1;
   double drain_timeout_s = 30;
+  double max_write_stall_s = 300;
 };
 
-void AddNetwork(CLI::App& app, Options& options) {
+void AddNetwork(CLI::App& app, Options& options, Raw& raw) {
   ServerOptions& server = options.server;
   app.add_option("--listen", server.listen,
                  "Address: HOST:PORT (port 0 picks a free one and prints it) or unix:PATH. Plain text, without "
@@ -56,6 +57,9 @@ void AddNetwork(CLI::App& app, Options& options) {
   app.add_option("--max-stream-bytes", server.max_stream_bytes,
                  "Most bytes of one stream's results that wait for a slow reader before its prompts are held back")
       ->check(CLI::Range(int64_t{1024}, int64_t{1} << 40));
+  app.add_option("--max-write-stall", raw.max_write_stall_s,
+                 "Seconds that the reader of a stream may take nothing before its call is ended with ABORTED")
+      ->check(CLI::Range(0.1, 86'400.0));
   app.add_option("--max-calls", server.max_calls, "Most calls open at once")->check(CLI::Range(1, 1 << 20));
   app.add_option("--max-calls-per-connection", server.max_calls_per_connection, "Most calls open on one connection")
       ->check(CLI::Range(1, 1 << 20));
@@ -150,7 +154,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   app.set_version_flag("--version", "ablated " ABLATE_VERSION, "Print the version and exit");
   app.get_formatter()->column_width(34);
   Raw raw;
-  AddNetwork(app, options);
+  AddNetwork(app, options, raw);
   AddModel(app, options);
   AddScheduling(app, options, raw);
   app.set_config("--config", "", "File with options, TOML or INI: `name = value` a line");
@@ -159,6 +163,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
     app.parse(WithEnvironment(app, argc, argv));
     options.server.batch_window = absl::Milliseconds(raw.batch_window_ms);
     options.drain_timeout = absl::Seconds(raw.drain_timeout_s);
+    options.server.max_write_stall = absl::Seconds(raw.max_write_stall_s);
     if (options.server.model_name.empty()) options.server.model_name = FolderName(options.engine.model_dir);
     return std::nullopt;
   } catch (const CLI::Success& success) {

@@ -14,6 +14,7 @@
 #include "server/options.h"
 #include "server/server.h"
 #include "server/signals.h"
+#include "server/unix_socket.h"
 #include "spdlog/spdlog.h"
 
 namespace ablate {
@@ -24,19 +25,36 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-// Written beside and renamed, so that whoever waits for the file never reads half of it.
-absl::Status WritePortFile(const std::string& path, const Server& server) {
-  const std::string temporary = path + ".tmp";
-  {
-    std::ofstream file(temporary);
-    file << (server.port() != 0 ? std::to_string(server.port()) : server.address()) << '\n';
-    if (!file.flush()) return absl::UnavailableError("cannot write --port-file " + temporary);
+// The file that tells the port, for as long as the server lives.
+class PortFile {
+ public:
+  PortFile() = default;
+  ~PortFile() { Remove(); }
+  PortFile(const PortFile&) = delete;
+  PortFile& operator=(const PortFile&) = delete;
+
+  // Written beside and renamed, so that whoever waits for the file never reads half of it.
+  absl::Status Write(const std::string& path, const Server& server) {
+    const std::string temporary = path + ".tmp";
+    {
+      std::ofstream file(temporary);
+      file << (server.port() != 0 ? std::to_string(server.port()) : server.address()) << '\n';
+      if (!file.flush()) return absl::UnavailableError("cannot write --port-file " + temporary);
+    }
+    std::error_code error;
+    std::filesystem::rename(temporary, path, error);
+    if (error) return absl::UnavailableError("cannot write --port-file " + path + ": " + error.message());
+    path_ = path;
+    return absl::OkStatus();
   }
-  std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  if (error) return absl::UnavailableError("cannot write --port-file " + path + ": " + error.message());
-  return absl::OkStatus();
-}
+  void Remove() const {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove(path_, ignored);
+  }
+
+ private:
+  std::string path_;
+};
 
 int Main(int argc, const char* const* argv, const EngineLoader& load) {
   Options options;
@@ -52,17 +70,25 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
         "{} can be reached from other machines: requests travel as plain text and nobody is asked who they are",
         options.server.listen);
   }
+  PortFile port_file;
   if (!options.port_file.empty()) {
-    const absl::Status status = WritePortFile(options.port_file, **server);
+    const absl::Status status = port_file.Write(options.port_file, **server);
     if (!status.ok()) return Fail(status);
   }
 
   absl::Notification stop;
   std::atomic<bool> loading = true;
-  OnStopSignal([&stop, &loading](int signal) {
+  const StopSignals signals([&](int signal) {
     spdlog::info("signal {}: {}", signal, loading ? "stopping" : "draining");
-    // Loading cannot be interrupted, and nobody is served yet.
-    if (loading) std::_Exit(0);
+    if (loading) {
+      // It cannot be interrupted, and nobody is served yet. What would be removed at the end goes now.
+      port_file.Remove();
+      std::error_code ignored;
+      if (const std::string path = UnixSocketPath(options.server.listen); !path.empty()) {
+        std::filesystem::remove(path, ignored);
+      }
+      std::_Exit(0);
+    }
     stop.Notify();
   });
 
@@ -71,8 +97,7 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   if (!engine.ok()) return Fail(engine.status());
   const EngineInfo& info = (*engine)->Describe();
   spdlog::info("{}: {} layers x {} heads on {} ({}), {}, {} packed tokens", options.server.model_name, info.n_layers,
-               info.n_heads, info.device, info.device_name,
-               std::string(info.precision == Precision::kFloat64 ? "float64" : "float32"), info.max_packed_tokens);
+               info.n_heads, info.device, info.device_name, Name(info.precision), info.max_packed_tokens);
   (*server)->Serve(*std::move(engine));
   loading = false;
   // For people and scripts; the log goes to standard error.

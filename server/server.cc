@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
+#include "server/unix_socket.h"
 
 namespace ablate {
 namespace {
@@ -37,6 +37,12 @@ Server::~Server() {
 }
 
 absl::Status Server::Listen() {
+  const std::string socket_path = UnixSocketPath(options_.listen);
+  const bool is_unix = !socket_path.empty();
+  if (is_unix) {
+    const absl::Status claimed = ClaimUnixSocket(socket_path);
+    if (!claimed.ok()) return claimed;
+  }
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port_);
@@ -56,7 +62,6 @@ absl::Status Server::Listen() {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
-  const bool is_unix = absl::StartsWith(options_.listen, "unix:");
   // A socket in the file system is for this user only; nobody else asks for files here while the port opens.
   const mode_t mask = is_unix ? umask(0077) : 0;
   grpc_ = builder.BuildAndStart();
@@ -85,12 +90,15 @@ void Server::Serve(std::unique_ptr<Engine> engine) {
   // A few of the largest requests, or very many small ones.
   constexpr int64_t kMessages = 8;
   executor_ = std::make_unique<Executor>(kThreads, kMessages * options_.max_message_bytes);
+  stall_guard_ = std::make_unique<StallGuard>(options_.max_write_stall);
   service_.SetBackend({.engine = engine_.get(),
                        .scheduler = scheduler_.get(),
                        .executor = executor_.get(),
+                       .stall_guard = stall_guard_.get(),
                        .model_name = options_.model_name,
                        .limits = options_.limits,
-                       .max_stream_bytes = options_.max_stream_bytes});
+                       .max_stream_bytes = options_.max_stream_bytes,
+                       .max_write_stall = options_.max_write_stall});
   gate_.Open();
   health_.SetServing(true);
 }
@@ -109,6 +117,7 @@ int64_t Server::Drain(absl::Duration timeout) {
     grpc_->Wait();
   }
   gate_.WaitUntilEmpty(absl::InfiniteFuture());
+  stall_guard_.reset();
   executor_.reset();
   scheduler_.reset();
   return cut_off;

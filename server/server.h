@@ -33,6 +33,8 @@ struct ServerOptions {
   int32_t max_message_bytes = 16 << 20;
   // Most bytes of one stream's results that wait for its reader.
   int64_t max_stream_bytes = 4 << 20;
+  // How long a stream's reader may take nothing before the call is ended.
+  absl::Duration max_write_stall = absl::Minutes(5);
   // Calls open at once: in the whole server, and on one connection.
   int32_t max_calls = 1024;
   int32_t max_calls_per_connection = 128;
@@ -40,7 +42,8 @@ struct ServerOptions {
 
 class Server {
  public:
-  // Opens the port. Health says NOT_SERVING and calls are UNAVAILABLE until Serve.
+  // Opens the port. Health says NOT_SERVING and calls are UNAVAILABLE until Serve. A unix socket that a crash left is
+  // taken over, that of a living server is not.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
   // Drains without patience.
   ~Server();
@@ -54,7 +57,7 @@ class Server {
   void Serve(std::unique_ptr<Engine> engine);
 
   // NOT_SERVING and no new call from now on; those that run may end within `timeout`, then they are cut off. Returns
-  // how many were. The port is closed behind it. Later calls do nothing.
+  // how many were. The port is closed behind it, and a unix socket's file removed. Later calls do nothing.
   int64_t Drain(absl::Duration timeout);
 
  private:
@@ -70,6 +73,7 @@ class Server {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<Executor> executor_;
+  std::unique_ptr<StallGuard> stall_guard_;
   Gate gate_;
   HealthService health_;
   AblationServiceImpl service_;

@@ -2,40 +2,43 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <thread>
 #include <utility>
 
 namespace ablate {
 namespace {
 
-sigset_t StopSignals() {
+// SIGUSR1 wakes the thread at the end.
+sigset_t Signals() {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&set, signal);
   return set;
-}
-
-int WaitForSignal() {
-  const sigset_t set = StopSignals();
-  int signal = 0;
-  while (sigwait(&set, &signal) != 0) {
-  }
-  return signal;
 }
 
 }  // namespace
 
 void BlockStopSignals() {
-  const sigset_t set = StopSignals();
+  const sigset_t set = Signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-void OnStopSignal(std::function<void(int)> stop) {
-  std::thread([stop = std::move(stop)] {
-    stop(WaitForSignal());
-    std::_Exit(128 + WaitForSignal());
-  }).detach();
+StopSignals::StopSignals(std::function<void(int)> stop) : stop_(std::move(stop)), thread_([this] { Wait(); }) {}
+
+StopSignals::~StopSignals() {
+  is_over_ = true;
+  pthread_kill(thread_.native_handle(), SIGUSR1);
+  thread_.join();
+}
+
+void StopSignals::Wait() {
+  const sigset_t set = Signals();
+  bool is_stopping = false;
+  while (!is_over_) {
+    int signal = 0;
+    if (sigwait(&set, &signal) != 0 || signal == SIGUSR1) continue;
+    if (std::exchange(is_stopping, true)) std::_Exit(128 + signal);
+    stop_(signal);
+  }
 }
 
 }  // namespace ablate

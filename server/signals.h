@@ -1,15 +1,32 @@
 // SIGTERM and SIGINT, taken by a thread of their own, where everything may be called.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <thread>
 
 namespace ablate {
 
-// Blocks both signals in this thread and in those that it starts from now on; call it first in main.
+// Blocks both signals (and SIGUSR1, which StopSignals uses) in this thread and in those that it starts from now on;
+// call it first in main.
 void BlockStopSignals();
 
-// Starts a thread for the rest of the process: the first signal calls `stop` with its number, a second one ends the
-// process at once with 128 + its number. After BlockStopSignals, once.
-void OnStopSignal(std::function<void(int)> stop);
+// While it lives, the first signal calls `stop` with its number, from the thread, and a second one ends the process at
+// once with 128 + its number. After BlockStopSignals; one at a time.
+class StopSignals {
+ public:
+  explicit StopSignals(std::function<void(int)> stop);
+  // Waits until `stop` has returned, if it was called.
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+ private:
+  void Wait();
+
+  const std::function<void(int)> stop_;
+  std::atomic<bool> is_over_ = false;
+  std::thread thread_;
+};
 
 }  // namespace ablate

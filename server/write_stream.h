@@ -6,11 +6,16 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "grpc/grpc.h"
+#include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 #include "server/errors.h"
 
@@ -22,8 +27,13 @@ template <typename Response>
 class WriteStream : public grpc::ServerWriteReactor<Response>,
                     public std::enable_shared_from_this<WriteStream<Response>> {
  public:
-  // Before the reactor is handed to gRPC. Nothing is written before Release.
-  void Keep() { self_ = this->shared_from_this(); }
+  // Before the reactor is handed to gRPC. Nothing is written before Release. `context` is needed for AbortIfBusySince
+  // alone.
+  void Keep(grpc::CallbackServerContext* context = nullptr) {
+    self_ = this->shared_from_this();
+    absl::MutexLock lock(&mu_);
+    context_ = context;
+  }
 
   // Queues a message behind the ones before it.
   void Push(Response response) {
@@ -54,6 +64,23 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
       released_ = true;
     }
     Pump();
+  }
+
+  // Cancels the call with ABORTED and `why`, once, where the transport has been busy with one message, or with the end,
+  // since before `since`. True where it did so.
+  bool AbortIfBusySince(absl::Time since, const std::string& why) {
+    grpc_call* call = nullptr;
+    {
+      absl::MutexLock lock(&mu_);
+      if (context_ == nullptr || !(writing_ || finished_) || busy_since_ > since) return false;
+      // Outlives the context, which goes when the call is over.
+      call = std::exchange(context_, nullptr)->c_call();
+      grpc_call_ref(call);
+    }
+    // Unlike a status that waits behind what is not read, this reaches the client.
+    grpc_call_cancel_with_status(call, GRPC_STATUS_ABORTED, why.c_str(), nullptr);
+    grpc_call_unref(call);
+    return true;
   }
 
   // The client has left, its deadline has passed, or the connection broke.
@@ -94,6 +121,10 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   }
 
   void OnDone() final {
+    {
+      absl::MutexLock lock(&mu_);
+      context_ = nullptr;
+    }
     OnOver();
     const auto self = std::move(self_);
   }
@@ -125,6 +156,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   Step NextStep(absl::Status& status) {
     absl::MutexLock lock(&mu_);
     if (!released_ || writing_ || finished_) return Step::kNone;
+    busy_since_ = absl::Now();
     if (Gone()) {
       DropPending();
       head_is_over_ = true;
@@ -154,6 +186,9 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   std::atomic<bool> gone_ = false;
   std::atomic<int64_t> buffered_bytes_ = 0;
   absl::Mutex mu_;
+  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mu_) = nullptr;
+  // When the operation under way began, if there is one.
+  absl::Time busy_since_ ABSL_GUARDED_BY(mu_);
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);
   // Being written while `writing_`; untouched by others then.
   Pending current_ = {};

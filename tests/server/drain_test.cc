@@ -1,6 +1,12 @@
 // The server's end: who may finish, who is turned away, who is cut off.
-#include <cstdio>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <string>
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -75,8 +81,54 @@ TEST(ListenTest, PortInUseIsSaid) {
               HasSubstr("cannot listen on " + server.server().address() + ": the address is in use"));
 }
 
+// A path of its own in the tests' folder.
+std::string SocketPath(const std::string& name) {
+  return testing::TempDir() + "ablated-" + std::to_string(getpid()) + "-" + name;
+}
+
+TEST(ListenTest, ALivingServersSocketIsNotTaken) {
+  const std::string path = SocketPath("living.sock");
+  TestServer server({.listen = "unix:" + path});
+  server.Serve();
+  for (const std::string& listen : {"unix:" + path, "unix://" + path}) {
+    const auto second = Server::Start({.listen = listen});
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_THAT(std::string(second.status().message()),
+                HasSubstr("cannot listen on unix:" + path + ": another server is listening there"));
+  }
+  const auto stub = ablation::v1::AblationService::NewStub(server.NewChannel());
+  EXPECT_TRUE(RunScan(*stub, ScanRequest("a")).status.ok());
+}
+
+TEST(ListenTest, ASocketLeftByACrashIsTakenOver) {
+  const std::string path = SocketPath("stale.sock");
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  close(fd);
+  ASSERT_TRUE(std::filesystem::exists(path));
+  TestServer server({.listen = "unix:" + path});
+  server.Serve();
+  EXPECT_TRUE(RunScan(server.stub(), ScanRequest("a")).status.ok());
+  server.server().Drain(absl::ZeroDuration());
+  EXPECT_FALSE(std::filesystem::exists(path)) << "the drain removes it";
+}
+
+TEST(ListenTest, AFileThatIsNoSocketStays) {
+  const std::string path = SocketPath("file");
+  std::ofstream(path) << "mine";
+  const auto server = Server::Start({.listen = "unix:" + path});
+  ASSERT_FALSE(server.ok());
+  EXPECT_THAT(std::string(server.status().message()), HasSubstr("a file that is no socket stands there"));
+  EXPECT_TRUE(std::filesystem::exists(path));
+  std::filesystem::remove(path);
+}
+
 TEST(ListenTest, UnixSocketOfThisUserOnly) {
-  const std::string path = testing::TempDir() + "ablated-test.sock";
+  const std::string path = SocketPath("test.sock");
   TestServer server({.listen = "unix:" + path});
   server.Serve();
   EXPECT_EQ(server.server().port(), 0);

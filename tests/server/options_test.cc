@@ -51,11 +51,26 @@ TEST(OptionsTest, Defaults) {
 }
 
 TEST(OptionsTest, EveryOptionArrives) {
-  const Parsed parsed = Parse(
-      {"--model=m", "--model-name=n", "--listen=unix:/tmp/x", "--port-file=p", "--device=cuda:1", "--precision=float64",
-       "--threads=3", "--max-packed-tokens=4096", "--max-request-cost=77", "--max-request-tokens=78", "--queue-size=5",
-       "--max-queue-cost=79", "--max-batch-wait=2.5", "--max-message-bytes=4096", "--max-stream-bytes=2048",
-       "--max-calls=9", "--max-calls-per-connection=8", "--drain-timeout=0.5", "--log-level=debug"});
+  const Parsed parsed = Parse({"--model=m",
+                               "--model-name=n",
+                               "--listen=unix:/tmp/x",
+                               "--port-file=p",
+                               "--device=cuda:1",
+                               "--precision=float64",
+                               "--threads=3",
+                               "--max-packed-tokens=4096",
+                               "--max-request-cost=77",
+                               "--max-request-tokens=78",
+                               "--queue-size=5",
+                               "--max-queue-cost=79",
+                               "--max-batch-wait=2.5",
+                               "--max-message-bytes=4096",
+                               "--max-stream-bytes=2048",
+                               "--max-write-stall=7.5",
+                               "--max-calls=9",
+                               "--max-calls-per-connection=8",
+                               "--drain-timeout=0.5",
+                               "--log-level=debug"});
   ASSERT_FALSE(parsed.code.has_value()) << parsed.err;
   const Options& o = parsed.options;
   EXPECT_EQ(o.engine.model_dir, "m");
@@ -73,6 +88,7 @@ TEST(OptionsTest, EveryOptionArrives) {
   EXPECT_EQ(o.server.batch_window, absl::Microseconds(2500));
   EXPECT_EQ(o.server.max_message_bytes, 4096);
   EXPECT_EQ(o.server.max_stream_bytes, 2048);
+  EXPECT_EQ(o.server.max_write_stall, absl::Milliseconds(7500));
   EXPECT_EQ(o.server.max_calls, 9);
   EXPECT_EQ(o.server.max_calls_per_connection, 8);
   EXPECT_EQ(o.drain_timeout, absl::Milliseconds(500));

@@ -224,6 +224,37 @@ TEST(OverloadTest, CancelledOrExpiredWhileItIsPreparedIsDropped) {
   }
 }
 
+// Without a deadline it would keep its place for ever.
+TEST(OverloadTest, AReaderThatTakesNothingLosesItsPlace) {
+  TestServer server({.max_stream_bytes = 64 * 1024, .max_write_stall = absl::Milliseconds(300), .max_calls = 1});
+  server.Serve(14);
+  grpc::ClientContext context;
+  const auto reader = server.stub().Ablate(&context, ManyPrompts(2000, 100));
+  pb::AblateResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  const auto other = pb::AblationService::NewStub(server.NewChannel());
+  ASSERT_TRUE(Eventually([&other] { return RunScan(*other, ScanRequest("a")).status.ok(); }));
+  bool complete = false;
+  while (reader->Read(&response)) complete = complete || response.has_completion();
+  EXPECT_FALSE(complete);
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("took no results for 300ms (--max-write-stall)"));
+}
+
+// It may take long as long as it takes something.
+TEST(OverloadTest, AReaderThatIsMerelySlowKeepsItsPlace) {
+  TestServer server({.max_stream_bytes = 64 * 1024, .max_write_stall = absl::Seconds(1)});
+  server.Serve(14);
+  grpc::ClientContext context;
+  const auto reader = server.stub().Ablate(&context, ManyPrompts(150, 100));
+  pb::AblateResponse response;
+  const absl::Time begin = absl::Now();
+  while (reader->Read(&response)) absl::SleepFor(absl::Milliseconds(20));
+  EXPECT_GT(absl::Now() - begin, absl::Seconds(2));
+  EXPECT_TRUE(reader->Finish().ok());
+}
+
 TEST(OverloadTest, EngineErrorFailsItsRequest) {
   TestServer server;
   server.Serve();

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -72,6 +73,7 @@ class Process {
     return false;
   }
   bool WaitUntilServing() { return WaitFor(".out", "serving on"); }
+  const std::string& base() const { return base_; }
   std::string err() const { return ReadFile(base_ + ".err"); }
   std::shared_ptr<grpc::Channel> NewChannel() const {
     std::string port = ReadFile(base_ + ".port");
@@ -110,8 +112,48 @@ TEST(ProgramTest, ServesAndStopsOnSigterm) {
   ASSERT_TRUE(process.WaitUntilServing());
   const auto stub = ablation::v1::AblationService::NewStub(process.NewChannel());
   EXPECT_TRUE(RunScan(*stub, ScanRequest("Berlin is")).status.ok());
+  EXPECT_TRUE(std::filesystem::exists(process.base() + ".port"));
   process.Signal(SIGTERM);
   EXPECT_EQ(process.Wait(), 0);
+  EXPECT_FALSE(std::filesystem::exists(process.base() + ".port"));
+}
+
+TEST(ProgramTest, AUnixSocketIsItsOwnAndGoesAtTheEnd) {
+  const std::string path = testing::TempDir() + "ablated-" + std::to_string(getpid()) + ".sock";
+  Process first({"--model=m", "--listen=unix:" + path});
+  ASSERT_TRUE(first.WaitUntilServing());
+  Process second({"--model=m", "--listen=unix:" + path, "--log-level=error"});
+  EXPECT_EQ(second.Wait(), 1);
+  EXPECT_THAT(second.err(), HasSubstr("ablated: cannot listen on unix:" + path + ": another server is listening"));
+  EXPECT_TRUE(std::filesystem::exists(path));
+  first.Signal(SIGTERM);
+  EXPECT_EQ(first.Wait(), 0);
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+// What a crash leaves does not stand in the way.
+TEST(ProgramTest, AUnixSocketOfAKilledServerIsTakenOver) {
+  const std::string path = testing::TempDir() + "ablated-" + std::to_string(getpid()) + "-killed.sock";
+  Process first({"--model=m", "--listen=unix:" + path});
+  ASSERT_TRUE(first.WaitUntilServing());
+  first.Signal(SIGKILL);
+  EXPECT_EQ(first.Wait(), 1000 + SIGKILL);
+  ASSERT_TRUE(std::filesystem::exists(path));
+  Process second({"--model=m", "--listen=unix:" + path});
+  ASSERT_TRUE(second.WaitUntilServing()) << second.err();
+  second.Signal(SIGTERM);
+  EXPECT_EQ(second.Wait(), 0);
+}
+
+TEST(ProgramTest, ASignalWhileLoadingLeavesNoSocket) {
+  const std::string path = testing::TempDir() + "ablated-" + std::to_string(getpid()) + "-loading.sock";
+  Process process({"--model=slow", "--listen=unix:" + path});
+  ASSERT_TRUE(process.WaitFor(".err", "loading slow"));
+  EXPECT_TRUE(std::filesystem::exists(path));
+  process.Signal(SIGTERM);
+  EXPECT_EQ(process.Wait(), 0);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(process.base() + ".port"));
 }
 
 TEST(ProgramTest, PortIsOpenWhileLoadingAndASignalEndsIt) {
@@ -132,7 +174,8 @@ TEST(ProgramTest, SecondSignalEndsADrainAtOnce) {
   ASSERT_TRUE(process.WaitUntilServing());
   const auto stub = ablation::v1::AblationService::NewStub(process.NewChannel());
   ScanCall call(*stub, ScanRequest("Berlin is"));
-  absl::SleepFor(absl::Milliseconds(300));
+  // Its first message tells that it is inside: the drain waits for it.
+  ASSERT_TRUE(call.Admitted());
   process.Signal(SIGTERM);
   ASSERT_TRUE(process.WaitFor(".err", "draining"));
   process.Signal(SIGINT);

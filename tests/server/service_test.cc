@@ -1,5 +1,9 @@
 // Tokenize, DescribeModel, the loading state and reflection.
+#include <string>
+#include <vector>
+
 #include "gmock/gmock.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
 #include "server/convert.h"
 #include "tests/server/scan_call.h"
@@ -123,6 +127,41 @@ TEST(LoadingTest, EveryCallIsUnavailable) {
     EXPECT_EQ(details.info.reason(), "MODEL_LOADING");
     EXPECT_EQ(details.retry.retry_delay().seconds(), 1);
   }
+}
+
+// As `grpcurl list` does. The stub is generic: the reflection library has the generated code already, and twice in one
+// program it would clash.
+TEST(ReflectionTest, ListsTheServices) {
+  TestServer server;
+  grpc::GenericStub stub(server.NewChannel());
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto finished = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call =
+      stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  call->StartCall(nullptr);
+  ASSERT_TRUE(finished());
+  // ServerReflectionRequest{list_services: "*"}: field 7, one byte.
+  const grpc::Slice request("\x3a\x01*");
+  call->Write(grpc::ByteBuffer(&request, 1), nullptr);
+  ASSERT_TRUE(finished());
+  grpc::ByteBuffer response;
+  call->Read(&response, nullptr);
+  ASSERT_TRUE(finished());
+  std::vector<grpc::Slice> slices;
+  ASSERT_TRUE(response.Dump(&slices).ok());
+  std::string bytes;
+  for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  EXPECT_THAT(bytes, testing::HasSubstr("ablation.v1.AblationService"));
+  EXPECT_THAT(bytes, testing::HasSubstr("grpc.health.v1.Health"));
+  context.TryCancel();
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  finished();
 }
 
 TEST(MessageSizeTest, TooLargeARequestIsRefused) {
