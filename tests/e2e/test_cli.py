@@ -122,7 +122,7 @@ def test_reference_experiment_equals_hooks(server):
         assert_close([row[name] for row in rows], want, 2 * their_error + rounding, name)
     tokenizer = GPT2TokenizerFast.from_pretrained(DEMO)
     (prompt,) = manifest["prompts"]
-    assert prompt["token_texts"] == ["Berlin", " is", " the", " capital", " of"]
+    assert prompt["token_texts"] == [tokenizer.decode([token]) for token in prompt["token_ids"]]
     assert [variant["label"] for variant in manifest["variants"]] == list(exact)[1:]
     assert (manifest["n_prompts"], manifest["n_variants"], manifest["total_rows"]) == (1, 144, "145")
     assert prompt["token_ids"] == tokenizer(PROMPT)["input_ids"]
