@@ -70,7 +70,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started = Server(tmp_path_factory.mktemp("server"))
     assert ablate(started, "health", "--wait", "60s").returncode == OK
     yield started
@@ -109,7 +109,7 @@ def oracle(dtype: torch.dtype) -> dict[str, dict[str, float]]:
     return rows
 
 
-def test_reference_experiment_equals_hooks(server):
+def test_reference_experiment_equals_hooks(server: Server) -> None:
     manifest, rows = scan_jsonl(server, *REFERENCE)
     exact, theirs = oracle(torch.float64), oracle(torch.float32)
     assert [row["variant"] for row in rows] == list(exact)
@@ -135,7 +135,7 @@ def test_reference_experiment_equals_hooks(server):
         assert row["target_is_top1"] == (row["target_rank"] == 0)
 
 
-def test_csv_holds_the_same_numbers(server):
+def test_csv_holds_the_same_numbers(server: Server) -> None:
     _, rows = scan_jsonl(server, *REFERENCE, "--layers", "5")
     done = ablate(server, "scan", "--format", "csv", *REFERENCE, "--layers", "5")
     table = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -145,7 +145,7 @@ def test_csv_holds_the_same_numbers(server):
         assert text["top1_token"] == row["top1_token"]
 
 
-def test_many_prompts_equal_single_ones_bit_for_bit(server, tmp_path):
+def test_many_prompts_equal_single_ones_bit_for_bit(server: Server, tmp_path: Path) -> None:
     prompts = ["Berlin is the capital of", "Paris is the capital of", "The capital of Japan is", "Rome", " of of of of"]
     file = tmp_path / "prompts.jsonl"
     file.write_text("".join(json.dumps({"prompt": p, "target": TARGET, "contrast": CONTRAST}) + "\n" for p in prompts))
@@ -157,7 +157,7 @@ def test_many_prompts_equal_single_ones_bit_for_bit(server, tmp_path):
         assert alone == [row for row in together if row["prompt_index"] == index]
 
 
-def test_local_starts_and_stops_its_own_server():
+def test_local_starts_and_stops_its_own_server() -> None:
     done = ablate(
         None, "scan", "--local", "--model", DEMO, "--device", "cpu", *REFERENCE, "--no-color", "--focus-layer", "5"
     )
@@ -168,7 +168,7 @@ def test_local_starts_and_stops_its_own_server():
     assert "\x1b" not in done.stdout
 
 
-def test_output_appears_whole_or_not_at_all(server, tmp_path):
+def test_output_appears_whole_or_not_at_all(server: Server, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     assert ablate(server, "scan", *REFERENCE, "--format", "csv", "--output", good).returncode == OK
     assert len(good.read_text().splitlines()) == 146
@@ -197,7 +197,7 @@ BAD_REQUESTS = [
 
 
 @pytest.mark.parametrize(("args", "status", "words"), BAD_REQUESTS)
-def test_bad_requests_name_the_field(server, args, status, words):
+def test_bad_requests_name_the_field(server: Server, args: tuple[str, ...], status: int, words: list[str]) -> None:
     done = ablate(server, "scan", *args)
     print(f"{' '.join(args)[:60]!r}: {done.stderr.strip()}")
     assert done.returncode == status, done.stderr
@@ -206,7 +206,7 @@ def test_bad_requests_name_the_field(server, args, status, words):
     assert "baseline" not in done.stdout
 
 
-def test_a_server_that_is_not_there():
+def test_a_server_that_is_not_there() -> None:
     done = subprocess.run(
         [ABLATE, "scan", "--server", "127.0.0.1:1", *REFERENCE], capture_output=True, text=True, timeout=60, check=False
     )
@@ -235,21 +235,21 @@ def becomes_idle(server: Server) -> bool:
 
 
 @pytest.fixture
-def long_scan(tmp_path) -> Path:
+def long_scan(tmp_path: Path) -> Path:
     """A file whose scan keeps the device busy for minutes."""
     file = tmp_path / "long.jsonl"
     file.write_text((json.dumps({"prompt": PROMPT, "target": TARGET}) + "\n") * 50_000)
     return file
 
 
-def test_a_deadline_ends_the_call_and_the_work(server, long_scan):
+def test_a_deadline_ends_the_call_and_the_work(server: Server, long_scan: Path) -> None:
     done = ablate(server, "scan", "--prompts", long_scan, "--timeout", "3s", "--format", "jsonl")
     assert done.returncode == DEADLINE
     assert "3s" in done.stderr
     assert becomes_idle(server), "the server goes on with work that nobody waits for"
 
 
-def test_an_interrupt_ends_the_call_and_the_work(server, long_scan, tmp_path):
+def test_an_interrupt_ends_the_call_and_the_work(server: Server, long_scan: Path, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     with rows.open("w") as out:
         running = subprocess.Popen(
@@ -268,7 +268,7 @@ def test_an_interrupt_ends_the_call_and_the_work(server, long_scan, tmp_path):
     assert ablate(server, "scan", *REFERENCE).returncode == OK
 
 
-def test_describe_and_tokenize(server):
+def test_describe_and_tokenize(server: Server) -> None:
     described = json.loads(ablate(server, "describe", "--format", "json").stdout)
     assert described["model"]["n_layers"] == 12
     assert described["runtime"]["device"] == "cpu"
@@ -277,14 +277,14 @@ def test_describe_and_tokenize(server):
 
 
 @pytest.mark.parametrize("command", ["", "scan", "tokenize", "describe", "health"])
-def test_help_explains(command):
+def test_help_explains(command: str) -> None:
     done = subprocess.run([ABLATE, *filter(None, [command]), "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == OK
     assert len(done.stdout.splitlines()) > 8
     assert "ablate" in done.stdout
 
 
-def test_sigterm_drains(tmp_path):
+def test_sigterm_drains(tmp_path: Path) -> None:
     server = Server(tmp_path)
     assert ablate(server, "health", "--wait", "60s").returncode == OK
     file = tmp_path / "many.jsonl"
@@ -312,7 +312,7 @@ def test_sigterm_drains(tmp_path):
         (["--model", DEMO, "--queue-size", "-1"], USAGE, ["queue-size"]),
     ],
 )
-def test_a_server_that_cannot_start_says_why(options, status, words):
+def test_a_server_that_cannot_start_says_why(options: list[str | Path], status: int, words: list[str]) -> None:
     done = subprocess.run(
         [ABLATED, "--listen", "127.0.0.1:0", *options],
         capture_output=True,

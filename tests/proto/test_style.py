@@ -125,7 +125,7 @@ def problems(files: list[descriptor_pb2.FileDescriptorProto]) -> list[str]:
     return found
 
 
-def test_contract_is_in_style(tmp_path):
+def test_contract_is_in_style(tmp_path: Path) -> None:
     assert problems(compile_contract(PROTO, tmp_path)) == []
 
 
@@ -171,7 +171,7 @@ service LabService {
         ("lab.v1", "labs.v1", "does not follow its folder"),
     ],
 )
-def test_the_check_sees(tmp_path, before, after, says):
+def test_the_check_sees(tmp_path: Path, before: str, after: str, says: str | None) -> None:
     folder = tmp_path / "root" / "lab" / "v1"
     folder.mkdir(parents=True)
     (folder / "lab.proto").write_text(GOOD.replace(before, after, 1) if before else GOOD)
