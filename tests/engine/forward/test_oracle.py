@@ -117,6 +117,10 @@ def check_counts(found: dict[Key, dict], exact: dict[Key, torch.Tensor], scans: 
         assert row["top1_preserved"] == (row["top1_id"] == found[s, -1, p]["top1_id"])
 
 
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
 def check_float32(model_dir: Path, scans: list[Scan], *option_sets: dict) -> dict[str, tuple[float, float]]:
     """Ours may be at most twice as far from float64 as Hugging Face's own float32 run is; returns both errors.
 
@@ -132,18 +136,22 @@ def check_float32(model_dir: Path, scans: list[Scan], *option_sets: dict) -> dic
         assert ours.keys() == exact.keys()
         tolerance = {}
         for name in COLUMNS:
-            want = column(exact, name)
-            their_error = max_abs_diff(column(theirs, name), want)
-            errors[name] = (max_abs_diff(column(ours, name), want), their_error)
+            want, got, their = column(exact, name), column(ours, name), column(theirs, name)
+            their_error = max_abs_diff(their, want)
+            errors[name] = (max_abs_diff(got, want), their_error)
             # A value's own rounding to float32 is beyond anybody's power.
             rounding = float(np.spacing(np.float32(np.abs(want).max())))
             tolerance[name] = 2 * their_error + rounding
-        # p = exp(lp) is off by p times what lp is off, and both p in prob_diff are, once more in a delta.
+            if name.startswith("delta_") and not name.endswith(("_prob", "prob_diff")):
+                assert rms(got - want) <= 2 * rms(their - want) + rounding, name
+        # Both levels in a delta may be off by what levels may. (The largest of a few small differences says less of how
+        # large they are than their root mean square, which is compared above.) And p = exp(lp) is off by p times
+        # what lp is off, as both p in prob_diff are.
         for token in ("target", "contrast"):
             largest = np.exp(column(exact, token + "_logprob")).max()
             tolerance[token + "_prob"] = float(largest * tolerance[token + "_logprob"])
         tolerance["prob_diff"] = tolerance["target_prob"] + tolerance["contrast_prob"]
-        tolerance |= {"delta_" + name: 2 * tolerance[name] for name in ("target_prob", "prob_diff")}
+        tolerance |= {name: 2 * tolerance[name.removeprefix("delta_")] for name in hf.DELTAS}
         for name in COLUMNS:
             assert_close(column(ours, name), column(exact, name), tolerance[name], name)
         check_counts(ours, exact_logits, scans, 2 * logit_error)
