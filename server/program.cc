@@ -98,6 +98,7 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   const EngineInfo& info = (*engine)->Describe();
   spdlog::info("{}: {} layers x {} heads on {} ({}), {}, {} packed tokens", options.server.model_name, info.n_layers,
                info.n_heads, info.device, info.device_name, Name(info.precision), info.max_packed_tokens);
+  if (!info.why_cpu.empty()) spdlog::info("--device auto took the CPU: {}", info.why_cpu);
   (*server)->Serve(*std::move(engine));
   loading = false;
   // For people and scripts; the log goes to standard error.
