@@ -19,14 +19,16 @@
 namespace ablate {
 
 struct EngineOptions {
-  // Folder in the layout of Hugging Face's GPT-2: config.json, model.safetensors, vocab.json, merges.txt.
+  // Folder in the layout of Hugging Face's GPT-2: config.json, model.safetensors (or shards with their index),
+  // vocab.json and merges.txt (or tokenizer.json).
   std::string model_dir;
   // `auto` (the first usable GPU, else the CPU), `cpu` or `cuda:N`.
   std::string device = "auto";
   Precision precision = Precision::kFloat32;
   // CPU threads; 0: one a core.
   int32_t threads = 0;
-  // Most packed tokens in one forward pass; 0: from the device's free memory.
+  // Most packed tokens in a layer of one forward pass; 0: from the free memory, at most 16,384 on the CPU and 262,144 on
+  // a GPU. What cannot be cut (plan.h) may exceed it.
   int64_t max_packed_tokens = 0;
 };
 
@@ -53,6 +55,8 @@ struct RunStats {
   int64_t plan_ns = 0;
   int64_t forward_ns = 0;
   int32_t forward_passes = 0;
+  // How often memory ran out and what was left went on in chunks of half the size.
+  int32_t out_of_memory_retries = 0;
 };
 
 // Takes the blocks of a Run, in its thread. An error ends the Run, which returns it.
@@ -76,7 +80,7 @@ class Engine {
 
   // Runs all scans as one packed batch (in chunks where it exceeds the budget) and hands out each row's readouts
   // exactly once; a prompt's deltas, KL and top1_preserved refer to its own baseline. A row's values depend on its own
-  // scan only (bit for bit on the CPU where `batch_invariant`).
+  // scan only (bit for bit on the CPU where `batch_invariant`). ResourceExhausted: memory ran out in the smallest chunks too.
   virtual absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) = 0;
 };
 

@@ -7,12 +7,12 @@
 //                 where an edit of row[m] and head h covers position[m];
 //                 s = source_token[m], or source_first + position[m] (resample: another prompt's baseline row)
 //
+// so that `c_proj` behind it is a plain GEMM that accumulates onto x_out, and a head's ablation costs no pass of its
+// own. Raw pointers only; every pointer is to memory of the device that runs it.
+//
 // Where scale is 0, z is not read: a NaN or Inf in it does not survive its ablation. Of several edits that cover the
 // same head and position, the last in the row's list counts (they do not compose). Product and sum are rounded one by
 // one, never fused, so every implementation gives the same bits. Outputs overlap neither each other nor an input.
-//
-// so that `c_proj` behind it is a plain GEMM that accumulates onto x_out, and a head's ablation costs no pass of its
-// own. Raw pointers only; every pointer is to memory of the device that runs it.
 #pragma once
 
 #include <cstdint>

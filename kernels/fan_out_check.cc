@@ -111,12 +111,12 @@ std::string CheckReach(const FanOutArgs<T>& args, const FanOutExtents& extents, 
     const HeadEdit& edit = args.edits[e];
     if (position < edit.first_position || position >= edit.end_position) continue;
     const int64_t entry = edit.entry + edit.entry_stride * position;
-    const std::string at = " at " + Indexed("position", m) + " " + std::to_string(position);
+    const auto at = [&] { return " at " + Indexed("position", m) + " " + std::to_string(position); };
     if (edit.entry >= 0 && entry >= extents.n_entries) {
-      return OutOfRange("the entry of " + Indexed("edits", e) + at, entry, 0, extents.n_entries);
+      return OutOfRange("the entry of " + Indexed("edits", e) + at(), entry, 0, extents.n_entries);
     }
     if (edit.source_first >= 0 && edit.source_first + position >= extents.n_tokens_in) {
-      return OutOfRange("the source of " + Indexed("edits", e) + at, edit.source_first + position, 0,
+      return OutOfRange("the source of " + Indexed("edits", e) + at(), edit.source_first + position, 0,
                         extents.n_tokens_in);
     }
   }

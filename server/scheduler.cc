@@ -16,6 +16,14 @@ void Finish(Request& request, const absl::Status& status) {
   request.sink->Complete(status, request.timing);
 }
 
+absl::Status EngineError(const absl::Status& status) {
+  const std::string message = absl::StrCat("the engine failed: ", status.message());
+  if (absl::IsResourceExhausted(status)) {
+    return RetryLater(absl::StatusCode::kResourceExhausted, "OUT_OF_MEMORY", message, absl::Seconds(10));
+  }
+  return ErrorWithReason(absl::StatusCode::kInternal, "ENGINE_FAILED", message);
+}
+
 // In the words that were found when they were taken out of the queue.
 void FinishAll(const std::vector<EndedRequest>& ended) {
   for (const EndedRequest& e : ended) Finish(*e.request, e.why);
@@ -151,8 +159,7 @@ void Scheduler::RunEachAlone(const std::vector<TakenPrompt>& batch, const absl::
     if (status.ok()) continue;
     spdlog::error("the engine failed: {}", std::string(status.message()));
     if (request->error.ok()) {
-      request->error = ErrorWithReason(absl::StatusCode::kInternal, "ENGINE_FAILED",
-                                       absl::StrCat("the engine failed: ", status.message()));
+      request->error = EngineError(status);
     }
   }
 }

@@ -27,7 +27,7 @@ void AttendGroup(const at::Tensor& qkv, absl::Span<const Row> rows, absl::Span<c
     n_tokens += row.end - row.begin;
   }
   const int64_t n_rows = static_cast<int64_t>(group.size());
-  at::Tensor gather = at::zeros({n_rows, longest}, at::kLong);  // packed token of (row, position)
+  at::Tensor gather = at::empty({n_rows, longest}, at::kLong);  // packed token of (row, position)
   at::Tensor slots = at::empty({n_tokens}, at::kLong);          // (row, position) of each of the group's tokens
   at::Tensor tokens = at::empty({n_tokens}, at::kLong);         // their packed places, in the same order
   auto gather_at = gather.accessor<int64_t, 2>();
@@ -37,6 +37,8 @@ void AttendGroup(const at::Tensor& qkv, absl::Span<const Row> rows, absl::Span<c
   for (int64_t r = 0; r < n_rows; ++r) {
     const Row& row = group[r];
     for (int32_t p = 0; p < row.begin; ++p) gather_at[r][p] = rows[row.baseline].first_token + p;
+    // Padding is the row's own last token, so that no other prompt's values can reach it, not even times zero.
+    for (int64_t p = row.end; p < longest; ++p) gather_at[r][p] = row.first_token + row.end - 1 - row.begin;
     for (int32_t p = row.begin; p < row.end; ++p) {
       gather_at[r][p] = row.first_token + p - row.begin;
       tokens_at[next] = gather_at[r][p];

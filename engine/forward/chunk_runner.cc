@@ -12,10 +12,12 @@
 namespace ablate {
 namespace {
 
-// How many of the first requests need no more than kReadoutBlockRows different rows of logits; at least one.
+// How many of the first requests make a block: at most kReadoutBlockRows, on as many different rows of logits; at least
+// one.
 size_t CountThatFits(absl::Span<const ReadoutRequest> requests) {
   absl::flat_hash_set<int64_t> rows;
   for (size_t i = 0; i < requests.size(); ++i) {
+    if (static_cast<int64_t>(i) == kReadoutBlockRows) return i;
     rows.insert(requests[i].row);
     rows.insert(requests[i].baseline_row);
     if (static_cast<int64_t>(rows.size()) > kReadoutBlockRows) return i;
@@ -25,7 +27,7 @@ size_t CountThatFits(absl::Span<const ReadoutRequest> requests) {
 
 }  // namespace
 
-std::vector<ReadoutBlock> ChunkRunner::Run(const Chunk& chunk) {
+std::vector<ReadoutBlock> ChunkRunner::Run(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted) {
   // Left behind where the last chunk of a cut prompt was cancelled.
   if (chunk.first_layer == 0 && kept_.prompt != chunk.baselines.at(0)) kept_ = {};
   at::Tensor x = chunk.first_layer == 0 ? Embed(chunk) : KeptResidual(chunk);  // [N, D]
@@ -41,7 +43,7 @@ std::vector<ReadoutBlock> ChunkRunner::Run(const Chunk& chunk) {
     x = RunLayer(weights_.layers[plan.layer], config_, plan, edit_table_, x, workspace_);
   }
   if (chunk.keeps_baselines) KeepFinal(chunk, x);
-  std::vector<ReadoutBlock> blocks = ReadOutChunk(chunk, x);
+  std::vector<ReadoutBlock> blocks = ReadOutChunk(chunk, x, is_wanted);
   if (chunk.releases_baselines) kept_ = {};
   return blocks;
 }
@@ -85,7 +87,8 @@ void ChunkRunner::KeepFinal(const Chunk& chunk, const at::Tensor& x) {
   kept_.final = x.index_select(0, at::tensor(tokens, at::kLong).to(x.device()));
 }
 
-std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at::Tensor& x) {
+std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at::Tensor& x,
+                                                    absl::FunctionRef<bool(const ReadPoint&)> is_wanted) {
   absl::flat_hash_map<std::pair<int32_t, int32_t>, int64_t> baseline_row;  // by (prompt, position)
   at::Tensor residuals = x;                                                // [M, D], or [M + kept, D]
   for (const ReadPoint& read : chunk.reads) {
@@ -100,6 +103,7 @@ std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at
   std::vector<ReadoutRequest> requests;
   requests.reserve(chunk.reads.size());
   for (const ReadPoint& read : chunk.reads) {
+    if (!is_wanted(read)) continue;
     requests.push_back({.scan = read.prompt,
                         .variant = read.variant,
                         .position = read.position,

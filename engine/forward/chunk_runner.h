@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "engine/forward/readout.h"
 #include "engine/forward/weights.h"
@@ -25,8 +26,8 @@ class ChunkRunner {
               Workspace& workspace)
       : weights_(weights), config_(config), edit_table_(std::move(edit_table)), scans_(scans), workspace_(workspace) {}
 
-  // The readouts of one chunk.
-  std::vector<ReadoutBlock> Run(const Chunk& chunk);
+  // The readouts of one chunk, of those that are wanted.
+  std::vector<ReadoutBlock> Run(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
 
  private:
   // What a cut prompt's later chunks need of its baseline.
@@ -40,7 +41,8 @@ class ChunkRunner {
   at::Tensor Embed(const Chunk& chunk);
   at::Tensor KeptResidual(const Chunk& chunk);
   void KeepFinal(const Chunk& chunk, const at::Tensor& x);
-  std::vector<ReadoutBlock> ReadOutChunk(const Chunk& chunk, const at::Tensor& x);
+  std::vector<ReadoutBlock> ReadOutChunk(const Chunk& chunk, const at::Tensor& x,
+                                         absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
 
   const Weights& weights_;
   const GptConfig& config_;

@@ -69,10 +69,10 @@ absl::Status CheckDriver(int cuda_api) {
 
 absl::Status CheckComputeCapability(std::string_view gpu, int major, int minor) {
   if (major >= kMinComputeCapabilityMajor) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("device: ", std::string(gpu), " has compute capability ", major, ".", minor,
-                   ", this build holds machine code from ", kMinComputeCapabilityMajor,
-                   ".0 on: rebuild with its architecture in ABLATE_CUDA_ARCHITECTURES, or use --device cpu"));
+  return absl::FailedPreconditionError(absl::StrCat("device: ", std::string(gpu), " has compute capability ", major,
+                                                    ".", minor, ", this build holds machine code from ",
+                                                    kMinComputeCapabilityMajor,
+                                                    ".0 (Ampere) on: use another GPU, or --device cpu"));
 }
 
 absl::StatusOr<DeviceChoice> ChooseDevice(std::string_view text) {

@@ -3,15 +3,15 @@
 #include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
-#include <c10/util/Exception.h>
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "engine/forward/caught.h"
 #include "engine/forward/chunk_runner.h"
+#include "engine/forward/token_budget.h"
 #include "engine/plan/check.h"
 #include "engine/plan/plan.h"
 
@@ -70,85 +70,85 @@ absl::Status GptEngine::Validate(const Scan& scan) const {
 
 absl::StatusOr<int64_t> GptEngine::Cost(const Scan& scan) const {
   const PlanPrompt prompt = AsPlanPrompt(scan);
-  auto planner = Planner::Create({&prompt, 1}, {config_.n_layers, info_.max_packed_tokens});
+  const auto planner = Planner::Create({&prompt, 1}, {config_.n_layers, info_.max_packed_tokens});
   if (!planner.ok()) return planner.status();
   return planner->cost();
 }
 
 absl::StatusOr<RunStats> GptEngine::Run(absl::Span<const Scan> scans, const BlockSink& sink) {
-  return RunWithin(info_.max_packed_tokens, scans, sink);
+  return RunWithin({info_.max_packed_tokens, info_.threads}, scans, sink);
 }
 
-absl::StatusOr<RunStats> GptEngine::RunWithin(int64_t max_packed_tokens, absl::Span<const Scan> scans,
+// Where memory runs out, what is left runs again in chunks of half the size: on the CPU with the same bits.
+absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Span<const Scan> scans,
                                               const BlockSink& sink) {
   for (const Scan& scan : scans) {
     if (absl::Status status = Validate(scan); !status.ok()) return status;
   }
-  const c10::InferenceMode no_autograd;
-  // The current device belongs to the thread, and Run may be called from another one than Load.
-  const c10::OptionalDeviceGuard on_device(weights_.wte.device());
-  at::set_num_threads(info_.threads);
-  try {
-    return RunPlanned(max_packed_tokens, scans, sink);
-  } catch (const c10::OutOfMemoryError& error) {
-    return OutOfMemory(error.what_without_backtrace());
-  } catch (const c10::Error& error) {
-    // The CPU's allocator has no error type of its own.
-    const std::string what = error.what_without_backtrace();
-    return what.find("can't allocate memory") != std::string::npos ? OutOfMemory(what) : Failed(what);
-  } catch (const std::bad_alloc& error) {
-    return OutOfMemory(error.what());
-  } catch (const std::exception& error) {
-    return Failed(error.what());
+  RunStats stats;
+  Delivered delivered;
+  for (const Scan& scan : scans) delivered.emplace_back(scan.variants.size() + 1);
+  for (int64_t budget = limits.max_packed_tokens;; budget /= 2) {
+    absl::Status failure;
+    try {
+      const c10::InferenceMode no_autograd;
+      // The current device belongs to the thread, and Run may be called from another one than Load.
+      const c10::OptionalDeviceGuard on_device(weights_.wte.device());
+      at::set_num_threads(limits.threads);
+      if (absl::Status status = RunPlanned(budget, scans, sink, delivered, stats); !status.ok()) return status;
+      return stats;
+    } catch (...) {
+      failure = CaughtStatus();
+    }
+    // Nothing is known of the buffers now, and where memory ran out they are what can be given back.
+    workspace_.Clear();
+    if (!absl::IsResourceExhausted(failure)) return failure;
+    if (budget <= kFewestTokens) {
+      return absl::ResourceExhaustedError(absl::StrCat(info_.device, " is out of memory, in chunks of ", budget,
+                                                       " packed tokens too: ", failure.message(),
+                                                       "; free memory, or send shorter prompts"));
+    }
+    ++stats.out_of_memory_retries;
   }
 }
 
-// After a failure nothing is known of the buffers, and where memory ran out they are what can be given back.
-absl::Status GptEngine::Failed(const std::string& what) {
-  workspace_.Clear();
-  return absl::InternalError(what);
-}
-
-absl::Status GptEngine::OutOfMemory(const std::string& what) {
-  workspace_.Clear();
-  return absl::ResourceExhaustedError(absl::StrCat(info_.device, " is out of memory: ", what,
-                                                   "; start the server with a smaller --max-packed-tokens than ",
-                                                   info_.max_packed_tokens));
-}
-
-absl::StatusOr<RunStats> GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const Scan> scans,
-                                               const BlockSink& sink) {
-  RunStats stats;
+absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const Scan> scans, const BlockSink& sink,
+                                   Delivered& delivered, RunStats& stats) {
   const int64_t start_ns = absl::GetCurrentTimeNanos();
   std::vector<PlanPrompt> prompts;
   for (const Scan& scan : scans) prompts.push_back(AsPlanPrompt(scan));
   const absl::StatusOr<Planner> planner = Planner::Create(prompts, {config_.n_layers, max_packed_tokens});
   if (!planner.ok()) return planner.status();
-  stats.plan_ns = absl::GetCurrentTimeNanos() - start_ns;
+  stats.plan_ns += absl::GetCurrentTimeNanos() - start_ns;
 
   ChunkRunner runner(weights_, config_, /*edit_table=*/{}, scans, workspace_);
   std::vector<bool> cancelled(scans.size());
+  const auto is_wanted = [&](const ReadPoint& read) {
+    return !cancelled[read.prompt] && !delivered[read.prompt][read.variant + 1];
+  };
   for (int64_t i = 0; i < planner->n_chunks(); ++i) {
     const int64_t build_start_ns = absl::GetCurrentTimeNanos();
     const Chunk chunk = planner->Build(i);
     stats.plan_ns += absl::GetCurrentTimeNanos() - build_start_ns;
-    bool wanted = false;
+    bool is_needed = false;
     for (const ReadPoint& read : chunk.reads) {
-      if (cancelled[read.prompt]) continue;
-      cancelled[read.prompt] = IsCancelled(scans[read.prompt]);
-      wanted |= !cancelled[read.prompt];
+      if (!cancelled[read.prompt]) cancelled[read.prompt] = IsCancelled(scans[read.prompt]);
+      // A cut prompt's later chunks read the baseline that its first one keeps.
+      is_needed |= is_wanted(read) || (chunk.keeps_baselines && !cancelled[read.prompt]);
     }
-    if (!wanted) continue;
+    if (!is_needed) continue;
     const int64_t chunk_start_ns = absl::GetCurrentTimeNanos();
-    std::vector<ReadoutBlock> blocks = runner.Run(chunk);
+    std::vector<ReadoutBlock> blocks = runner.Run(chunk, is_wanted);
     stats.forward_ns += absl::GetCurrentTimeNanos() - chunk_start_ns;
     ++stats.forward_passes;
     for (ReadoutBlock& block : blocks) {
-      if (cancelled[block.scan]) continue;
+      const int32_t scan = block.scan;
+      const std::vector<int32_t> variants = block.variant;
       if (absl::Status status = sink(std::move(block)); !status.ok()) return status;
+      for (const int32_t variant : variants) delivered[scan][variant + 1] = true;
     }
   }
-  return stats;
+  return absl::OkStatus();
 }
 
 }  // namespace ablate

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <vector>
 
 #include "engine/engine.h"
 #include "engine/forward/weights.h"
@@ -11,6 +11,11 @@
 #include "engine/model/config.h"
 
 namespace ablate {
+
+struct RunLimits {
+  int64_t max_packed_tokens = 0;
+  int32_t threads = 0;
+};
 
 class GptEngine final : public Engine {
  public:
@@ -22,15 +27,18 @@ class GptEngine final : public Engine {
   absl::StatusOr<int64_t> Cost(const Scan& scan) const override;
   absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) override;
 
-  // The same under another token budget, for the self-test.
-  absl::StatusOr<RunStats> RunWithin(int64_t max_packed_tokens, absl::Span<const Scan> scans, const BlockSink& sink);
+  // The same under other limits, for the self-test.
+  absl::StatusOr<RunStats> RunWithin(const RunLimits& limits, absl::Span<const Scan> scans, const BlockSink& sink);
 
   void set_batch_invariant(bool value) { info_.batch_invariant = value; }
 
  private:
-  absl::StatusOr<RunStats> RunPlanned(int64_t max_packed_tokens, absl::Span<const Scan> scans, const BlockSink& sink);
-  absl::Status Failed(const std::string& what);
-  absl::Status OutOfMemory(const std::string& what);
+  // Which variants' rows a Run has handed out: [scan][variant + 1].
+  using Delivered = std::vector<std::vector<bool>>;
+
+  // Runs what is not yet delivered.
+  absl::Status RunPlanned(int64_t max_packed_tokens, absl::Span<const Scan> scans, const BlockSink& sink,
+                          Delivered& delivered, RunStats& stats);
 
   Weights weights_;
   GptConfig config_;

@@ -37,12 +37,36 @@ void CheckRows(const char* name, const at::Tensor& tensor, at::IntArrayRef shape
               shape, " with at least as many rows");
 }
 
+void CheckVector(const char* name, const at::Tensor& tensor, int64_t size) {
+  TORCH_CHECK(tensor.dim() == 1 && tensor.size(0) == size && tensor.is_contiguous(), name, " is ", tensor.sizes(),
+              "; expected [", size, "]");
+}
+
 // Rows a task of the CPU loops takes at least: below it a thread's start costs more than its work.
 constexpr int64_t kRowGrain = 16;
 
 template <typename T>
 T* DataOrNull(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.data_ptr<T>() : nullptr;
+}
+
+// Cuts the tasks (row, head) into `n_parts` ranges of about equal cost: part i is [bounds[i], bounds[i + 1]).
+std::vector<int64_t> SplitTasks(absl::Span<const kernels::cpu::AttendRow> rows, int64_t n_heads, int64_t d_head,
+                                int64_t n_parts) {
+  const auto cost_of = [&](const kernels::cpu::AttendRow& row) {
+    return kernels::cpu::AttendCost(row, static_cast<int32_t>(d_head));
+  };
+  int64_t total = 0;
+  for (const kernels::cpu::AttendRow& row : rows) total += n_heads * cost_of(row);
+  const int64_t n_tasks = static_cast<int64_t>(rows.size()) * n_heads;
+  std::vector<int64_t> bounds = {0};
+  int64_t done = 0;
+  for (int64_t task = 0; task < n_tasks && static_cast<int64_t>(bounds.size()) < n_parts; ++task) {
+    if (done * n_parts >= total * static_cast<int64_t>(bounds.size())) bounds.push_back(task);
+    done += cost_of(rows[task / n_heads]);
+  }
+  bounds.push_back(n_tasks);
+  return bounds;
 }
 
 void AttendCpu(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z) {
@@ -53,25 +77,27 @@ void AttendCpu(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z)
     places.push_back({row.begin, row.end, row.first_token, baseline_first});
   }
   const int64_t n_heads = qkv.size(2);
-  const int64_t n_rows = static_cast<int64_t>(rows.size());
+  const std::vector<int64_t> bounds = SplitTasks(places, n_heads, qkv.size(3), at::get_num_threads());
   WithElementType(qkv, [&](auto element) {
     using T = decltype(element);
     kernels::cpu::AttendArgs<T> args;
     args.qkv = qkv.data_ptr<T>();
     args.rows = places.data();
-    args.n_rows = n_rows;
     args.n_heads = static_cast<int32_t>(n_heads);
     args.d_head = static_cast<int32_t>(qkv.size(3));
     args.scale = static_cast<T>(1.0 / std::sqrt(static_cast<double>(qkv.size(3))));
     args.z = z.data_ptr<T>();
-    at::parallel_for(0, n_rows * n_heads, 1,
-                     [&](int64_t begin, int64_t end) { kernels::cpu::Attend(args, begin, end); });
+    at::parallel_for(0, static_cast<int64_t>(bounds.size()) - 1, 1,
+                     [&](int64_t begin, int64_t end) { kernels::cpu::Attend(args, bounds[begin], bounds[end]); });
   });
 }
 
 }  // namespace
 
 void Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Epilogue epilogue, at::Tensor& out) {
+  CheckRows("linear: x", x, {0, weight.size(0)});
+  CheckRows("linear: out", out, {x.size(0), weight.size(1)});
+  if (epilogue != Epilogue::kAddTo) CheckVector("linear: bias", bias, weight.size(1));
   switch (epilogue) {
     case Epilogue::kBias:
       at::addmm_out(out, bias, x, weight);
@@ -108,9 +134,9 @@ void LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, 
   }
   CheckRows("layer_norm: x", x, {0, x.size(1)});
   CheckRows("layer_norm: out", out, x.sizes());
-  for (const at::Tensor* each : {&weight, &bias, &then_add}) {
-    if (each->defined()) CheckRows("layer_norm: weight, bias or then_add", *each, {x.size(1)});
-  }
+  CheckVector("layer_norm: weight", weight, x.size(1));
+  CheckVector("layer_norm: bias", bias, x.size(1));
+  if (then_add.defined()) CheckVector("layer_norm: then_add", then_add, x.size(1));
   WithElementType(x, [&](auto element) {
     using T = decltype(element);
     kernels::cpu::LayerNormArgs<T> args;
@@ -150,7 +176,7 @@ void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, co
   CheckRows("fan_out: z", z, {plan.n_tokens_in, h, dh});
   CheckRows("fan_out: x_out", x_out, {m, h * dh});
   CheckRows("fan_out: z_out", z_out, {m, h, dh});
-  CheckRows("fan_out: bias", bias, {h * dh});
+  CheckVector("fan_out: bias", bias, h * dh);
   if (table.defined()) CheckRows("fan_out: table", table, {0, dh});
   const kernels::FanOutExtents extents = {.n_tokens_in = plan.n_tokens_in,
                                           .n_rows = static_cast<int64_t>(plan.row_edit_begin.size()) - 1,

@@ -10,7 +10,6 @@ namespace {
 
 constexpr int64_t kMostCpuTokens = 16'384;
 constexpr int64_t kMostCudaTokens = 262'144;
-constexpr int64_t kFewestTokens = 256;
 // The caches and libraries of the process want their part of what is free.
 constexpr double kMemoryShare = 0.5;
 
@@ -25,8 +24,9 @@ int64_t FixedBytes(const GptConfig& config, int64_t element_bytes, DeviceKind de
   const int64_t kept = (int64_t{config.n_layers} + 1) * config.n_positions * config.d_model;
   int64_t bytes = (logits + kept) * element_bytes;
   if (device == DeviceKind::kCuda) {
-    // readout_composed.cc: about six float64 tensors of the block's shape. attend_composed.cc: QKV and the result.
-    bytes += 6 * 8 * logits +
+    // readout_composed.cc: at most twelve float64 tensors of the block's shape live at once, those of the top-k's sort
+    // included. attend_composed.cc: QKV and the result.
+    bytes += 12 * 8 * logits +
              5 * int64_t{config.d_model} * std::max<int64_t>(kAttendGroupTokens, config.n_positions) * element_bytes;
   }
   return bytes;

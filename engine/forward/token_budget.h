@@ -8,6 +8,9 @@
 
 namespace ablate {
 
+// The smallest budget that makes sense.
+inline constexpr int64_t kFewestTokens = 256;
+
 enum class DeviceKind { kCpu, kCuda };
 
 // Half of what is left of `free_bytes` behind what a pass needs whatever its size: a block of logits with what measures

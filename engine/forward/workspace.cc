@@ -21,12 +21,6 @@ at::Tensor Workspace::TakeOther(const at::Tensor& residual, at::IntArrayRef shap
   return Take(in_a ? Slot::kResidualB : Slot::kResidualA, shape);
 }
 
-int64_t Workspace::bytes() const {
-  int64_t bytes = 0;
-  for (const at::Tensor& storage : slots_) bytes += storage.defined() ? static_cast<int64_t>(storage.nbytes()) : 0;
-  return bytes;
-}
-
 void Workspace::Clear() {
   for (at::Tensor& storage : slots_) storage.reset();
 }

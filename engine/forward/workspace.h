@@ -21,8 +21,7 @@ class Workspace {
   // The residual slot that does not hold `residual`.
   at::Tensor TakeOther(const at::Tensor& residual, at::IntArrayRef shape);
 
-  // Bytes held now; nothing is given back before Clear.
-  int64_t bytes() const;
+  // Gives everything back; until then nothing is.
   void Clear();
 
  private:

@@ -55,19 +55,6 @@ class Fields {
     return value->get<double>();
   }
 
-  // An id in [0, vocab_size), else -1.
-  int32_t TokenId(const char* name, int32_t fallback, int32_t vocab_size) {
-    const json* value = Find(name);
-    int64_t id = fallback;
-    if (value != nullptr && value->is_null()) return -1;
-    if (value != nullptr && !value->is_number_integer()) {
-      Invalid(name, *value, "an integer or null");
-    } else if (value != nullptr) {
-      id = value->is_number_unsigned() && value->get<uint64_t>() > INT32_MAX ? -1 : value->get<int64_t>();
-    }
-    return id >= 0 && id < vocab_size ? static_cast<int32_t>(id) : -1;
-  }
-
   // A flag that the engine computes with one value only.
   void Flag(const char* name, bool supported) {
     const json* value = Find(name);
@@ -175,7 +162,6 @@ absl::StatusOr<GptConfig> ReadConfig(const std::string& model_dir) {
   fields.Absent("pruned_heads");
   ReadSizes(fields, config);
   config.layer_norm_epsilon = fields.Epsilon("layer_norm_epsilon", 1e-5);
-  config.bos_token_id = fields.TokenId("bos_token_id", 50256, config.vocab_size);
   if (!fields.status().ok()) return fields.status();
   return config;
 }

@@ -17,8 +17,6 @@ struct GptConfig {
   int32_t vocab_size = 0;  // V
   int32_t n_positions = 0;
   double layer_norm_epsilon = 0;
-  // -1 where the file has null or an id outside the vocabulary (Hugging Face writes 50256 for small vocabularies too).
-  int32_t bos_token_id = -1;
 };
 
 // Parameters of the model, the tied output matrix counted once.

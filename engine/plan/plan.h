@@ -98,7 +98,7 @@ struct Plan {
   std::vector<Chunk> chunks;
   // Sum over chunks and layers of outgoing packed tokens: the unit of admission.
   int64_t cost = 0;
-  // Sum over chunks and layers of rows entering and leaving, for tests and for --explain.
+  // Sum over chunks and layers of rows entering and leaving, for tests.
   int64_t rows_in = 0;
   int64_t rows_out = 0;
 };

@@ -10,11 +10,6 @@
 namespace ablate::kernels::cpu {
 namespace {
 
-// Multiples of every instruction set's tile of keys and vector, and the largest group of queries.
-constexpr int64_t kTokensMultiple = 64;
-constexpr int64_t kLanesMax = 16;
-constexpr int64_t kQueriesMax = 6;
-
 int64_t RoundUp(int64_t n, int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
 }
@@ -25,7 +20,7 @@ AttendScratch<T> ThreadScratch(int64_t longest, int64_t d_head) {
   thread_local std::vector<T> memory;
   const int64_t tokens = RoundUp(longest, kTokensMultiple);
   const int64_t d_padded = RoundUp(d_head, kLanesMax);
-  // An odd number of cache lines, so that the queries' rows do not fall into the same sets of the cache.
+  // No multiple of 4 KiB, so that the queries' rows do not fall into the same sets of the cache.
   const int64_t score_stride = tokens + kLanesMax;
   const int64_t aligned = 64 / static_cast<int64_t>(sizeof(T));
   const auto size = static_cast<size_t>(2 * tokens * d_padded + kQueriesMax * (score_stride + d_padded) + aligned);

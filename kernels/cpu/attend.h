@@ -24,7 +24,6 @@ template <typename T>
 struct AttendArgs {
   const T* qkv = nullptr;           // [N, 3, H, Dh]
   const AttendRow* rows = nullptr;  // [R]
-  int64_t n_rows = 0;               // R
   int32_t n_heads = 0;              // H
   int32_t d_head = 0;               // Dh
   T scale = 0;                      // 1 / sqrt(Dh); positive
@@ -37,7 +36,7 @@ struct AttendArgs {
 template <typename T>
 void Attend(const AttendArgs<T>& args, int64_t task_begin, int64_t task_end);
 
-// How many multiply-adds row costs in each head, to spread rows of unequal length over threads.
+// How many multiply-adds a row costs in each head: what to split tasks by where rows are of unequal length.
 inline int64_t AttendCost(const AttendRow& row, int32_t d_head) {
   const int64_t begin = row.begin, end = row.end;
   return (end * (end + 1) - begin * (begin + 1)) * d_head;

@@ -247,6 +247,7 @@ __attribute__((noinline)) void AttendGroup(const Head<T>& h, int64_t token, int6
 template <typename T>
 ABLATE_INLINE void AttendQueries(const Head<T>& h, const AttendRow& row) {
   static_assert(kQueries == 6);
+  static_assert(kQueries <= kQueriesMax && kLanes<T> <= kLanesMax && kTokensMultiple % (kTileVectors * kLanes<T>) == 0);
   int64_t position = row.begin;
   const auto token = [&] { return row.first_token + position - row.begin; };
   for (; position + kQueries <= row.end; position += kQueries) AttendGroup<T, kQueries>(h, token(), position);

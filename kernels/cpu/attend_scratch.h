@@ -5,6 +5,12 @@
 
 namespace ablate::kernels::cpu {
 
+// Multiples of every instruction set's tile of keys and of its vector, and its largest group of queries (simd.h, which
+// attend_impl.h holds against these).
+inline constexpr int64_t kTokensMultiple = 64;
+inline constexpr int64_t kLanesMax = 16;
+inline constexpr int64_t kQueriesMax = 6;
+
 // Contents need no initial value other than that they are readable. T_up: the longest row, rounded up to
 // kTokensMultiple.
 template <typename T>

@@ -37,16 +37,9 @@ std::atomic<Isa>& Current() {
 
 bool IsSupported(Isa isa) {
 #if defined(__x86_64__)
-  // Includes what the operating system saves at a task switch.
-  if (isa == Isa::kAvx512) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && IsSupported(Isa::kAvx2);
-  }
-  if (isa == Isa::kAvx2) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-           __builtin_cpu_supports("bmi2");
-  }
+  // The levels that kernels/cpu/CMakeLists.txt compiles for; they include what the operating system saves at a switch.
+  if (isa == Isa::kAvx512) return __builtin_cpu_supports("x86-64-v4") != 0;
+  if (isa == Isa::kAvx2) return __builtin_cpu_supports("x86-64-v3") != 0;
 #endif
   return isa == Isa::kDefault;
 }

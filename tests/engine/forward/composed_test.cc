@@ -18,7 +18,8 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
-// Two float64 computations of the same sums in another order.
+// Two float64 computations of the same sums in another order: of up to 9,000 terms below 4, 9,000 * 2^-53 * 4 = 4e-12 at
+// worst, and in truth by the root of that number of terms.
 constexpr double kFloat64Tolerance = 1e-12;
 
 // Baselines of `lengths` and, of each, rows that begin at `begins` and read the baseline's earlier keys.
@@ -59,6 +60,20 @@ TEST(AttendComposed, AgreesWhereRowsTakeSeveralGroups) {
   // 1 + 2 + 2 rows of 9,000 padded tokens each: more than one group holds, with a baseline in an earlier one.
   ASSERT_GT(5 * 9'000, kAttendGroupTokens);
   ExpectSameAttention(MakeRows({9'000, 5}, {8'999, 8'998, 8'990, 8'000}));
+}
+
+TEST(AttendComposed, ANanStaysInItsRow) {
+  const std::vector<Row> rows = MakeRows({5, 9, 3}, {2});
+  at::manual_seed(1);
+  at::Tensor qkv = at::randn({PadRows(40), 3, 2, 8}, at::kDouble);
+  at::Tensor clean = at::zeros({PadRows(40), 2, 8}, at::kDouble);
+  AttendComposed(qkv, rows, clean);
+  qkv[0].fill_(kNan);  // the first baseline's first token
+  at::Tensor spoilt = at::zeros_like(clean);
+  AttendComposed(qkv, rows, spoilt);
+  const int64_t second = rows[2].first_token;  // behind the first prompt's two rows
+  EXPECT_TRUE(at::isnan(spoilt.slice(0, 0, second)).any().item<bool>());
+  EXPECT_TRUE(at::equal(spoilt.slice(0, second), clean.slice(0, second)));
 }
 
 struct Both {

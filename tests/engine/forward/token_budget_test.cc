@@ -39,8 +39,12 @@ TEST(TokenBudget, AWiderTypeHoldsFewer) {
             TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCpu, kGiB / 2));
 }
 
+// Twelve float64 tensors of the logits' shape, and QKV with the result of 32,768 padded tokens.
 TEST(TokenBudget, CudaHasCopiesToHoldToo) {
-  EXPECT_LT(TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCuda, 2 * kGiB), kGiB / (6'912 * 4));
+  const int64_t tokens = TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCuda, 4 * kGiB);
+  const int64_t logits_and_kept = (256 * 50'257 + 13 * 1024 * 768) * int64_t{4};
+  const int64_t copies = 12 * 8 * int64_t{256} * 50'257 + 5 * 768 * 32'768 * int64_t{4};
+  EXPECT_EQ(tokens, (4 * kGiB - logits_and_kept - copies) / 2 / (6'912 * 4));
 }
 
 }  // namespace

@@ -32,14 +32,13 @@ TEST(Config, DefaultsAreGpt2Small) {
   EXPECT_EQ(config->vocab_size, 50257);
   EXPECT_EQ(config->n_positions, 1024);
   EXPECT_EQ(config->layer_norm_epsilon, 1e-5);
-  EXPECT_EQ(config->bos_token_id, 50256);
   EXPECT_EQ(ParameterCount(*config), 124439808);
 }
 
 TEST(Config, ReadsEveryFieldOfTheEngine) {
   const auto config =
       Read(R"({"model_type": "gpt2", "n_layer": 3, "n_head": 2, "n_embd": 8, "n_inner": 20, "vocab_size": 11,
-      "n_positions": 7, "layer_norm_epsilon": 1e-6, "bos_token_id": 4,
+      "n_positions": 7, "layer_norm_epsilon": 1e-6,
       "activation_function": "gelu_pytorch_tanh", "scale_attn_weights": true, "task_specific_params": {"a": [1]}})");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->n_layers, 3);
@@ -50,7 +49,6 @@ TEST(Config, ReadsEveryFieldOfTheEngine) {
   EXPECT_EQ(config->vocab_size, 11);
   EXPECT_EQ(config->n_positions, 7);
   EXPECT_EQ(config->layer_norm_epsilon, 1e-6);
-  EXPECT_EQ(config->bos_token_id, 4);
 }
 
 TEST(Config, TakesHuggingFacesGeneralNames) {
@@ -61,15 +59,6 @@ TEST(Config, TakesHuggingFacesGeneralNames) {
   EXPECT_EQ(config->n_heads, 3);
   EXPECT_EQ(config->d_model, 6);
   EXPECT_EQ(config->n_positions, 9);
-}
-
-TEST(Config, BosOutsideTheVocabularyIsNone) {
-  for (const std::string bos : {"null", "5", "-1", "18446744073709551615"}) {
-    const auto config = Read(R"({"model_type": "gpt2", "vocab_size": 5, "bos_token_id": )" + bos + "}");
-    ASSERT_TRUE(config.ok()) << config.status();
-    EXPECT_EQ(config->bos_token_id, -1) << bos;
-  }
-  EXPECT_EQ(Read(TinyConfigJson())->bos_token_id, -1);
 }
 
 struct Refused {
@@ -112,7 +101,6 @@ TEST(Config, DamagedAndUnsupportedFilesAreRefusedAndNamed) {
       {"epsilon 0", R"(, "layer_norm_epsilon": 0)", kInvalid, "`layer_norm_epsilon` is `0`, expected a number above 0"},
       {"epsilon a string", R"(, "layer_norm_epsilon": "1e-5")", kInvalid, "`layer_norm_epsilon` is `\"1e-5\"`"},
       {"epsilon too large for a double", R"(, "layer_norm_epsilon": 1e999)", kInvalid, "not valid JSON"},
-      {"bos a string", R"(, "bos_token_id": "x")", kInvalid, "`bos_token_id` is `\"x\"`, expected an integer or null"},
       {"erf GELU", R"(, "activation_function": "gelu")", kUnsupported,
        "`activation_function` is `\"gelu\"`, which is not supported; expected `\"gelu_new\"`"},
       {"no activation", R"(, "activation_function": null)", kUnsupported, "`activation_function` is `null`"},

@@ -36,8 +36,7 @@ struct Case {
   }
   AttendArgs<T> Args(std::vector<T>& z) const {
     z.assign(static_cast<size_t>(n_tokens * n_heads * d_head), T{-77});
-    return {qkv.data(), rows.data(), static_cast<int64_t>(rows.size()),
-            n_heads,    d_head,      static_cast<T>(1 / std::sqrt(static_cast<double>(d_head))),
+    return {qkv.data(), rows.data(), n_heads, d_head, static_cast<T>(1 / std::sqrt(static_cast<double>(d_head))),
             z.data()};
   }
   // [N, H, Dh]
