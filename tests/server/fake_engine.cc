@@ -16,9 +16,10 @@ void FakeDevice::Resume() {
   Allow(-1);
 }
 
-void FakeDevice::FailWhere(std::function<bool(const Scan&)> fails) {
+void FakeDevice::FailWhere(std::function<bool(const Scan&)> fails, absl::Status error) {
   absl::MutexLock lock(&mu_);
   fails_ = std::move(fails);
+  error_ = std::move(error);
 }
 
 void FakeDevice::SlowTexts(absl::Duration each) {
@@ -59,7 +60,7 @@ absl::Status FakeDevice::Begin(absl::Span<const Scan> scans) {
   mu_.Await(absl::Condition(this, &FakeDevice::MayRun));
   if (allowed_ > 0) --allowed_;
   for (const Scan& scan : scans) {
-    if (fails_ && fails_(scan)) return absl::InternalError("out of memory in c_fc");
+    if (fails_ && fails_(scan)) return error_;
   }
   return absl::OkStatus();
 }

@@ -20,8 +20,8 @@ class FakeDevice {
   void Pause() { Allow(0); }
   void Allow(int runs);
   void Resume();
-  // Runs fail where `fails` says so of one of their scans' ids.
-  void FailWhere(std::function<bool(const Scan&)> fails);
+  // Runs fail with `error` where `fails` says so of one of their scans.
+  void FailWhere(std::function<bool(const Scan&)> fails, absl::Status error = absl::InternalError("no such kernel"));
 
   // Waits until so many runs have begun; false after 10 s.
   bool WaitForRuns(size_t runs);
@@ -45,6 +45,7 @@ class FakeDevice {
   absl::Duration text_takes_ ABSL_GUARDED_BY(mu_) = absl::ZeroDuration();
   int texts_ ABSL_GUARDED_BY(mu_) = 0;
   std::function<bool(const Scan&)> fails_ ABSL_GUARDED_BY(mu_);
+  absl::Status error_ ABSL_GUARDED_BY(mu_);
   std::vector<std::vector<std::vector<int32_t>>> runs_ ABSL_GUARDED_BY(mu_);
 };
 

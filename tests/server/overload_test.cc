@@ -261,9 +261,21 @@ TEST(OverloadTest, EngineErrorFailsItsRequest) {
   server.device().FailWhere([](const Scan& scan) { return scan.token_ids == kB; });
   const ScanResult failed = RunScan(server.stub(), ScanRequest("b"));
   EXPECT_EQ(failed.status.error_code(), grpc::StatusCode::INTERNAL);
-  EXPECT_EQ(failed.status.error_message(), "the engine failed: out of memory in c_fc");
+  EXPECT_EQ(failed.status.error_message(), "the engine failed: no such kernel");
   EXPECT_EQ(DetailsOf(failed.status).info.reason(), "ENGINE_FAILED");
   EXPECT_TRUE(RunScan(server.stub(), ScanRequest("a")).status.ok());
+}
+
+TEST(OverloadTest, OutOfMemoryIsAnErrorToTryAgainAfter) {
+  TestServer server;
+  server.Serve();
+  server.device().FailWhere([](const Scan& scan) { return scan.token_ids == kB; },
+                            absl::ResourceExhaustedError("cpu is out of memory"));
+  const ScanResult failed = RunScan(server.stub(), ScanRequest("b"));
+  EXPECT_EQ(failed.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(failed.status.error_message(), "the engine failed: cpu is out of memory");
+  EXPECT_EQ(DetailsOf(failed.status).info.reason(), "OUT_OF_MEMORY");
+  EXPECT_GT(DetailsOf(failed.status).retry.retry_delay().seconds(), 0);
 }
 
 TEST(OverloadTest, EngineErrorSparesItsNeighbours) {
