@@ -46,9 +46,11 @@ class Process {
     }
   }
   ~Process() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+    for (const char* suffix : {".out", ".err", ".port"}) unlink((base_ + suffix).c_str());
   }
 
   void Signal(int signal) { kill(pid_, signal); }
