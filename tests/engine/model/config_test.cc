@@ -12,7 +12,6 @@ namespace ablate {
 namespace {
 
 using ::ablate::testing::TempDir;
-using ::ablate::testing::TinyConfigJson;
 using ::testing::HasSubstr;
 
 absl::StatusOr<GptConfig> Read(const std::string& text) {
