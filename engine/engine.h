@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -62,8 +63,8 @@ struct RunStats {
 // Takes the blocks of a Run, in its thread. An error ends the Run, which returns it.
 using BlockSink = std::function<absl::Status(ReadoutBlock block)>;
 
-// Not thread-safe: one thread owns an engine's device. Describe, tokenizer, Validate and Cost are const, touch no
-// device, and may be called from any thread.
+// Not thread-safe: one thread owns an engine's device. Describe, tokenizer, FoldedValueBias, Validate and Cost are const, touch
+// no device, and may be called from any thread.
 class Engine {
  public:
   // Loads the model, warms the device up and runs the self-test. Errors name the file, tensor or option at fault.
@@ -72,6 +73,9 @@ class Engine {
 
   virtual const EngineInfo& Describe() const = 0;
   virtual const Tokenizer& tokenizer() const = 0;
+  // b_V + ln_1.bias W_V, [L, H, Dh]: what a head gives where its input is LayerNorm's bias alone, whatever it attends to
+  // (the contract's `zero_keep_value_bias`).
+  virtual const std::vector<double>& FoldedValueBias() const = 0;
 
   // InvalidArgument names the scan's field and its range.
   virtual absl::Status Validate(const Scan& scan) const = 0;

@@ -25,6 +25,8 @@ struct PlanPrompt {
   absl::Span<const Variant> variants;
   // Sorted, distinct, each in [0, n_tokens); at least one. Tokens behind the last one are never computed.
   absl::Span<const int32_t> read_positions;
+  // Another prompt of n_tokens runs beside it, whose values Edit::from_donor takes. It is read where the baseline is.
+  bool has_donor = false;
 };
 
 struct PlanOptions {
@@ -38,6 +40,8 @@ struct PlanOptions {
 struct Row {
   // Index into the batch's prompts.
   int32_t prompt = 0;
+  // The prompt's donor: its own tokens, unedited.
+  bool is_donor = false;
   // Positions held: [begin, end), packed at [first_token, first_token + end - begin).
   int32_t begin = 0;
   int32_t end = 0;
@@ -52,6 +56,9 @@ struct RowEdit {
   PositionRange positions;
   float scale = 0.0F;
   int32_t entry = -1;
+  int32_t entry_stride = 0;
+  // Incoming packed token of position 0 of the row that z is taken from; -1: the token's own source.
+  int32_t source_first = -1;
 };
 
 // One layer of a chunk: rows in, rows out, and where each outgoing token comes from.
@@ -72,8 +79,8 @@ struct LayerPlan {
 // One readout: the final residual of `token` (index into the last layer's outgoing tokens).
 struct ReadPoint {
   int32_t prompt = 0;
-  // Index into the prompt's variants; -1 is the baseline.
-  int32_t variant = -1;
+  // Index into the prompt's variants, kBaselineVariant or kDonorVariant.
+  int32_t variant = kBaselineVariant;
   int32_t position = 0;
   int32_t token = 0;
 };
@@ -83,12 +90,12 @@ struct Chunk {
   // Layers first_layer .. n_layers - 1, in order.
   int32_t first_layer = 0;
   std::vector<LayerPlan> layers;
-  // Every row that leaves the last layer at its read positions; the baseline's reads appear in exactly one chunk.
+  // Every row that leaves the last layer at its read positions; the baseline's and the donor's reads appear in exactly one
+  // chunk.
   std::vector<ReadPoint> reads;
-  // All rows that enter the first layer are baselines: row r is that of prompt baselines[r].
-  std::vector<int32_t> baselines;
-  // Set on the first chunk of a prompt that is cut: it runs from layer 0 and the engine keeps the baseline's
-  // residual entering each layer, [L, T, D], and its final residual at the read positions, until `releases_baselines`.
+  // All rows that enter the first layer are unedited: a prompt's baseline, and behind it its donor where the chunk needs it.
+  // Set on the first chunk of a prompt that is cut: it runs from layer 0 and the engine keeps the unedited rows'
+  // residuals entering each layer, [L, T, D], and their final residuals at the read positions, until `releases_baselines`.
   bool keeps_baselines = false;
   // Set on the last chunk that uses what `keeps_baselines` kept.
   bool releases_baselines = false;

@@ -1,0 +1,37 @@
+// The mean libraries that a server keeps, one file each.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/means/mean_library.h"
+
+namespace ablate {
+
+// Libraries in a folder, as <id>.safetensors. A file appears whole or not at all, and survives a crash once Put has returned.
+// Thread-safe; several processes may share a folder.
+class MeanStore {
+ public:
+  // Creates the folder where it is missing. FailedPrecondition where it cannot be used.
+  static absl::StatusOr<std::unique_ptr<MeanStore>> Open(const std::string& folder);
+
+  // NotFound where there is none of this id, DataLoss where its file is damaged. The last few are kept in memory.
+  absl::StatusOr<std::shared_ptr<const MeanLibrary>> Get(absl::string_view id) const;
+  // All of them, by id, without their arrays. Damaged files are passed over with a warning in the log.
+  absl::StatusOr<std::vector<ablation::v1::MeanLibrary>> List() const;
+  // Stores a library; one of its id that is there already stays as it is. Returns its info, with its size filled in.
+  absl::StatusOr<ablation::v1::MeanLibrary> Put(std::shared_ptr<const MeanLibrary> library);
+  // NotFound where there is none.
+  absl::Status Delete(absl::string_view id);
+
+ private:
+  struct Impl;
+  explicit MeanStore(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace ablate
