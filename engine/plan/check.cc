@@ -20,7 +20,8 @@ absl::Status EditError(const EditPath& at, const Args&... message) {
   return absl::InvalidArgumentError(absl::StrCat("variants[", at.variant, "].edits[", at.edit, "]", message...));
 }
 
-absl::Status CheckEdit(const EditPath& at, const Edit& edit, int32_t n_tokens, int32_t n_layers) {
+absl::Status CheckEdit(const EditPath& at, const Edit& edit, const PlanPrompt& prompt, int32_t n_layers) {
+  const int32_t n_tokens = prompt.n_tokens;
   if (edit.site.layer < 0 || edit.site.layer >= n_layers) {
     return EditError(at, ".site.layer is ", edit.site.layer, ", expected 0 to ", n_layers - 1);
   }
@@ -33,6 +34,10 @@ absl::Status CheckEdit(const EditPath& at, const Edit& edit, int32_t n_tokens, i
   }
   if (!std::isfinite(edit.scale)) return EditError(at, ".scale is ", edit.scale, ", expected a finite number");
   if (edit.entry < -1) return EditError(at, ".entry is ", edit.entry, ", expected -1 (none) or an entry of the table");
+  if (edit.entry_stride != 0 && edit.entry_stride != 1) {
+    return EditError(at, ".entry_stride is ", edit.entry_stride, ", expected 0 or 1");
+  }
+  if (edit.from_donor && !prompt.has_donor) return EditError(at, ".from_donor is set, and the prompt has no donor");
   return absl::OkStatus();
 }
 
@@ -81,7 +86,7 @@ absl::Status CheckPrompt(const PlanPrompt& prompt, int32_t n_layers) {
     const std::vector<Edit>& edits = prompt.variants[v].edits;
     for (size_t e = 0; e < edits.size(); ++e) {
       const EditPath at{v, e};
-      if (absl::Status status = CheckEdit(at, edits[e], prompt.n_tokens, n_layers); !status.ok()) return status;
+      if (absl::Status status = CheckEdit(at, edits[e], prompt, n_layers); !status.ok()) return status;
       if (e == 0) continue;
       if (absl::Status status = CheckOrder(at, edits[e - 1], edits[e]); !status.ok()) return status;
     }

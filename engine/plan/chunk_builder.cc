@@ -18,15 +18,15 @@ class ChunkBuilder {
       Part part;
       part.spec = from;
       part.trie = &trie;
-      if (from.reports_baseline) part.need.IncludeReadout(trie, n_layers);
+      if (from.reports_baseline) part.baseline.need.IncludeReadout(trie, n_layers);
+      if (from.reports_baseline && trie.has_donor) part.donor.need.IncludeReadout(trie, n_layers);
       for (int32_t i = from.first_leaf; i < from.end_leaf; ++i) {
-        part.need.Include(trie.leaves[i]);
+        part.baseline.need.IncludeBaselineOf(trie.leaves[i]);
+        part.donor.need.IncludeDonorOf(trie.leaves[i]);
         part.leaves.push_back({.begin = trie.end, .edit = trie.leaves[i].first_edit});
       }
-      part.baseline_row = static_cast<int32_t>(rows_.size());
-      chunk_.baselines.push_back(from.prompt);
-      rows_.push_back({.prompt = from.prompt, .end = trie.end, .first_token = n_tokens_});
-      n_tokens_ += trie.end;
+      part.baseline.row = EnterUnedited(part, /*is_donor=*/false);
+      if (part.donor.need.exists()) part.donor.row = EnterUnedited(part, /*is_donor=*/true);
       parts_.push_back(std::move(part));
     }
   }
@@ -45,13 +45,28 @@ class ChunkBuilder {
     int32_t edit = 0;
   };
 
+  // The baseline or the donor.
+  struct Unedited {
+    UneditedNeed need;
+    int32_t row = -1;  // -1: it is not there (any more)
+    int32_t next_row = -1;
+  };
+
   struct Part {
     ChunkPart spec;
     const Trie* trie = nullptr;
-    BaselineNeed need;
-    int32_t baseline_row = -1;
+    Unedited baseline;
+    Unedited donor;
     std::vector<LeafState> leaves;
   };
+
+  // A row of the first layer.
+  int32_t EnterUnedited(const Part& part, bool is_donor) {
+    rows_.push_back(
+        {.prompt = part.spec.prompt, .is_donor = is_donor, .end = part.trie->end, .first_token = n_tokens_});
+    n_tokens_ += part.trie->end;
+    return static_cast<int32_t>(rows_.size()) - 1;
+  }
 
   bool IsLast(int32_t layer) const { return layer == n_layers_ - 1; }
 
@@ -64,24 +79,30 @@ class ChunkBuilder {
     n_tokens_ = 0;
     plan.row_edit_begin.push_back(0);
     for (Part& part : parts_) {
-      const bool goes_on = IsLast(layer) ? part.need.reads > 0 : part.need.until > layer;
-      if (goes_on) AddBaselineRow(plan, part);
-      next_baseline_row_.push_back(goes_on ? static_cast<int32_t>(rows_.size()) - 1 : -1);
+      AdvanceUnedited(plan, part, part.baseline, /*is_donor=*/false);
+      AdvanceUnedited(plan, part, part.donor, /*is_donor=*/true);
     }
-    for (size_t p = 0; p < parts_.size(); ++p) AdvanceLeaves(plan, parts_[p], next_baseline_row_[p]);
-    for (size_t p = 0; p < parts_.size(); ++p) parts_[p].baseline_row = next_baseline_row_[p];
-    next_baseline_row_.clear();
+    for (Part& part : parts_) AdvanceLeaves(plan, part);
+    for (Part& part : parts_) {
+      part.baseline.row = part.baseline.next_row;
+      part.donor.row = part.donor.next_row;
+    }
     chunk_.layers.push_back(std::move(plan));
   }
 
-  void AddBaselineRow(LayerPlan& plan, const Part& part) {
-    AddRow(plan, part, part.baseline_row, /*begin=*/0, /*baseline=*/-1, part.need.reads);
+  void AdvanceUnedited(LayerPlan& plan, const Part& part, Unedited& unedited, bool is_donor) {
+    unedited.next_row = -1;
+    if (!unedited.need.Leaves(plan.layer, n_layers_)) return;
+    unedited.next_row = static_cast<int32_t>(rows_.size());
+    AddRow(plan, part, unedited.row, /*begin=*/0, /*baseline=*/-1, unedited.need.reads);
+    rows_.back().is_donor = is_donor;
     plan.row_edit_begin.push_back(static_cast<int32_t>(plan.row_edits.size()));
   }
 
   // Neighbours with equal edits so far share their row; leaves are sorted by their first edited layer.
-  void AdvanceLeaves(LayerPlan& plan, Part& part, int32_t next_baseline_row) {
+  void AdvanceLeaves(LayerPlan& plan, Part& part) {
     const Trie& trie = *part.trie;
+    const int32_t donor_first = part.donor.row < 0 ? -1 : plan.rows[part.donor.row].first_token;
     for (size_t i = 0; i < part.leaves.size(); ++i) {
       const Leaf& leaf = trie.leaves[part.spec.first_leaf + i];
       if (leaf.first_layer > plan.layer) break;
@@ -99,12 +120,14 @@ class ChunkBuilder {
         plan.row_edits.push_back({.head = edit.head,
                                   .positions = edit.positions,
                                   .scale = std::bit_cast<float>(edit.scale_bits),
-                                  .entry = edit.entry});
+                                  .entry = edit.entry,
+                                  .entry_stride = edit.entry_stride,
+                                  .source_first = edit.from_donor ? donor_first : -1});
       }
       plan.row_edit_begin.push_back(static_cast<int32_t>(plan.row_edits.size()));
-      const int32_t parent = state.row < 0 ? part.baseline_row : state.row;
+      const int32_t parent = state.row < 0 ? part.baseline.row : state.row;
       state.row = static_cast<int32_t>(rows_.size());
-      AddRow(plan, part, parent, state.begin, state.begin > 0 ? next_baseline_row : -1,
+      AddRow(plan, part, parent, state.begin, state.begin > 0 ? part.baseline.next_row : -1,
              static_cast<int32_t>(trie.reads.size()));
     }
   }
@@ -137,7 +160,7 @@ class ChunkBuilder {
   void AddReads(const Part& part) {
     const Trie& trie = *part.trie;
     const auto n_reads = static_cast<int32_t>(trie.reads.size());
-    const int32_t baseline_first = part.baseline_row < 0 ? 0 : rows_[part.baseline_row].first_token;
+    const int32_t baseline_first = part.baseline.row < 0 ? 0 : rows_[part.baseline.row].first_token;
     const auto add = [&](int32_t variant, int32_t own_from, int32_t own_first) {
       for (int32_t i = 0; i < n_reads; ++i) {
         chunk_.reads.push_back({.prompt = part.spec.prompt,
@@ -147,7 +170,8 @@ class ChunkBuilder {
       }
     };
     if (part.spec.reports_baseline) {
-      add(-1, 0, baseline_first);
+      add(kBaselineVariant, 0, baseline_first);
+      if (part.donor.row >= 0) add(kDonorVariant, 0, rows_[part.donor.row].first_token);
       for (const int32_t variant : trie.empty_variants) add(variant, 0, baseline_first);
     }
     for (size_t i = 0; i < part.leaves.size(); ++i) {
@@ -164,7 +188,6 @@ class ChunkBuilder {
   // Rows that enter the next layer to be built, and their tokens.
   std::vector<Row> rows_;
   int32_t n_tokens_ = 0;
-  std::vector<int32_t> next_baseline_row_;  // [parts], of the layer being built
 };
 
 }  // namespace

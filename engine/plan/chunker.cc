@@ -18,7 +18,9 @@ class PartWidth {
  public:
   PartWidth(const Trie& trie, int32_t n_layers, bool reports_baseline)
       : trie_(&trie), leaf_tokens_(n_layers, 0), last_layer_(n_layers - 1) {
-    if (reports_baseline) baseline_.IncludeReadout(trie, n_layers);
+    if (!reports_baseline) return;
+    baseline_.IncludeReadout(trie, n_layers);
+    if (trie.has_donor) donor_.IncludeReadout(trie, n_layers);
   }
 
   // In O(n_layers): the leaf's own rows begin where it leaves the one before it.
@@ -33,24 +35,29 @@ class PartWidth {
       if (layer < own_from) continue;
       leaf_tokens_[layer] += layer < last_layer_ ? trie_->end - begin : n_reads() - leaf.reads_before;
     }
-    baseline_.Include(leaf);
+    baseline_.IncludeBaselineOf(leaf);
+    donor_.IncludeDonorOf(leaf);
   }
 
   // Tokens that leave `layer`.
   int64_t Out(int32_t layer) const {
-    const int64_t baseline = layer == last_layer_ ? baseline_.reads : layer < baseline_.until ? trie_->end : 0;
-    return leaf_tokens_[layer] + baseline;
+    return leaf_tokens_[layer] + UneditedOut(baseline_, layer) + UneditedOut(donor_, layer);
   }
 
-  // Tokens of the baseline row, all that enter a chunk's first layer.
-  int64_t In() const { return trie_->end; }
+  // Tokens of the unedited rows, all that enter a chunk's first layer.
+  int64_t In() const { return donor_.exists() ? 2 * int64_t{trie_->end} : trie_->end; }
 
  private:
+  int64_t UneditedOut(const UneditedNeed& need, int32_t layer) const {
+    if (!need.Leaves(layer, last_layer_ + 1)) return 0;
+    return layer == last_layer_ ? need.reads : trie_->end;
+  }
   int64_t n_reads() const { return static_cast<int64_t>(trie_->reads.size()); }
 
   const Trie* trie_;
-  std::vector<int64_t> leaf_tokens_;  // [n_layers], without the baseline's
-  BaselineNeed baseline_;
+  std::vector<int64_t> leaf_tokens_;  // [n_layers], without the unedited rows'
+  UneditedNeed baseline_;
+  UneditedNeed donor_;
   int32_t last_layer_;
 };
 

@@ -47,6 +47,9 @@ Leaf MakeLeaf(const Trie& trie, int32_t first_edit, int32_t end_edit, int32_t n_
     begin = std::min(begin, trie.edits[e].positions.begin);
     if (begin == 0) leaf.baseline_until = trie.edits[e].layer;
   }
+  for (int32_t e = first_edit; e < end_edit; ++e) {
+    if (trie.edits[e].from_donor) leaf.donor_until = trie.edits[e].layer;
+  }
   leaf.reads_before = trie.ReadsBefore(begin);
   return leaf;
 }
@@ -57,12 +60,16 @@ int32_t Trie::ReadsBefore(int32_t position) const {
   return static_cast<int32_t>(std::lower_bound(reads.begin(), reads.end(), position) - reads.begin());
 }
 
-void BaselineNeed::Include(const Leaf& leaf) {
+void UneditedNeed::IncludeBaselineOf(const Leaf& leaf) {
   until = std::max(until, leaf.baseline_until);
   reads = std::max(reads, leaf.reads_before);
 }
 
-void BaselineNeed::IncludeReadout(const Trie& trie, int32_t n_layers) {
+void UneditedNeed::IncludeDonorOf(const Leaf& leaf) {
+  until = std::max(until, leaf.donor_until);
+}
+
+void UneditedNeed::IncludeReadout(const Trie& trie, int32_t n_layers) {
   until = n_layers - 1;
   reads = static_cast<int32_t>(trie.reads.size());
 }
@@ -71,6 +78,7 @@ Trie MakeTrie(const PlanPrompt& prompt, int32_t n_layers) {
   Trie trie;
   trie.reads.assign(prompt.read_positions.begin(), prompt.read_positions.end());
   trie.end = trie.reads.back() + 1;
+  trie.has_donor = prompt.has_donor;
 
   const auto n_variants = static_cast<int32_t>(prompt.variants.size());
   std::vector<int32_t> first_edit;  // [n_variants + 1]
@@ -83,7 +91,9 @@ Trie MakeTrie(const PlanPrompt& prompt, int32_t n_layers) {
                     .head = from.site.head,
                     .positions = from.positions,
                     .scale_bits = std::bit_cast<uint32_t>(from.scale),
-                    .entry = from.entry};
+                    .entry = from.entry,
+                    .entry_stride = from.entry_stride,
+                    .from_donor = from.from_donor};
       if (Clip(trie, n_layers, edit)) trie.edits.push_back(edit);
     }
     first_edit.push_back(static_cast<int32_t>(trie.edits.size()));

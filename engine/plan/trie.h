@@ -20,6 +20,8 @@ struct TrieEdit {
   PositionRange positions;
   uint32_t scale_bits = 0;
   int32_t entry = -1;
+  int32_t entry_stride = 0;
+  bool from_donor = false;
   auto operator<=>(const TrieEdit&) const = default;
 };
 
@@ -37,6 +39,8 @@ struct Leaf {
   int32_t split_layer = 0;
   // Last layer that the baseline row must enter for this leaf's rows: where they cover all positions, or the last.
   int32_t baseline_until = 0;
+  // Last layer that the donor's row must enter: that of the last edit that takes from it; -1: none does.
+  int32_t donor_until = -1;
   // Read positions before its first edited position: they are read from the baseline.
   int32_t reads_before = 0;
 };
@@ -44,6 +48,7 @@ struct Leaf {
 struct Trie {
   // Tokens that are computed: last read position + 1.
   int32_t end = 0;
+  bool has_donor = false;
   std::vector<int32_t> reads;
   std::vector<TrieEdit> edits;
   // Sorted so that leaves with equal restrictions to the layers before any l are neighbours, and by first_layer.
@@ -56,15 +61,20 @@ struct Trie {
   int32_t ReadsBefore(int32_t position) const;
 };
 
-// What a chunk needs of a prompt's baseline row.
-struct BaselineNeed {
+// What a chunk needs of an unedited row: a prompt's baseline or its donor.
+struct UneditedNeed {
   // Last layer that the row enters; -1: none.
   int32_t until = -1;
   // How many read positions, from the first on, leave the last layer.
   int32_t reads = 0;
 
-  void Include(const Leaf& leaf);
+  void IncludeBaselineOf(const Leaf& leaf);
+  void IncludeDonorOf(const Leaf& leaf);
   void IncludeReadout(const Trie& trie, int32_t n_layers);
+
+  bool exists() const { return until >= 0; }
+  // Whether the row leaves `layer`.
+  bool Leaves(int32_t layer, int32_t n_layers) const { return layer == n_layers - 1 ? reads > 0 : until > layer; }
 };
 
 // `prompt` has passed CheckBatch.

@@ -5,8 +5,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "engine/plan/sweep.h"
-
 namespace ablate::testing {
 namespace {
 
@@ -30,6 +28,7 @@ class Generator {
   TestPrompt MakePrompt() {
     TestPrompt prompt;
     n_tokens_ = prompt.n_tokens = Draw(1, 9);
+    has_donor_ = prompt.has_donor = Chance(40);
     // Whole sweeps over all positions, whole sweeps over ranges, or a mix.
     range_percent_ = std::vector<int32_t>{0, 100, 50}[Draw(0, 2)];
     const int32_t n_variants = Draw(0, 14);
@@ -79,11 +78,14 @@ class Generator {
     }
     if (Chance(30)) edit.scale = Chance(50) ? 0.5F : 1.0F;
     if (Chance(30)) edit.entry = Draw(0, 1);
+    if (edit.entry >= 0) edit.entry_stride = Draw(0, 1);
+    if (has_donor_ && Chance(40)) edit.from_donor = true;
     return edit;
   }
 
   std::mt19937& random_;
   int32_t n_layers_ = 0, n_heads_ = 0, n_tokens_ = 0, range_percent_ = 0;
+  bool has_donor_ = false;
 };
 
 }  // namespace
@@ -91,7 +93,10 @@ class Generator {
 std::vector<PlanPrompt> Batch::PlanPrompts() const {
   std::vector<PlanPrompt> out;
   for (const TestPrompt& prompt : prompts) {
-    out.push_back({.n_tokens = prompt.n_tokens, .variants = prompt.variants, .read_positions = prompt.read_positions});
+    out.push_back({.n_tokens = prompt.n_tokens,
+                   .variants = prompt.variants,
+                   .read_positions = prompt.read_positions,
+                   .has_donor = prompt.has_donor});
   }
   return out;
 }
@@ -111,7 +116,11 @@ Edit Zero(int32_t layer, int32_t head, PositionRange positions) {
 }
 
 std::vector<Variant> Singles() {
-  return MakeVariants({}, 12, 12).value();
+  std::vector<Variant> variants;
+  for (int32_t layer = 0; layer < 12; ++layer) {
+    for (int32_t head = 0; head < 12; ++head) variants.push_back({{Zero(layer, head)}});
+  }
+  return variants;
 }
 
 std::vector<Variant> Pairs() {

@@ -13,6 +13,7 @@ struct TestPrompt {
   int32_t n_tokens = 1;
   std::vector<Variant> variants;
   std::vector<int32_t> read_positions;
+  bool has_donor = false;
 };
 
 struct Batch {
@@ -32,7 +33,7 @@ std::vector<Variant> Singles();
 std::vector<Variant> Pairs();
 
 // 1 to 3 prompts of unequal length under variants that share, repeat and extend each other, with ranges of positions,
-// several edits a site, and empty ones.
+// several edits a site, donors, and empty ones.
 Batch RandomBatch(std::mt19937& random);
 
 }  // namespace ablate::testing

@@ -83,6 +83,10 @@ INSTANTIATE_TEST_SUITE_P(
              "prompts[1].variants[0].edits[0].scale is nan, expected a finite number"},
         Case{"InfiniteScale", [](Input& i) { FirstEdit(i).scale = std::numeric_limits<float>::infinity(); },
              "prompts[1].variants[0].edits[0].scale is inf, expected a finite number"},
+        Case{"EntryStrideUnknown", [](Input& i) { FirstEdit(i).entry_stride = 2; },
+             "prompts[1].variants[0].edits[0].entry_stride is 2, expected 0 or 1"},
+        Case{"NoDonor", [](Input& i) { FirstEdit(i).from_donor = true; },
+             "prompts[1].variants[0].edits[0].from_donor is set, and the prompt has no donor"},
         Case{"EntryTooSmall", [](Input& i) { FirstEdit(i).entry = -2; },
              "prompts[1].variants[0].edits[0].entry is -2, expected -1 (none) or an entry of the table"},
         Case{

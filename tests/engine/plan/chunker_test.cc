@@ -19,7 +19,7 @@ std::vector<int32_t> FirstLayers(const Plan& plan) {
 
 std::vector<int32_t> PromptsOf(const Chunk& chunk) {
   std::vector<int32_t> prompts;
-  for (const int32_t prompt : chunk.baselines) prompts.push_back(prompt);
+  for (const Row& row : chunk.layers.front().rows) prompts.push_back(row.prompt);
   return prompts;
 }
 

@@ -142,8 +142,9 @@ NaiveCount CountNaively(const Batch& batch) {
         return edit.site.layer < batch.n_layers - 1 ||
                std::count(prompt.read_positions.begin(), prompt.read_positions.end(), position) == 1;
       };
-      // As what each position undergoes: (position, layer, head, scale, entry, start of the edit's part that matters).
-      using Touch = std::tuple<int32_t, int32_t, int32_t, float, int32_t, int32_t>;
+      // As what each position undergoes: (position, layer, head, scale, entry, its stride, from the donor, start of the
+      // edit's part that matters).
+      using Touch = std::tuple<int32_t, int32_t, int32_t, float, int32_t, int32_t, bool, int32_t>;
       std::set<std::set<Touch>> rows = {{}};
       for (const Variant& variant : prompt.variants) {
         std::set<Touch> touches;
@@ -153,15 +154,20 @@ NaiveCount CountNaively(const Batch& batch) {
           for (int32_t p = edit.positions.begin; p < std::min(edit.positions.end, end); ++p) {
             if (!is_read(edit, p)) continue;
             if (start < 0) start = p;
-            touches.insert({p, edit.site.layer, edit.site.head, edit.scale, edit.entry, start});
+            touches.insert({p, edit.site.layer, edit.site.head, edit.scale, edit.entry, edit.entry_stride,
+                            edit.from_donor, start});
           }
         }
         rows.insert(touches);
       }
-      const auto n_rows = static_cast<int64_t>(rows.size());
+      // The donor is a row of its own, whole like the baseline.
+      const auto n_rows = static_cast<int64_t>(rows.size()) + (prompt.has_donor ? 1 : 0);
       if (layers < batch.n_layers) count.rows_in += n_rows;
       if (layers == 0) continue;
       count.rows_out += n_rows;
+      if (prompt.has_donor) {
+        count.tokens_out += layers < batch.n_layers ? end : static_cast<int64_t>(prompt.read_positions.size());
+      }
       for (const std::set<Touch>& row : rows) {
         const int32_t begin = row.empty() ? 0 : std::get<0>(*row.begin());
         count.tokens_out += layers < batch.n_layers ? end - begin

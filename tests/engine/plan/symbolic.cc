@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 namespace ablate::testing {
 namespace {
@@ -16,8 +17,8 @@ uint64_t Mix(uint64_t hash, uint64_t value) {  // splitmix64 over a running hash
   return hash ^ (hash >> 31);
 }
 
-uint64_t Embedding(int32_t prompt, int32_t position) {
-  return Mix(Mix(1, prompt), position);
+uint64_t Embedding(int32_t prompt, bool is_donor, int32_t position) {
+  return Mix(Mix(Mix(1, prompt), is_donor), position);
 }
 
 // Keys and values up to a position, given those before it.
@@ -30,8 +31,9 @@ uint64_t Attend(int32_t layer, uint64_t state, uint64_t keys) {
   return Mix(Mix(Mix(2, layer), state), keys);
 }
 
-uint64_t ApplyEdit(uint64_t z, int32_t head, float scale, int32_t entry) {
-  return Mix(Mix(Mix(z, head), std::bit_cast<uint32_t>(scale)), entry);
+// `z` is the token's heads, of which this edit takes one from `from`: the same, or the donor's at the position.
+uint64_t ApplyEdit(uint64_t z, uint64_t from, int32_t head, float scale, int32_t entry) {
+  return Mix(Mix(Mix(Mix(z, from), head), std::bit_cast<uint32_t>(scale)), entry);
 }
 
 uint64_t Leave(uint64_t state, uint64_t z) {
@@ -42,23 +44,31 @@ bool Covers(const PositionRange& range, int32_t position) {
   return range.begin <= position && position < range.end;
 }
 
-std::vector<uint64_t> RunOne(int32_t n_layers, int32_t prompt, int32_t n_tokens, const Variant& variant) {
-  std::vector<uint64_t> x;  // [T]
-  for (int32_t p = 0; p < n_tokens; ++p) x.push_back(Embedding(prompt, p));
+using HeadsAndResidual = std::pair<std::vector<std::vector<uint64_t>>, std::vector<uint64_t>>;  // z [L][T], x [T]
+
+// Under `variant`, whose edits may take from `donor_z` [L][T].
+HeadsAndResidual RunOne(int32_t n_layers, int32_t prompt, bool is_donor, int32_t n_tokens, const Variant& variant,
+                        const std::vector<std::vector<uint64_t>>& donor_z) {
+  HeadsAndResidual result;
+  std::vector<uint64_t>& x = result.second;
+  for (int32_t p = 0; p < n_tokens; ++p) x.push_back(Embedding(prompt, is_donor, p));
   for (int32_t layer = 0; layer < n_layers; ++layer) {
+    result.first.emplace_back();
     uint64_t keys = 0;
     for (int32_t p = 0; p < n_tokens; ++p) {
       keys = AppendKey(keys, x[p]);
-      uint64_t z = Attend(layer, x[p], keys);
+      const uint64_t own = Attend(layer, x[p], keys);
+      result.first.back().push_back(own);
+      uint64_t z = own;
       for (const Edit& edit : variant.edits) {
-        if (edit.site.layer == layer && Covers(edit.positions, p)) {
-          z = ApplyEdit(z, edit.site.head, edit.scale, edit.entry);
-        }
+        if (edit.site.layer != layer || !Covers(edit.positions, p)) continue;
+        const uint64_t from = edit.from_donor ? donor_z.at(layer).at(p) : own;
+        z = ApplyEdit(z, from, edit.site.head, edit.scale, edit.entry + edit.entry_stride * p);
       }
       x[p] = Leave(x[p], z);
     }
   }
-  return x;
+  return result;
 }
 
 class Executor {
@@ -99,23 +109,25 @@ class Executor {
       Check(is_new, "reported twice: prompt ", read.prompt, " variant ", read.variant, " position ", read.position);
     }
     if (chunk.releases_baselines) {
-      for (const int32_t prompt : chunk.baselines) Check(kept_.erase(prompt) == 1, "released what was not kept");
+      const int32_t prompt = chunk.layers.front().rows.front().prompt;
+      Check(kept_.erase({prompt, false}) == 1, "released what was not kept");
+      kept_.erase({prompt, true});
     }
   }
 
   // The residuals that enter the first layer, from the embedding or from what an earlier chunk kept.
   void Enter(const Chunk& chunk) {
     const LayerPlan& first = chunk.layers.front();
-    Check(chunk.baselines.size() == first.rows.size(), "a row that is no baseline enters the first layer");
     x_.clear();
     for (size_t r = 0; r < first.rows.size(); ++r) {
       const Row& row = first.rows[r];
-      Check(chunk.baselines[r] == row.prompt, "baselines do not name the first layer's rows");
-      Check(row.begin == 0 && row.end == End(row.prompt), "a baseline that is not whole");
-      const auto kept = kept_.find(row.prompt);
+      Check(row.begin == 0 && row.end == End(row.prompt), "a row that is not whole enters the first layer");
+      Check(!row.is_donor || (r > 0 && first.rows[r - 1].prompt == row.prompt), "a donor without its baseline");
+      const auto kept = kept_.find({row.prompt, row.is_donor});
       Check((kept == kept_.end()) == (chunk.first_layer == 0 && !IsLater(chunk)), "residuals kept at the wrong time");
       for (int32_t p = 0; p < row.end; ++p) {
-        x_.push_back(kept == kept_.end() ? Embedding(row.prompt, p) : kept->second.at(chunk.first_layer).at(p));
+        x_.push_back(kept == kept_.end() ? Embedding(row.prompt, row.is_donor, p)
+                                         : kept->second.at(chunk.first_layer).at(p));
       }
     }
     position_.clear();
@@ -133,23 +145,25 @@ class Executor {
     Check(layer.n_tokens_in == static_cast<int64_t>(x_.size()), "n_tokens_in is ", layer.n_tokens_in, ", not ",
           x_.size());
     int32_t token = 0;
-    bool baselines_are_over = false;
-    int32_t last_prompt = -1;
+    bool unedited_are_over = false;
+    std::pair<int32_t, bool> last = {-1, false};
     for (const Row& row : layer.rows) {
       Check(row.first_token == token, "rows are not packed one behind the other");
       Check(0 <= row.begin && row.begin < row.end && row.end == End(row.prompt), "positions of a row out of range");
       Check((row.baseline >= 0) == (row.begin > 0), "a baseline where none is read, or none where one is");
       if (row.baseline >= 0) {
         const Row& baseline = layer.rows.at(row.baseline);
-        Check(baseline.prompt == row.prompt && baseline.begin == 0 && IsBaseline(layer, row.baseline),
+        Check(baseline.prompt == row.prompt && !baseline.is_donor && IsUnedited(layer, row.baseline),
               "Row::baseline is no baseline of its prompt");
       }
-      const bool is_baseline = IsBaseline(layer, static_cast<int32_t>(&row - layer.rows.data()));
-      Check(!(is_baseline && baselines_are_over), "a baseline behind another row");
-      if (!is_baseline && !baselines_are_over) last_prompt = -1;
-      baselines_are_over = !is_baseline;
-      Check(is_baseline ? row.prompt > last_prompt : row.prompt >= last_prompt, "prompts out of order");
-      last_prompt = row.prompt;
+      const bool is_unedited = IsUnedited(layer, static_cast<int32_t>(&row - layer.rows.data()));
+      Check(!row.is_donor || is_unedited, "a donor that was edited");
+      Check(!(is_unedited && unedited_are_over), "an unedited row behind another one");
+      if (!is_unedited && !unedited_are_over) last = {-1, false};
+      unedited_are_over = !is_unedited;
+      const std::pair<int32_t, bool> owner = {row.prompt, row.is_donor};
+      Check(is_unedited ? owner > last : owner >= last, "prompts out of order");
+      last = owner;
       for (int32_t p = row.begin; !position_.empty() && p < row.end; ++p) {
         Check(position_.at(token + p - row.begin) == p, "an outgoing token's position is not its place in its row");
       }
@@ -159,13 +173,13 @@ class Executor {
   }
 
   // Told by its state: nothing else has that of an unedited run.
-  bool IsBaseline(const LayerPlan& layer, int32_t row) const {
+  bool IsUnedited(const LayerPlan& layer, int32_t row) const {
     const Row& r = layer.rows[row];
     if (r.begin != 0) return false;
-    Baselines& of_prompt = baselines_[r.prompt];
+    States& of_prompt = unedited_[{r.prompt, r.is_donor}];
     if (of_prompt.empty()) {
       std::vector<uint64_t> x;
-      for (int32_t p = 0; p < End(r.prompt); ++p) x.push_back(Embedding(r.prompt, p));
+      for (int32_t p = 0; p < End(r.prompt); ++p) x.push_back(Embedding(r.prompt, r.is_donor, p));
       for (int32_t l = 0; l < batch_.n_layers; ++l) {
         of_prompt.push_back(x);
         uint64_t keys = 0;
@@ -180,10 +194,11 @@ class Executor {
 
   void Keep(const Chunk& chunk, const LayerPlan& layer) {
     Check(chunk.first_layer == 0, "keeps_baselines on a chunk that does not start at layer 0");
-    for (size_t r = 0; r < chunk.baselines.size(); ++r) {
+    for (size_t r = 0; r < chunk.layers.front().rows.size(); ++r) {
       const Row& row = layer.rows.at(r);
-      Check(row.prompt == chunk.baselines[r] && row.begin == 0, "no baseline to keep");
-      kept_[row.prompt].emplace_back(x_.begin() + row.first_token, x_.begin() + row.first_token + row.end);
+      Check(IsUnedited(layer, static_cast<int32_t>(r)), "no unedited row to keep");
+      kept_[{row.prompt, row.is_donor}].emplace_back(x_.begin() + row.first_token,
+                                                     x_.begin() + row.first_token + row.end);
     }
   }
 
@@ -220,7 +235,9 @@ class Executor {
       uint64_t value = z[source];
       for (int32_t e = layer.row_edit_begin.at(layer.row[m]); e < layer.row_edit_begin.at(layer.row[m] + 1); ++e) {
         const RowEdit& edit = layer.row_edits[e];
-        if (Covers(edit.positions, layer.position[m])) value = ApplyEdit(value, edit.head, edit.scale, edit.entry);
+        if (!Covers(edit.positions, layer.position[m])) continue;
+        const uint64_t from = edit.source_first < 0 ? z[source] : z.at(edit.source_first + layer.position[m]);
+        value = ApplyEdit(value, from, edit.head, edit.scale, edit.entry + edit.entry_stride * layer.position[m]);
       }
       x.push_back(Leave(x_[source], value));
     }
@@ -230,14 +247,15 @@ class Executor {
     position_ = layer.position;
   }
 
-  using Baselines = std::vector<std::vector<uint64_t>>;  // [L][T]
+  using States = std::vector<std::vector<uint64_t>>;  // [L][T]
+  using Owner = std::pair<int32_t, bool>;             // prompt, is_donor
 
   const Batch& batch_;
   const Plan& plan_;
   std::vector<uint64_t> x_;        // [N], the layer's incoming tokens
   std::vector<int32_t> position_;  // [N], as the layer before it gave them; empty in front of a first layer
-  std::map<int32_t, Baselines> kept_;
-  mutable std::map<int32_t, Baselines> baselines_;
+  std::map<Owner, States> kept_;
+  mutable std::map<Owner, States> unedited_;
   Readouts readouts_;
 };
 
@@ -248,11 +266,14 @@ Readouts RunNaively(const Batch& batch) {
   for (size_t p = 0; p < batch.prompts.size(); ++p) {
     const auto index = static_cast<int32_t>(p);
     const TestPrompt& prompt = batch.prompts[p];
-    for (int32_t v = -1; v < static_cast<int32_t>(prompt.variants.size()); ++v) {
+    const auto [donor_z, donor_x] = RunOne(batch.n_layers, index, true, prompt.n_tokens, {}, {});
+    for (int32_t v = kBaselineVariant; v < static_cast<int32_t>(prompt.variants.size()); ++v) {
       const Variant variant = v < 0 ? Variant() : prompt.variants[v];
-      const std::vector<uint64_t> x = RunOne(batch.n_layers, index, prompt.n_tokens, variant);
+      const std::vector<uint64_t> x = RunOne(batch.n_layers, index, false, prompt.n_tokens, variant, donor_z).second;
       for (const int32_t position : prompt.read_positions) readouts[{index, v, position}] = x[position];
     }
+    if (!prompt.has_donor) continue;
+    for (const int32_t position : prompt.read_positions) readouts[{index, kDonorVariant, position}] = donor_x[position];
   }
   return readouts;
 }

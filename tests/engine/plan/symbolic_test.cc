@@ -27,6 +27,7 @@ int64_t Width(const Chunk& chunk) {
 size_t CountDistinct(const Chunk& chunk, const Readouts& naive) {
   std::map<std::pair<int32_t, int32_t>, std::vector<uint64_t>> states;
   for (const ReadPoint& read : chunk.reads) {
+    if (read.variant == kDonorVariant) continue;
     const uint64_t state = naive.at({read.prompt, read.variant, read.position});
     const uint64_t baseline = naive.at({read.prompt, -1, read.position});
     states[{read.prompt, read.variant}].push_back(state == baseline ? 0 : state);
@@ -78,6 +79,23 @@ TEST(SymbolicTest, TwelveByTwelveHeadsEqualRunningEachAlone) {
     SCOPED_TRACE(budget);
     ExpectEqualRuns(batch, budget, naive);
   }
+}
+
+// All heads patched from another prompt: its row runs beside the baseline's, once, whatever the number of patches.
+TEST(SymbolicTest, PatchesFromAnotherPromptEqualRunningEachAlone) {
+  TestPrompt prompt{.n_tokens = 6, .variants = Singles(), .read_positions = {5}, .has_donor = true};
+  for (Variant& variant : prompt.variants) {
+    variant.edits[0].scale = 1.0F;
+    variant.edits[0].from_donor = true;
+  }
+  const Batch batch{.n_layers = 12, .prompts = {prompt, {.n_tokens = 3, .variants = Singles(), .read_positions = {2}}}};
+  const Readouts naive = RunNaively(batch);
+  for (const int64_t budget : {int64_t{13}, int64_t{64}, int64_t{200}, kUnlimited}) {
+    SCOPED_TRACE(budget);
+    ExpectEqualRuns(batch, budget, naive);
+  }
+  const Plan plan = batch.MakePlan(kUnlimited);
+  EXPECT_EQ(plan.rows_in, 804 + 12 + 804);  // the donor enters each layer once
 }
 
 // A prompt's part of a plan does not depend on its neighbours: together equals alone.
@@ -148,6 +166,17 @@ TEST_F(DamagedPlanTest, NoticesAWrongBaseline) {
       if (row.begin > 0) row.baseline = 1;
     }
   }));
+}
+
+TEST_F(DamagedPlanTest, NoticesAValueFromAnotherRowThanTheDonors) {
+  Batch batch = batch_;
+  batch.prompts[0].has_donor = true;
+  batch.prompts[0].variants[0].edits[0].from_donor = true;
+  Plan plan = batch.MakePlan(kUnlimited);
+  const Readouts naive = RunNaively(batch);
+  ASSERT_EQ(Execute(batch, plan).readouts, naive);
+  plan.chunks[0].layers[0].row_edits[0].source_first = 0;
+  EXPECT_NE(Execute(batch, plan).readouts, naive);
 }
 
 TEST_F(DamagedPlanTest, NoticesAReadOfAnotherToken) {
