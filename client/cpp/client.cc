@@ -93,8 +93,15 @@ class Dispatcher {
         }
         break;
       case v1::AblateResponse::kRowBlock:
-        if (handlers_->on_block) return handlers_->on_block(std::move(*response.mutable_row_block()));
-        break;
+        return HandOn(handlers_->on_block, response.mutable_row_block());
+      case v1::AblateResponse::kLikelihoodBlock:
+        return HandOn(handlers_->on_likelihood, response.mutable_likelihood_block());
+      case v1::AblateResponse::kCompensationBlock:
+        return HandOn(handlers_->on_compensation, response.mutable_compensation_block());
+      case v1::AblateResponse::kSummaryHead:
+        return HandOn(handlers_->on_summary_head, response.mutable_summary_head());
+      case v1::AblateResponse::kSummaryBlock:
+        return HandOn(handlers_->on_summary, response.mutable_summary_block());
       case v1::AblateResponse::kCompletion:
         completion_ = std::move(*response.mutable_completion());
         break;
@@ -107,6 +114,11 @@ class Dispatcher {
   v1::Completion TakeCompletion() { return std::move(completion_); }
 
  private:
+  template <typename Message>
+  static absl::Status HandOn(const std::function<absl::Status(Message)>& handler, Message* message) {
+    return handler ? handler(std::move(*message)) : absl::OkStatus();
+  }
+
   const ScanHandlers* const handlers_;
   ScanManifest manifest_;
   v1::Completion completion_;
@@ -133,7 +145,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& addre
 absl::StatusOr<v1::Completion> Client::Scan(const v1::AblateRequest& request, const ScanHandlers& handlers,
                                             const CallOptions& options) {
   Call call(options);
-  StreamCheck check(request.prompts_size(), request.readout().top_k());
+  StreamCheck check(request);
   Dispatcher dispatcher(&handlers);
   v1::AblateResponse response;
   absl::Status status;

@@ -10,7 +10,7 @@ namespace ablate::client {
 struct ScanManifest {
   // Model, runtime, replacements, counts.
   ablation::v1::Manifest head;
-  // [head.n_variants]; `RowBlock.variant` is an index into it, -1 the baseline.
+  // [head.n_variants]; `RowBlock.variant` is an index into it; -1 is the baseline, -2 the pair's corrupted run.
   std::vector<ablation::v1::Variant> variants;
   // [head.n_prompts], parallel to the request's.
   std::vector<ablation::v1::ResolvedPrompt> prompts;

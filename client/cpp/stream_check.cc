@@ -1,76 +1,99 @@
 #include "client/cpp/stream_check.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 
 namespace ablate::client {
 namespace {
 
+using ablation::v1::AblateResponse;
 using ablation::v1::RowBlock;
-using google::protobuf::FieldDescriptor;
 
 template <typename... Parts>
 absl::Status Broken(const Parts&... parts) {
   return absl::InternalError(absl::StrCat("the server broke the contract: ", parts...));
 }
 
-// Every column is absent or has one entry a row (top_k: k entries), and holds finite numbers. Written over the
-// descriptor, so that a new column is checked from its first day.
-absl::Status CheckColumns(const RowBlock& block, int64_t top_k) {
-  const int64_t rows = block.variant_size();
-  const auto* reflection = block.GetReflection();
-  const auto* descriptor = block.GetDescriptor();
-  for (int f = 0; f < descriptor->field_count(); ++f) {
-    const FieldDescriptor* field = descriptor->field(f);
-    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    const bool is_top_k = field->name() == "top_k_id" || field->name() == "top_k_logprob";
-    const int64_t expected = is_top_k ? rows * top_k : rows;
-    const int64_t size = reflection->FieldSize(block, field);
-    if (size != expected && (size != 0 || is_top_k)) {
-      return Broken("column ", field->name(), " has ", size, " entries in a block of ", rows, " rows, expected ",
-                    expected);
-    }
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_DOUBLE) continue;
-    for (int i = 0; i < size; ++i) {
-      const double value = reflection->GetRepeatedDouble(block, field, i);
-      if (!std::isfinite(value)) {
-        const int64_t row = is_top_k ? i / top_k : i;
-        return Broken("column ", field->name(), " holds ", value, " (prompt ", block.prompt_index(row), ", variant ",
-                      block.variant(row), ")");
-      }
-    }
-  }
-  if (block.prompt_index_size() != rows) return Broken("a block of ", rows, " rows lacks the column prompt_index");
-  return absl::OkStatus();
+std::string Name(int64_t prompt, const RunKey& key) {
+  std::string name = absl::StrCat("prompt ", prompt, ", variant ", key.variant);
+  if (key.replacement > 0) absl::StrAppend(&name, ", replacement ", key.replacement);
+  if (key.edit_position >= 0) absl::StrAppend(&name, ", edit position ", key.edit_position);
+  return name;
 }
 
 }  // namespace
 
-absl::Status StreamCheck::Take(const ablation::v1::AblateResponse& response) {
+bool OnceEach::Mark(int64_t prompt, int64_t index, int64_t size) {
+  if (prompt >= static_cast<int64_t>(prompts_.size())) prompts_.resize(prompt + 1);
+  Prompt& of = prompts_[prompt];
+  if (of.arrived == size) return false;
+  if (of.seen.empty()) of.seen.assign(size, false);
+  if (of.seen[index]) return false;
+  of.seen[index] = true;
+  ++count_;
+  if (++of.arrived == size) std::vector<bool>().swap(of.seen);
+  return true;
+}
+
+StreamCheck::StreamCheck(const ablation::v1::AblateRequest& request)
+    : n_prompts_(request.prompts_size()),
+      n_replacements_(std::max(1, request.replacements_size())),
+      sweeps_positions_(request.edit_positions().each()),
+      wants_likelihood_(request.readout().likelihood()),
+      wants_compensation_(request.readout().compensation()),
+      wants_summary_(request.has_summary()) {
+  sizes_.top_k = request.readout().top_k();
+  sizes_.n_replacements = n_replacements_;
+  sizes_.sweeps_positions = sweeps_positions_;
+}
+
+absl::Status StreamCheck::Take(const AblateResponse& response) {
   if (completed_) return Broken("a message came after the completion");
   if (response.has_manifest()) return TakeManifest(response.manifest());
   if (!has_manifest_) return Broken("the stream does not begin with a manifest");
-  if (response.has_variant_block()) return TakeVariants(response.variant_block());
-  if (response.has_prompt_block()) return TakePrompts(response.prompt_block());
-  if (response.has_row_block()) return TakeRows(response.row_block());
-  if (response.has_completion()) return TakeCompletion(response.completion());
-  return absl::OkStatus();  // a payload of a newer contract, which clients pass over
+  switch (response.payload_case()) {
+    case AblateResponse::kVariantBlock:
+      return TakeVariants(response.variant_block());
+    case AblateResponse::kPromptBlock:
+      return TakePrompts(response.prompt_block());
+    case AblateResponse::kRowBlock:
+      return TakeRows(response.row_block());
+    case AblateResponse::kLikelihoodBlock:
+      return TakeLikelihood(response.likelihood_block());
+    case AblateResponse::kCompensationBlock:
+      return TakeCompensation(response.compensation_block());
+    case AblateResponse::kSummaryHead:
+      return TakeSummaryHead();
+    case AblateResponse::kSummaryBlock:
+      return TakeSummary(response.summary_block());
+    case AblateResponse::kCompletion:
+      return TakeCompletion(response.completion());
+    default:
+      return absl::OkStatus();  // a payload of a newer contract, which clients pass over
+  }
 }
 
 absl::Status StreamCheck::TakeManifest(const ablation::v1::Manifest& manifest) {
   if (has_manifest_) return Broken("a second manifest came");
   has_manifest_ = true;
   n_variants_ = manifest.n_variants();
-  rows_a_prompt_ = 1 + n_variants_;
-  total_rows_ = n_prompts_ * rows_a_prompt_;
+  total_rows_ = manifest.total_rows();
   if (manifest.n_prompts() != n_prompts_) {
     return Broken("the manifest announces ", manifest.n_prompts(), " prompts, the request holds ", n_prompts_);
   }
-  if (n_variants_ < 0 || manifest.total_rows() != total_rows_) {
-    return Broken("the manifest announces ", manifest.total_rows(), " rows, expected ", total_rows_, " (", n_prompts_,
-                  " prompts x (1 + ", n_variants_, " variants))");
+  if (n_variants_ < 1) return Broken("the manifest announces ", n_variants_, " variants, expected 1 or more");
+  if (manifest.replacements_size() != n_replacements_) {
+    return Broken("the manifest has ", manifest.replacements_size(), " replacements, the request asks for ",
+                  n_replacements_);
   }
+  if (manifest.edit_positions().each() != sweeps_positions_) {
+    return Broken("the manifest says that positions are ", sweeps_positions_ ? "not " : "",
+                  "swept over, the request says the opposite");
+  }
+  sizes_.n_layers = manifest.model().n_layers();
+  sizes_.n_heads = manifest.model().n_heads();
+  space_ = RowSpace(manifest);
   return absl::OkStatus();
 }
 
@@ -86,49 +109,123 @@ absl::Status StreamCheck::TakeVariants(const ablation::v1::VariantBlock& block) 
 
 absl::Status StreamCheck::TakePrompts(const ablation::v1::PromptBlock& block) {
   if (variants_ != n_variants_) return Broken("prompts came after ", variants_, " of ", n_variants_, " variants");
-  if (block.first_prompt_index() != prompts_ || block.prompts().empty() ||
-      prompts_ + block.prompts_size() > n_prompts_) {
+  if (block.first_prompt_index() != space_.n_prompts() || block.prompts().empty() ||
+      space_.n_prompts() + block.prompts_size() > n_prompts_) {
     return Broken("a block of ", block.prompts_size(), " prompts begins at ", block.first_prompt_index(), "; ",
-                  prompts_, " of ", n_prompts_, " have come");
+                  space_.n_prompts(), " of ", n_prompts_, " have come");
   }
-  prompts_ += block.prompts_size();
+  for (const auto& prompt : block.prompts()) {
+    if (auto status = space_.AddPrompt(prompt); !status.ok()) return status;
+    const int64_t number = space_.n_prompts() - 1;
+    if (wants_compensation_) compensation_rows_ += space_.edited_rows_of(number);
+    if (wants_likelihood_) {
+      likelihood_runs_ += space_.runs_of(number);
+      n_tokens_.push_back(prompt.tokens_size());
+    }
+  }
+  if (space_.n_prompts() == n_prompts_ && space_.total_rows() != total_rows_) {
+    return Broken("the manifest announces ", total_rows_, " rows, expected ", space_.total_rows(), " (", n_prompts_,
+                  n_prompts_ == 1 ? " prompt, " : " prompts, ", n_variants_, " variants, ", n_replacements_,
+                  n_replacements_ == 1 ? " replacement)" : " replacements)");
+  }
   return absl::OkStatus();
+}
+
+absl::Status StreamCheck::CheckBehindHead(const char* what) const {
+  if (variants_ == n_variants_ && space_.n_prompts() == n_prompts_) return absl::OkStatus();
+  return Broken(what, " came after ", variants_, " of ", n_variants_, " variants and ", space_.n_prompts(), " of ",
+                n_prompts_, " prompts");
 }
 
 absl::Status StreamCheck::TakeRows(const RowBlock& block) {
-  if (variants_ != n_variants_ || prompts_ != n_prompts_) {
-    return Broken("rows came after ", variants_, " of ", n_variants_, " variants and ", prompts_, " of ", n_prompts_,
-                  " prompts");
-  }
-  // Not before so many variants and prompts have really come: announcing them costs nothing.
-  if (seen_.empty()) seen_.assign(total_rows_, false);
-  if (auto status = CheckColumns(block, top_k_); !status.ok()) return status;
+  auto status = CheckBehindHead("rows");
+  status.Update(CheckBlock(block, sizes_));
+  if (!status.ok()) return status;
   for (int i = 0; i < block.variant_size(); ++i) {
-    const int64_t prompt = block.prompt_index(i), variant = block.variant(i);
-    if (prompt < 0 || prompt >= n_prompts_) return Broken("a row names prompt ", prompt, " of ", n_prompts_);
-    if (variant < -1 || variant + 1 >= rows_a_prompt_) {
-      return Broken("a row names variant ", variant, " of ", rows_a_prompt_ - 1);
+    const int64_t prompt = block.prompt_index(i);
+    const RunKey key = KeyOf(block, i);
+    const auto index = space_.RowIndex(prompt, key, block.position(i));
+    if (!index.ok()) return index.status();
+    if (!rows_.Mark(prompt, *index, space_.rows_of(prompt))) {
+      return Broken("the row of ", Name(prompt, key), ", position ", block.position(i), " came twice");
     }
-    const auto at = seen_.begin() + (prompt * rows_a_prompt_ + variant + 1);
-    if (*at) return Broken("the row of prompt ", prompt, ", variant ", variant, " came twice");
-    *at = true;
   }
-  rows_ += block.variant_size();
   return absl::OkStatus();
 }
 
-absl::Status StreamCheck::TakeCompletion(const ablation::v1::Completion& completion) {
-  if (rows_ != total_rows_ || completion.rows() != total_rows_) {
-    return Broken("the completion counts ", completion.rows(), " rows, ", rows_, " came, the manifest announced ",
-                  total_rows_);
+absl::Status StreamCheck::TakeLikelihood(const ablation::v1::LikelihoodBlock& block) {
+  auto status = CheckBehindHead("likelihoods");
+  if (!status.ok()) return status;
+  if (!wants_likelihood_) return Broken("likelihoods came, which the request does not ask for");
+  const int64_t prompt = block.prompt_index();
+  if (prompt < 0 || prompt >= n_prompts_) return Broken("likelihoods name prompt ", prompt, " of ", n_prompts_);
+  if (status = CheckBlock(block, sizes_, n_tokens_[prompt]); !status.ok()) return status;
+  for (int i = 0; i < block.variant_size(); ++i) {
+    const RunKey key = KeyOf(block, i);
+    const auto index = space_.RunIndex(prompt, key);
+    if (!index.ok()) return index.status();
+    if (!likelihood_.Mark(prompt, *index, space_.runs_of(prompt))) {
+      return Broken("the likelihood of ", Name(prompt, key), " came twice");
+    }
   }
+  return absl::OkStatus();
+}
+
+absl::Status StreamCheck::TakeCompensation(const ablation::v1::CompensationBlock& block) {
+  auto status = CheckBehindHead("compensations");
+  if (!status.ok()) return status;
+  if (!wants_compensation_) return Broken("compensations came, which the request does not ask for");
+  const int64_t prompt = block.prompt_index();
+  if (status = CheckBlock(block, sizes_); !status.ok()) return status;
+  for (int i = 0; i < block.variant_size(); ++i) {
+    const RunKey key = KeyOf(block, i);
+    const auto index = space_.RowIndex(prompt, key, block.position(i));
+    if (!index.ok()) return index.status();
+    if (key.is_unedited()) return Broken("a compensation of the unedited run of ", Name(prompt, key), " came");
+    const int64_t size = space_.edited_rows_of(prompt);
+    const int64_t n_unedited = space_.rows_of(prompt) - size;
+    if (!compensation_.Mark(prompt, *index - n_unedited, size)) {
+      return Broken("the compensation of ", Name(prompt, key), ", position ", block.position(i), " came twice");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StreamCheck::TakeSummaryHead() {
+  if (!wants_summary_) return Broken("a summary came, which the request does not ask for");
+  if (has_summary_) return Broken("a second summary came");
+  if (rows_.count() != total_rows_)
+    return Broken("the summary came after ", rows_.count(), " of ", total_rows_, " rows");
+  has_summary_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status StreamCheck::TakeSummary(const ablation::v1::SummaryBlock& block) {
+  if (!has_summary_) return Broken("a block of the summary came before its head");
+  return CheckBlock(block, sizes_, n_variants_);
+}
+
+absl::Status StreamCheck::TakeCompletion(const ablation::v1::Completion& completion) {
+  if (rows_.count() != total_rows_ || completion.rows() != total_rows_) {
+    return Broken("the completion counts ", completion.rows(), " rows, ", rows_.count(),
+                  " came, the manifest announced ", total_rows_);
+  }
+  if (likelihood_.count() != likelihood_runs_) {
+    return Broken("the completion came after the likelihoods of ", likelihood_.count(), " of ", likelihood_runs_,
+                  " runs");
+  }
+  if (compensation_.count() != compensation_rows_) {
+    return Broken("the completion came after the compensations of ", compensation_.count(), " of ", compensation_rows_,
+                  " rows");
+  }
+  if (wants_summary_ && !has_summary_) return Broken("the completion came without the summary asked for");
   completed_ = true;
   return absl::OkStatus();
 }
 
 absl::Status StreamCheck::End() const {
   if (completed_) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat("incomplete: the stream ended after ", rows_, " of ",
+  return absl::DataLossError(absl::StrCat("incomplete: the stream ended after ", rows_.count(), " of ",
                                           has_manifest_ ? absl::StrCat(total_rows_) : "an unknown number of",
                                           " rows, without its completion; the results so far are not the whole scan"));
 }

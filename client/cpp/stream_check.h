@@ -7,14 +7,32 @@
 
 #include "ablation/v1/scan.pb.h"
 #include "absl/status/status.h"
+#include "client/cpp/block_check.h"
+#include "client/cpp/row_space.h"
 
 namespace ablate::client {
+
+// Which of a prompt's entries have come. Memory is held only for prompts that are begun and not whole: what a manifest
+// announces costs nothing.
+class OnceEach {
+ public:
+  // False where entry `index` of `size` has come before.
+  bool Mark(int64_t prompt, int64_t index, int64_t size);
+  int64_t count() const { return count_; }
+
+ private:
+  struct Prompt {
+    std::vector<bool> seen;  // empty before the first entry, and once all have come
+    int64_t arrived = 0;
+  };
+  std::vector<Prompt> prompts_;
+  int64_t count_ = 0;
+};
 
 // Errors are Internal (the server broke the contract) or DataLoss (the stream ended too early).
 class StreamCheck {
  public:
-  // `n_prompts` and `top_k` as the request has them.
-  StreamCheck(int64_t n_prompts, int32_t top_k) : n_prompts_(n_prompts), top_k_(top_k) {}
+  explicit StreamCheck(const ablation::v1::AblateRequest& request);
 
   absl::Status Take(const ablation::v1::AblateResponse& response);
   // After the stream ended well.
@@ -25,21 +43,32 @@ class StreamCheck {
   absl::Status TakeVariants(const ablation::v1::VariantBlock& block);
   absl::Status TakePrompts(const ablation::v1::PromptBlock& block);
   absl::Status TakeRows(const ablation::v1::RowBlock& block);
+  absl::Status TakeLikelihood(const ablation::v1::LikelihoodBlock& block);
+  absl::Status TakeCompensation(const ablation::v1::CompensationBlock& block);
+  absl::Status TakeSummaryHead();
+  absl::Status TakeSummary(const ablation::v1::SummaryBlock& block);
   absl::Status TakeCompletion(const ablation::v1::Completion& completion);
+  // Whether all variants and prompts have come, which results must stand behind.
+  absl::Status CheckBehindHead(const char* what) const;
 
+  // Of the request.
   const int64_t n_prompts_;
-  const int32_t top_k_;
+  const int32_t n_replacements_;
+  const bool sweeps_positions_;
+  const bool wants_likelihood_, wants_compensation_, wants_summary_;
+
+  BlockSizes sizes_;
+  RowSpace space_;
   bool has_manifest_ = false;
+  bool has_summary_ = false;
   bool completed_ = false;
   // As the manifest announces them, and those that have come.
   int64_t n_variants_ = 0;
-  int64_t variants_ = 0;
-  int64_t prompts_ = 0;
-  int64_t rows_a_prompt_ = 0;
   int64_t total_rows_ = 0;
-  int64_t rows_ = 0;
-  // [n_prompts * rows_a_prompt], whether the row has come; empty before the first row.
-  std::vector<bool> seen_;
+  int64_t variants_ = 0;
+  std::vector<int32_t> n_tokens_;                        // [prompts that have come], kept only for the likelihood
+  int64_t likelihood_runs_ = 0, compensation_rows_ = 0;  // that must come
+  OnceEach rows_, likelihood_, compensation_;
 };
 
 }  // namespace ablate::client
