@@ -2,11 +2,11 @@
 
 #include <ATen/Functions.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "engine/forward/layer.h"
 #include "engine/forward/ops.h"
 
 namespace ablate {
@@ -20,39 +20,49 @@ size_t CountThatFits(absl::Span<const ReadoutRequest> requests) {
     if (static_cast<int64_t>(i) == kReadoutBlockRows) return i;
     rows.insert(requests[i].row);
     rows.insert(requests[i].baseline_row);
+    if (requests[i].donor_row >= 0) rows.insert(requests[i].donor_row);
     if (static_cast<int64_t>(rows.size()) > kReadoutBlockRows) return i;
   }
   return requests.size();
 }
 
+// Tokens of the unedited rows that a prompt's own chunk begins with: its baseline's, and its donor's behind it.
+int64_t UneditedTokens(const std::vector<Row>& rows) {
+  const bool has_donor = rows.size() > 1 && rows[1].is_donor;
+  return (has_donor ? 2 : 1) * int64_t{rows.at(0).end};
+}
+
 }  // namespace
 
-std::vector<ReadoutBlock> ChunkRunner::Run(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted) {
+ChunkRunner::Result ChunkRunner::Run(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted) {
+  const int32_t first_prompt = chunk.layers.at(0).rows.at(0).prompt;
   // Left behind where the last chunk of a cut prompt was cancelled.
-  if (chunk.first_layer == 0 && kept_.prompt != chunk.baselines.at(0)) kept_ = {};
+  if (chunk.keeps_baselines || kept_.prompt != first_prompt) kept_ = {};
   at::Tensor x = chunk.first_layer == 0 ? Embed(chunk) : KeptResidual(chunk);  // [N, D]
-  if (chunk.keeps_baselines) {
-    kept_ = {};
-    kept_.prompt = chunk.baselines.at(0);
-  }
+  if (chunk.keeps_baselines) kept_.prompt = first_prompt;
+  HeadOutputsTap head_outputs(chunk, scans_);
+  effects_.Begin(chunk);
   for (const LayerPlan& plan : chunk.layers) {
-    if (chunk.keeps_baselines) {
-      const Row& baseline = plan.rows.at(0);
-      kept_.entering.push_back(x.narrow(0, baseline.first_token, baseline.end - baseline.begin).clone());
-    }
-    x = RunLayer(weights_.layers[plan.layer], config_, plan, edit_table_, x, workspace_);
+    if (chunk.keeps_baselines) kept_.entering.push_back(x.narrow(0, 0, UneditedTokens(plan.rows)).clone());
+    const LayerOutput out = RunLayer(weights_.layers[plan.layer], config_, plan, edit_table_, x, workspace_);
+    head_outputs.Layer(plan, out.z);
+    effects_.Layer(plan, out);
+    x = out.x;
   }
   if (chunk.keeps_baselines) KeepFinal(chunk, x);
-  std::vector<ReadoutBlock> blocks = ReadOutChunk(chunk, x, is_wanted);
+  Result result;
+  result.head_outputs = std::move(head_outputs).Take();
+  result.blocks = ReadOutChunk(chunk, x, effects_.Finish(x), is_wanted);
   if (chunk.releases_baselines) kept_ = {};
-  return blocks;
+  return result;
 }
 
 at::Tensor ChunkRunner::Embed(const Chunk& chunk) {
   std::vector<int64_t> ids;
   std::vector<int64_t> positions;
   for (const Row& row : chunk.layers.at(0).rows) {
-    const std::vector<int32_t>& prompt = scans_[row.prompt].token_ids;
+    const Scan& scan = scans_[row.prompt];
+    const std::vector<int32_t>& prompt = row.is_donor ? scan.donor_token_ids : scan.token_ids;
     for (int32_t p = row.begin; p < row.end; ++p) {
       ids.push_back(prompt[p]);
       positions.push_back(p);
@@ -68,53 +78,69 @@ at::Tensor ChunkRunner::Embed(const Chunk& chunk) {
 }
 
 at::Tensor ChunkRunner::KeptResidual(const Chunk& chunk) {
-  TORCH_CHECK(chunk.baselines.size() == 1 && chunk.baselines[0] == kept_.prompt, "a chunk that starts at layer ",
-              chunk.first_layer, " reads a baseline that is not kept");
-  const at::Tensor& kept = kept_.entering.at(chunk.first_layer);  // [T, D]
-  at::Tensor x = workspace_.Take(Slot::kResidualA, {PadRows(kept.size(0)), config_.d_model});
-  x.narrow(0, 0, kept.size(0)).copy_(kept);
-  x.narrow(0, kept.size(0), x.size(0) - kept.size(0)).zero_();
+  const std::vector<Row>& rows = chunk.layers.at(0).rows;
+  TORCH_CHECK(rows.at(0).prompt == kept_.prompt, "a chunk that starts at layer ", chunk.first_layer,
+              " reads a baseline that is not kept");
+  const int64_t n_tokens = chunk.layers[0].n_tokens_in;
+  const at::Tensor& kept = kept_.entering.at(chunk.first_layer);  // [T, D] or [2 T, D]
+  at::Tensor x = workspace_.Take(Slot::kResidualA, {PadRows(n_tokens), config_.d_model});
+  x.narrow(0, 0, n_tokens).copy_(kept.narrow(0, 0, n_tokens));
+  x.narrow(0, n_tokens, x.size(0) - n_tokens).zero_();
   return x;
 }
 
 void ChunkRunner::KeepFinal(const Chunk& chunk, const at::Tensor& x) {
-  std::vector<int64_t> tokens;
+  std::vector<int64_t> tokens, donor_tokens;
   for (const ReadPoint& read : chunk.reads) {
-    if (read.variant >= 0) continue;
+    if (read.variant == kDonorVariant) donor_tokens.push_back(read.token);
+    if (read.variant != kBaselineVariant) continue;
     kept_.positions.push_back(read.position);
     tokens.push_back(read.token);
   }
   kept_.final = x.index_select(0, at::tensor(tokens, at::kLong).to(x.device()));
+  if (donor_tokens.empty()) return;
+  kept_.donor_final = x.index_select(0, at::tensor(donor_tokens, at::kLong).to(x.device()));
 }
 
-std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at::Tensor& x,
+std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at::Tensor& x, const EffectRows& effects,
                                                     absl::FunctionRef<bool(const ReadPoint&)> is_wanted) {
-  absl::flat_hash_map<std::pair<int32_t, int32_t>, int64_t> baseline_row;  // by (prompt, position)
-  at::Tensor residuals = x;                                                // [M, D], or [M + kept, D]
+  using Key = std::pair<int32_t, int32_t>;  // (prompt, position)
+  absl::flat_hash_map<Key, int64_t> baseline_row, donor_row;
   for (const ReadPoint& read : chunk.reads) {
-    if (read.variant < 0) baseline_row[{read.prompt, read.position}] = read.token;
+    if (read.variant == kBaselineVariant) baseline_row[{read.prompt, read.position}] = read.token;
+    if (read.variant == kDonorVariant) donor_row[{read.prompt, read.position}] = read.token;
   }
-  if (kept_.final.defined() && !chunk.keeps_baselines) {
-    residuals = at::cat({x, kept_.final});
+  at::Tensor residuals = x;  // [M, D], and what is kept behind it
+  const auto append_kept = [&](const at::Tensor& rows, absl::flat_hash_map<Key, int64_t>& row_of) {
+    if (!rows.defined()) return;
     for (size_t i = 0; i < kept_.positions.size(); ++i) {
-      baseline_row[{kept_.prompt, kept_.positions[i]}] = x.size(0) + static_cast<int64_t>(i);
+      row_of[{kept_.prompt, kept_.positions[i]}] = residuals.size(0) + static_cast<int64_t>(i);
     }
+    residuals = at::cat({residuals, rows});
+  };
+  if (!chunk.keeps_baselines) {
+    append_kept(kept_.final, baseline_row);
+    append_kept(kept_.donor_final, donor_row);
   }
   std::vector<ReadoutRequest> requests;
   requests.reserve(chunk.reads.size());
   for (const ReadPoint& read : chunk.reads) {
     if (!is_wanted(read)) continue;
+    const Key key = {read.prompt, read.position};
+    const auto donor = donor_row.find(key);
     requests.push_back({.scan = read.prompt,
                         .variant = read.variant,
                         .position = read.position,
                         .row = read.token,
-                        .baseline_row = baseline_row.at({read.prompt, read.position})});
+                        .baseline_row = baseline_row.at(key),
+                        .donor_row = donor == donor_row.end() ? -1 : donor->second,
+                        .effect = read.variant < 0 ? -1 : effects.OfToken(read.token)});
   }
   std::vector<ReadoutBlock> blocks;
   absl::Span<const ReadoutRequest> rest = requests;
   while (!rest.empty()) {
     const size_t count = CountThatFits(rest);
-    ReadOut(weights_, config_, scans_, rest.subspan(0, count), residuals, workspace_, blocks);
+    ReadOut(weights_, config_, scans_, rest.subspan(0, count), residuals, effects, workspace_, blocks);
     rest.remove_prefix(count);
   }
   return blocks;

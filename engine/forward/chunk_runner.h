@@ -4,10 +4,15 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
+#include "engine/forward/effects.h"
+#include "engine/forward/head_outputs.h"
+#include "engine/forward/layer.h"
 #include "engine/forward/readout.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
@@ -17,31 +22,42 @@
 
 namespace ablate {
 
-// Runs one plan's chunks in order; the baselines that a cut prompt's first chunk leaves behind are kept for its later
+// Runs one plan's chunks in order; the unedited rows that a cut prompt's first chunk leaves behind are kept for its later
 // ones. For the thread that owns the device. Throws what ATen throws.
 class ChunkRunner {
  public:
   // All of them outlive the runner. `edit_table` [E, Dh] may be undefined where no edit has an entry.
   ChunkRunner(const Weights& weights, const GptConfig& config, at::Tensor edit_table, absl::Span<const Scan> scans,
               Workspace& workspace)
-      : weights_(weights), config_(config), edit_table_(std::move(edit_table)), scans_(scans), workspace_(workspace) {}
+      : weights_(weights),
+        config_(config),
+        edit_table_(std::move(edit_table)),
+        scans_(scans),
+        workspace_(workspace),
+        effects_(weights, config, scans) {}
 
+  struct Result {
+    // Of the scans that want them and whose baseline this chunk reports, in their order.
+    std::vector<ScanHeadOutputs> head_outputs;
+    std::vector<ReadoutBlock> blocks;
+  };
   // The readouts of one chunk, of those that are wanted.
-  std::vector<ReadoutBlock> Run(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
+  Result Run(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
 
  private:
-  // What a cut prompt's later chunks need of its baseline.
-  struct KeptBaseline {
+  // What a cut prompt's later chunks need of its unedited rows.
+  struct KeptRows {
     int32_t prompt = -1;
-    std::vector<at::Tensor> entering;  // L x [T, D], the residual entering each layer
+    std::vector<at::Tensor> entering;  // L x [T, D] or [2 T, D], the residuals entering each layer: baseline, donor
     std::vector<int32_t> positions;    // that are read
-    at::Tensor final;                  // [positions, D], the residual leaving the last layer
+    at::Tensor final;                  // [positions, D], the baseline's residual leaving the last layer
+    at::Tensor donor_final;            // likewise; undefined where there is no donor
   };
 
   at::Tensor Embed(const Chunk& chunk);
   at::Tensor KeptResidual(const Chunk& chunk);
   void KeepFinal(const Chunk& chunk, const at::Tensor& x);
-  std::vector<ReadoutBlock> ReadOutChunk(const Chunk& chunk, const at::Tensor& x,
+  std::vector<ReadoutBlock> ReadOutChunk(const Chunk& chunk, const at::Tensor& x, const EffectRows& effects,
                                          absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
 
   const Weights& weights_;
@@ -49,7 +65,8 @@ class ChunkRunner {
   at::Tensor edit_table_;
   absl::Span<const Scan> scans_;
   Workspace& workspace_;
-  KeptBaseline kept_;
+  EffectsTap effects_;
+  KeptRows kept_;
 };
 
 }  // namespace ablate

@@ -27,7 +27,9 @@ FanOutTables::FanOutTables(const LayerPlan& plan, c10::Device device)
                            .first_position = edit.positions.begin,
                            .end_position = edit.positions.end,
                            .scale = edit.scale,
-                           .entry = edit.entry});
+                           .entry = edit.entry,
+                           .entry_stride = edit.entry_stride,
+                           .source_first = edit.source_first});
   }
   if (device.is_cpu()) {
     source_token_ = plan.source_token.data();

@@ -1,32 +1,26 @@
 #include "engine/forward/gpt_engine.h"
 
+#include <ATen/Functions.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "engine/forward/caught.h"
+#include "engine/forward/check_scan.h"
 #include "engine/forward/chunk_runner.h"
 #include "engine/forward/token_budget.h"
-#include "engine/plan/check.h"
 #include "engine/plan/plan.h"
 
 namespace ablate {
 namespace {
 
-absl::Status OutOfRange(const char* field, int64_t value, int64_t begin, int64_t end) {
-  return absl::InvalidArgumentError(absl::StrCat(field, ": got ", value, ", expected ", begin, " .. ", end - 1));
-}
-
-PlanPrompt AsPlanPrompt(const Scan& scan) {
-  return {.n_tokens = static_cast<int32_t>(scan.token_ids.size()),
-          .variants = scan.variants,
-          .read_positions = scan.read_positions};
-}
+// Unedited runs come before a scan's variants: kDonorVariant, kBaselineVariant, 0, 1, ...
+constexpr int32_t kUneditedRuns = 2;
 
 bool IsCancelled(const Scan& scan) {
   return scan.cancelled && scan.cancelled();
@@ -39,33 +33,18 @@ GptEngine::GptEngine(Weights weights, GptConfig config, std::unique_ptr<const To
       config_(config),
       tokenizer_(std::move(tokenizer)),
       info_(std::move(info)),
-      workspace_(weights_.wte.options()) {}
+      workspace_(weights_.wte.options()) {
+  for (const LayerWeights& layer : weights_.layers) {
+    const at::Tensor w_v = layer.c_attn_weight.narrow(1, 2 * config_.d_model, config_.d_model).to(at::kDouble);
+    const at::Tensor b_v = layer.c_attn_bias.narrow(0, 2 * config_.d_model, config_.d_model).to(at::kDouble);
+    const at::Tensor folded = (b_v + layer.ln_1_bias.to(at::kDouble).matmul(w_v)).to(at::kCPU).contiguous();  // [H, Dh]
+    folded_value_bias_.insert(folded_value_bias_.end(), folded.const_data_ptr<double>(),
+                              folded.const_data_ptr<double>() + folded.numel());
+  }
+}
 
 absl::Status GptEngine::Validate(const Scan& scan) const {
-  const int64_t n_tokens = static_cast<int64_t>(scan.token_ids.size());
-  if (n_tokens < 1) return absl::InvalidArgumentError("token_ids: the prompt is empty, expected at least one token");
-  if (n_tokens > config_.n_positions) {
-    return absl::InvalidArgumentError(absl::StrCat("token_ids: the prompt has ", n_tokens,
-                                                   " tokens, this model takes at most ", config_.n_positions));
-  }
-  for (int32_t id : scan.token_ids) {
-    if (id < 0 || id >= config_.vocab_size) return OutOfRange("token_ids", id, 0, config_.vocab_size);
-  }
-  for (int32_t id : {scan.target_id, scan.contrast_id}) {
-    if (id < -1 || id >= config_.vocab_size) {
-      return OutOfRange(id == scan.target_id ? "target_id" : "contrast_id", id, 0, config_.vocab_size);
-    }
-  }
-  const int32_t most_k = std::min(kMaxTopK, config_.vocab_size);
-  if (scan.top_k < 0 || scan.top_k > most_k) return OutOfRange("top_k", scan.top_k, 0, most_k + 1);
-  if (absl::Status status = CheckPrompt(AsPlanPrompt(scan), config_.n_layers); !status.ok()) return status;
-  for (const Variant& variant : scan.variants) {
-    for (const Edit& edit : variant.edits) {
-      if (edit.site.head >= config_.n_heads) return OutOfRange("site.head", edit.site.head, 0, config_.n_heads);
-      if (edit.entry != -1) return OutOfRange("entry", edit.entry, -1, 0);  // Run brings no edit table yet
-    }
-  }
-  return absl::OkStatus();
+  return CheckScan(scan, config_);
 }
 
 absl::StatusOr<int64_t> GptEngine::Cost(const Scan& scan) const {
@@ -87,7 +66,7 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
   }
   RunStats stats;
   Delivered delivered;
-  for (const Scan& scan : scans) delivered.emplace_back(scan.variants.size() + 1);
+  for (const Scan& scan : scans) delivered.emplace_back(kUneditedRuns + scan.variants.size());
   for (int64_t budget = limits.max_packed_tokens;; budget /= 2) {
     absl::Status failure;
     try {
@@ -102,6 +81,7 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
     }
     // Nothing is known of the buffers now, and where memory ran out they are what can be given back.
     workspace_.Clear();
+    tables_.Clear();
     if (!absl::IsResourceExhausted(failure)) return failure;
     if (budget <= kFewestTokens) {
       return absl::ResourceExhaustedError(absl::StrCat(info_.device, " is out of memory, in chunks of ", budget,
@@ -116,15 +96,19 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
                                    Delivered& delivered, RunStats& stats) {
   const int64_t start_ns = absl::GetCurrentTimeNanos();
   std::vector<PlanPrompt> prompts;
-  for (const Scan& scan : scans) prompts.push_back(AsPlanPrompt(scan));
+  const EditTables::Combined table = tables_.Combine(scans, weights_.wte.options());
+  for (size_t i = 0; i < scans.size(); ++i) {
+    prompts.push_back(AsPlanPrompt(scans[i]));
+    prompts.back().first_entry = table.first_entry[i];
+  }
   const absl::StatusOr<Planner> planner = Planner::Create(prompts, {config_.n_layers, max_packed_tokens});
   if (!planner.ok()) return planner.status();
   stats.plan_ns += absl::GetCurrentTimeNanos() - start_ns;
 
-  ChunkRunner runner(weights_, config_, /*edit_table=*/{}, scans, workspace_);
+  ChunkRunner runner(weights_, config_, table.entries, scans, workspace_);
   std::vector<bool> cancelled(scans.size());
   const auto is_wanted = [&](const ReadPoint& read) {
-    return !cancelled[read.prompt] && !delivered[read.prompt][read.variant + 1];
+    return !cancelled[read.prompt] && !delivered[read.prompt][kUneditedRuns + read.variant];
   };
   for (int64_t i = 0; i < planner->n_chunks(); ++i) {
     const int64_t build_start_ns = absl::GetCurrentTimeNanos();
@@ -138,14 +122,19 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
     }
     if (!is_needed) continue;
     const int64_t chunk_start_ns = absl::GetCurrentTimeNanos();
-    std::vector<ReadoutBlock> blocks = runner.Run(chunk, is_wanted);
+    ChunkRunner::Result result = runner.Run(chunk, is_wanted);
     stats.forward_ns += absl::GetCurrentTimeNanos() - chunk_start_ns;
     ++stats.forward_passes;
-    for (ReadoutBlock& block : blocks) {
+    for (const ScanHeadOutputs& outputs : result.head_outputs) {
+      // With the baseline, which may have been handed out before memory ran out.
+      if (cancelled[outputs.scan] || delivered[outputs.scan][kUneditedRuns + kBaselineVariant]) continue;
+      if (absl::Status status = scans[outputs.scan].on_head_outputs(outputs.z); !status.ok()) return status;
+    }
+    for (ReadoutBlock& block : result.blocks) {
       const int32_t scan = block.scan;
       const std::vector<int32_t> variants = block.variant;
       if (absl::Status status = sink(std::move(block)); !status.ok()) return status;
-      for (const int32_t variant : variants) delivered[scan][variant + 1] = true;
+      for (const int32_t variant : variants) delivered[scan][kUneditedRuns + variant] = true;
     }
   }
   return absl::OkStatus();

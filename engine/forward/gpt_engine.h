@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/forward/edit_tables.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
 #include "engine/model/config.h"
@@ -23,6 +24,7 @@ class GptEngine final : public Engine {
 
   const EngineInfo& Describe() const override { return info_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
+  const std::vector<double>& FoldedValueBias() const override { return folded_value_bias_; }
   absl::Status Validate(const Scan& scan) const override;
   absl::StatusOr<int64_t> Cost(const Scan& scan) const override;
   absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) override;
@@ -33,7 +35,7 @@ class GptEngine final : public Engine {
   void set_batch_invariant(bool value) { info_.batch_invariant = value; }
 
  private:
-  // Which variants' rows a Run has handed out: [scan][variant + 1].
+  // Which variants' rows a Run has handed out: [scan][variant], the unedited runs in front.
   using Delivered = std::vector<std::vector<bool>>;
 
   // Runs what is not yet delivered.
@@ -44,7 +46,9 @@ class GptEngine final : public Engine {
   GptConfig config_;
   std::unique_ptr<const Tokenizer> tokenizer_;
   EngineInfo info_;
+  std::vector<double> folded_value_bias_;  // [L, H, Dh]
   Workspace workspace_;
+  EditTables tables_;
 };
 
 }  // namespace ablate

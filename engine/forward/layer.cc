@@ -4,8 +4,8 @@
 
 namespace ablate {
 
-at::Tensor RunLayer(const LayerWeights& weights, const GptConfig& config, const LayerPlan& plan,
-                    const at::Tensor& edit_table, at::Tensor x, Workspace& workspace) {
+LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const LayerPlan& plan,
+                     const at::Tensor& edit_table, at::Tensor x, Workspace& workspace) {
   const int64_t n = x.size(0);                                                // N, padded
   const int64_t m = PadRows(static_cast<int64_t>(plan.source_token.size()));  // M, padded
   const int64_t d = config.d_model;
@@ -31,7 +31,7 @@ at::Tensor RunLayer(const LayerWeights& weights, const GptConfig& config, const 
   LayerNorm(x_out, weights.ln_2_weight, weights.ln_2_bias, epsilon, weights.mlp_c_proj_bias, normed);
   Linear(normed, weights.c_fc_weight, weights.c_fc_bias, Epilogue::kGeluTanh, hidden);
   Linear(hidden, weights.mlp_c_proj_weight, {}, Epilogue::kAddTo, x_out);
-  return x_out;
+  return {x_out, z, z_out, hidden};
 }
 
 }  // namespace ablate

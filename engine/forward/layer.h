@@ -10,9 +10,17 @@
 
 namespace ablate {
 
-// x [N, D] is what enters; returns what leaves, [M, D]. Both live in `workspace`: x is dead after the call, the result
-// until the second call from here. Row counts are padded (ops.h, PadRows); what the pad rows hold is of no interest.
-at::Tensor RunLayer(const LayerWeights& weights, const GptConfig& config, const LayerPlan& plan,
-                    const at::Tensor& edit_table, at::Tensor x, Workspace& workspace);
+// What a layer leaves in `workspace`. Row counts are padded (ops.h, PadRows); what the pad rows hold is of no interest.
+// `x` lives until the second call of RunLayer from here, the others until the next one.
+struct LayerOutput {
+  at::Tensor x;       // [M, D], the residual
+  at::Tensor z;       // [N, H, Dh], the heads' outputs before any edit
+  at::Tensor z_out;   // [M, H, Dh], edited: what went into c_proj
+  at::Tensor hidden;  // [M, Dm], what went into the MLP's c_proj
+};
+
+// x [N, D] is what enters; it lives in `workspace` and is dead after the call.
+LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const LayerPlan& plan,
+                     const at::Tensor& edit_table, at::Tensor x, Workspace& workspace);
 
 }  // namespace ablate

@@ -2,10 +2,11 @@
 
 #include <ATen/Functions.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/container/flat_hash_map.h"
-#include "engine/forward/logits_readout.h"
+#include "engine/forward/answer_sets.h"
 #include "engine/forward/ops.h"
 
 namespace ablate {
@@ -16,9 +17,17 @@ using kernels::cpu::ReadoutRow;
 // Logits' row stride: 16-byte accesses stay aligned (GPT-2's 50,257 columns become 50,304).
 constexpr int64_t kLogitsAlignment = 64;
 
+const Answers kNothing;
+
+// Of the read position `position`.
+const Answers& AnswersOf(const Scan& scan, int32_t position) {
+  const auto read = std::lower_bound(scan.read_positions.begin(), scan.read_positions.end(), position);
+  return scan.AnswersAt(static_cast<size_t>(read - scan.read_positions.begin()));
+}
+
 // Adds one readout to the columns. Differences are taken before rounding to the precision of the result.
 template <typename Value>
-void Append(const ReadoutRequest& request, const Scan& scan, const ReadoutRow& row, const ReadoutRow& base,
+void Append(const ReadoutRequest& request, const Answers& answers, const ReadoutRow& row, const ReadoutRow& base,
             ReadoutBlock& block) {
   const auto rounded = [](double value) { return static_cast<double>(static_cast<Value>(value)); };
   const auto add = [&](std::vector<double>& level, std::vector<double>& delta, double value, double base_value) {
@@ -27,18 +36,18 @@ void Append(const ReadoutRequest& request, const Scan& scan, const ReadoutRow& r
   };
   block.variant.push_back(request.variant);
   block.position.push_back(request.position);
-  if (scan.target_id >= 0) {
+  if (!answers.targets.empty()) {
     add(block.target_logit, block.delta_target_logit, row.target_logit, base.target_logit);
     add(block.target_logprob, block.delta_target_logprob, row.target_logprob, base.target_logprob);
     add(block.target_prob, block.delta_target_prob, std::exp(row.target_logprob), std::exp(base.target_logprob));
     block.target_rank.push_back(row.target_rank);
     block.target_is_top1.push_back(row.target_rank == 0);
   }
-  if (scan.contrast_id >= 0) {
+  if (!answers.contrasts.empty()) {
     add(block.contrast_logit, block.delta_contrast_logit, row.contrast_logit, base.contrast_logit);
     add(block.contrast_logprob, block.delta_contrast_logprob, row.contrast_logprob, base.contrast_logprob);
   }
-  if (scan.target_id >= 0 && scan.contrast_id >= 0) {
+  if (!answers.targets.empty() && !answers.contrasts.empty()) {
     add(block.logit_diff, block.delta_logit_diff, row.target_logit - row.contrast_logit,
         base.target_logit - base.contrast_logit);
     add(block.prob_diff, block.delta_prob_diff, std::exp(row.target_logprob) - std::exp(row.contrast_logprob),
@@ -48,6 +57,24 @@ void Append(const ReadoutRequest& request, const Scan& scan, const ReadoutRow& r
   block.top1_preserved.push_back(row.top1_id == base.top1_id);
   block.kl_divergence.push_back(rounded(row.kl_divergence));
   block.entropy.push_back(rounded(row.entropy));
+}
+
+// Adds one readout's effects: those of cell `cell`, or of an unedited run where it is -1.
+template <typename Value>
+void AppendEffects(const EffectRows& effects, int32_t cell, const GptConfig& config, bool compensation,
+                   ReadoutBlock& block) {
+  const auto add = [&](std::vector<double>& column, const std::vector<double>& from, int64_t width) {
+    for (int64_t i = cell * width; i < (cell + 1) * width; ++i) {
+      column.push_back(cell < 0 ? 0.0 : static_cast<double>(static_cast<Value>(from[i])));
+    }
+  };
+  add(block.direct_contribution, effects.direct_contribution, 1);
+  add(block.direct_effect, effects.direct_effect, 1);
+  add(block.direct_effect_live, effects.direct_effect_live, 1);
+  if (!compensation) return;
+  add(block.compensation_heads, effects.heads, int64_t{config.n_layers} * config.n_heads);
+  add(block.compensation_mlps, effects.mlps, config.n_layers);
+  add(block.compensation_layer_norm, effects.layer_norm, 1);
 }
 
 // Logits [B, V] of residual rows `rows`; B is padded, row i of the result belongs to rows[i].
@@ -66,39 +93,61 @@ at::Tensor Unembed(const Weights& weights, const GptConfig& config, const at::Te
   return logits;
 }
 
-}  // namespace
-
-void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
-             absl::Span<const ReadoutRequest> requests, const at::Tensor& residuals, Workspace& workspace,
-             std::vector<ReadoutBlock>& blocks) {
-  // Each residual row's logits once, however many requests share it.
-  std::vector<int64_t> rows;
-  absl::flat_hash_map<int64_t, int64_t> place;
-  const auto place_of = [&](int64_t row) {
-    const auto [it, fresh] = place.try_emplace(row, static_cast<int64_t>(rows.size()));
-    if (fresh) rows.push_back(row);
-    return it->second;
-  };
-  std::vector<LogitsQuery> queries;
-  for (const ReadoutRequest& request : requests) {
-    const Scan& scan = scans[request.scan];
-    const int64_t baseline = place_of(request.baseline_row);
-    queries.push_back({place_of(request.row), baseline, scan.target_id, scan.contrast_id, scan.top_k});
-  }
-  // The baselines' own answers stand behind the requests', for the deltas.
-  std::vector<size_t> base_answer(requests.size());
-  absl::flat_hash_map<std::pair<int32_t, int64_t>, size_t> base_of;  // (scan, baseline row)
-  for (size_t i = 0; i < requests.size(); ++i) {
-    const auto [it, fresh] = base_of.try_emplace({requests[i].scan, requests[i].baseline_row}, queries.size());
-    if (fresh) {
-      const Scan& scan = scans[requests[i].scan];
-      queries.push_back({queries[i].baseline_row, queries[i].baseline_row, scan.target_id, scan.contrast_id, 0});
+// What is asked of a block's logits: for each request a query, then one for each baseline, for the deltas, then one for
+// each request with a donor.
+class Queries {
+ public:
+  Queries(absl::Span<const Scan> scans, absl::Span<const ReadoutRequest> requests)
+      : base_(requests.size()), donor_(requests.size()) {
+    for (const ReadoutRequest& request : requests) {
+      const Scan& scan = scans[request.scan];
+      const int64_t baseline = PlaceOf(request.baseline_row);
+      queries_.push_back({.query = {.row = PlaceOf(request.row), .baseline_row = baseline, .top_k = scan.top_k},
+                          .answers = &AnswersOf(scan, request.position),
+                          .reduction = scan.reduction});
     }
-    base_answer[i] = it->second;
+    absl::flat_hash_map<std::pair<int32_t, int64_t>, size_t> base_of;  // (scan, baseline row)
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const auto [it, fresh] = base_of.try_emplace({requests[i].scan, requests[i].baseline_row}, queries_.size());
+      base_[i] = it->second;
+      if (!fresh) continue;
+      SetQuery base = queries_[i];
+      base.query.row = base.query.baseline_row;
+      base.query.top_k = 0;
+      queries_.push_back(base);
+    }
+    for (size_t i = 0; i < requests.size(); ++i) {
+      if (requests[i].donor_row < 0) continue;
+      donor_[i] = queries_.size();
+      const int64_t row = queries_[i].query.row;
+      queries_.push_back({.query = {.row = row, .baseline_row = PlaceOf(requests[i].donor_row)}, .answers = &kNothing});
+    }
   }
-  const at::Tensor logits = Unembed(weights, config, residuals, rows, workspace);
-  const LogitsReadout readout = MeasureLogits(logits, queries);
 
+  // The residual rows whose logits are needed, each once.
+  absl::Span<const int64_t> rows() const { return rows_; }
+  absl::Span<const SetQuery> queries() const { return queries_; }
+  // Of request i: the answers to its baseline's query and to its donor's.
+  size_t base(size_t i) const { return base_[i]; }
+  size_t donor(size_t i) const { return donor_[i]; }
+
+ private:
+  int64_t PlaceOf(int64_t row) {
+    const auto [it, fresh] = place_.try_emplace(row, static_cast<int64_t>(rows_.size()));
+    if (fresh) rows_.push_back(row);
+    return it->second;
+  }
+
+  std::vector<int64_t> rows_;
+  absl::flat_hash_map<int64_t, int64_t> place_;
+  std::vector<SetQuery> queries_;
+  std::vector<size_t> base_, donor_;
+};
+
+template <typename Value>
+void AppendAll(absl::Span<const Scan> scans, const GptConfig& config, absl::Span<const ReadoutRequest> requests,
+               const Queries& queries, const LogitsReadout& readout, const EffectRows& effects,
+               std::vector<ReadoutBlock>& blocks) {
   size_t top_k_at = 0;
   for (size_t i = 0; i < requests.size(); ++i) {
     const ReadoutRequest& request = requests[i];
@@ -108,16 +157,28 @@ void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const S
       blocks.back().scan = request.scan;
     }
     ReadoutBlock& block = blocks.back();
-    const ReadoutRow& base = readout.rows[base_answer[i]];
-    const bool is_float64 = logits.scalar_type() == at::kDouble;
-    is_float64 ? Append<double>(request, scan, readout.rows[i], base, block)
-               : Append<float>(request, scan, readout.rows[i], base, block);
+    Append<Value>(request, *queries.queries()[i].answers, readout.rows[i], readout.rows[queries.base(i)], block);
+    if (request.donor_row >= 0) {
+      block.kl_from_donor.push_back(static_cast<Value>(readout.rows[queries.donor(i)].kl_divergence));
+    }
+    if (scan.effects) AppendEffects<Value>(effects, request.effect, config, scan.compensation, block);
     for (int32_t k = 0; k < scan.top_k; ++k, ++top_k_at) {
       block.top_k_id.push_back(readout.top_k_id[top_k_at]);
-      const double logprob = readout.top_k_logprob[top_k_at];
-      block.top_k_logprob.push_back(is_float64 ? logprob : static_cast<float>(logprob));
+      block.top_k_logprob.push_back(static_cast<Value>(readout.top_k_logprob[top_k_at]));
     }
   }
+}
+
+}  // namespace
+
+void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
+             absl::Span<const ReadoutRequest> requests, const at::Tensor& residuals, const EffectRows& effects,
+             Workspace& workspace, std::vector<ReadoutBlock>& blocks) {
+  const Queries queries(scans, requests);
+  const at::Tensor logits = Unembed(weights, config, residuals, queries.rows(), workspace);
+  const LogitsReadout readout = MeasureAnswers(logits, queries.queries());
+  logits.scalar_type() == at::kDouble ? AppendAll<double>(scans, config, requests, queries, readout, effects, blocks)
+                                      : AppendAll<float>(scans, config, requests, queries, readout, effects, blocks);
 }
 
 }  // namespace ablate

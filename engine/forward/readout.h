@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "engine/forward/effects.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
 #include "engine/model/config.h"
@@ -18,12 +19,16 @@ namespace ablate {
 struct ReadoutRequest {
   // Index into the scans.
   int32_t scan = 0;
-  // -1 is the baseline.
-  int32_t variant = -1;
+  // Or kBaselineVariant, kDonorVariant.
+  int32_t variant = kBaselineVariant;
   int32_t position = 0;
   // Rows of the residuals handed to ReadOut.
   int64_t row = 0;
   int64_t baseline_row = 0;
+  // Of the donor; -1: none.
+  int64_t donor_row = -1;
+  // Cell of its effects; -1: none, and they are 0.
+  int32_t effect = -1;
 };
 
 // Most rows of logits that exist at once: [rows, V] is 52 MB at GPT-2's vocabulary in float32.
@@ -32,7 +37,7 @@ inline constexpr int64_t kReadoutBlockRows = 256;
 // Measures at most kReadoutBlockRows requests whose final residuals are rows of `residuals` [K, D]; together they may name
 // at most kReadoutBlockRows different rows. Appends one block for each run of requests of one scan.
 void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
-             absl::Span<const ReadoutRequest> requests, const at::Tensor& residuals, Workspace& workspace,
-             std::vector<ReadoutBlock>& blocks);
+             absl::Span<const ReadoutRequest> requests, const at::Tensor& residuals, const EffectRows& effects,
+             Workspace& workspace, std::vector<ReadoutBlock>& blocks);
 
 }  // namespace ablate

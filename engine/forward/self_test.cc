@@ -42,7 +42,7 @@ std::vector<Scan> MakeScans(const EngineInfo& info) {
       scan.token_ids.push_back((i * 7919 + length * 104729) % info.vocab_size);
     }
     scan.read_positions = {static_cast<int32_t>(scan.token_ids.size()) - 1};
-    scan.target_id = length % info.vocab_size;
+    scan.answers = {{.targets = {length % info.vocab_size}, .contrasts = {}}};
     for (int32_t layer : {0, info.n_layers / 2, info.n_layers - 1}) {
       if (length == kLongest && layer < info.n_layers - 1) continue;
       scan.variants.push_back({{Edit{.site = {layer, length % info.n_heads}}}});

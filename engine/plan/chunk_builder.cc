@@ -140,6 +140,7 @@ class ChunkBuilder {
     // Positions before the parent's are the baseline's.
     const int64_t baseline_first = from.begin > 0 ? plan.rows[from.baseline].first_token : 0;
     const auto row = static_cast<int32_t>(rows_.size());
+    plan.parent.push_back(parent);
     const auto add = [&](int32_t position) {
       plan.source_token.push_back(static_cast<int32_t>(
           position < from.begin ? baseline_first + position : int64_t{from.first_token} + position - from.begin));

@@ -27,6 +27,8 @@ struct PlanPrompt {
   absl::Span<const int32_t> read_positions;
   // Another prompt of n_tokens runs beside it, whose values Edit::from_donor takes. It is read where the baseline is.
   bool has_donor = false;
+  // Added to the entries of the variants' edits: where the prompt's own table begins in the batch's.
+  int32_t first_entry = 0;
 };
 
 struct PlanOptions {
@@ -71,6 +73,8 @@ struct LayerPlan {
   std::vector<int32_t> source_token;
   std::vector<int32_t> position;
   std::vector<int32_t> row;
+  // For each outgoing row, the incoming row that it goes on from.
+  std::vector<int32_t> parent;
   // Edits of outgoing row r: row_edits[row_edit_begin[r] .. row_edit_begin[r + 1]).
   std::vector<int32_t> row_edit_begin;
   std::vector<RowEdit> row_edits;

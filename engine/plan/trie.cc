@@ -91,7 +91,7 @@ Trie MakeTrie(const PlanPrompt& prompt, int32_t n_layers) {
                     .head = from.site.head,
                     .positions = from.positions,
                     .scale_bits = std::bit_cast<uint32_t>(from.scale),
-                    .entry = from.entry,
+                    .entry = from.entry < 0 ? -1 : from.entry + prompt.first_entry,
                     .entry_stride = from.entry_stride,
                     .from_donor = from.from_donor};
       if (Clip(trie, n_layers, edit)) trie.edits.push_back(edit);

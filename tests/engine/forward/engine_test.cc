@@ -31,9 +31,13 @@ class EngineTest : public ::testing::Test {
   static Scan Reference() {
     Scan scan;
     scan.token_ids = engine_->tokenizer().Encode("Berlin is the capital of").value();
-    scan.variants = MakeVariants({}, engine_->Describe().n_layers, engine_->Describe().n_heads).value();
+    for (int32_t layer = 0; layer < engine_->Describe().n_layers; ++layer) {
+      for (int32_t head = 0; head < engine_->Describe().n_heads; ++head) {
+        scan.variants.push_back({{Edit{.site = {layer, head}}}});
+      }
+    }
     scan.read_positions = {static_cast<int32_t>(scan.token_ids.size()) - 1};
-    scan.target_id = engine_->tokenizer().Encode(" Germany").value().at(0);
+    scan.answers = {{.targets = engine_->tokenizer().Encode(" Germany").value(), .contrasts = {}}};
     return scan;
   }
 
@@ -80,8 +84,16 @@ TEST_F(EngineTest, InvalidScansNameTheField) {
       {"this model takes at most", [](Scan& s) { s.token_ids.assign(5000, 1); }},
       {"token_ids: got -1", [](Scan& s) { s.token_ids[0] = -1; }},
       {"token_ids: got 1000000", [](Scan& s) { s.token_ids[0] = 1'000'000; }},
-      {"target_id: got 1000000", [](Scan& s) { s.target_id = 1'000'000; }},
-      {"contrast_id: got -2", [](Scan& s) { s.contrast_id = -2; }},
+      {"donor_token_ids: got 2 tokens, expected as many", [](Scan& s) { s.donor_token_ids = {1, 2}; }},
+      {"donor_token_ids: got -1", [](Scan& s) { s.donor_token_ids.assign(s.token_ids.size(), -1); }},
+      {"answers.targets: got 1000000", [](Scan& s) { s.answers[0].targets = {1'000'000}; }},
+      {"answers.contrasts: got -2", [](Scan& s) { s.answers[0].contrasts = {-2}; }},
+      {"answers: got 2, expected none, one, or one for each of the 1", [](Scan& s) { s.answers.resize(2); }},
+      {"effects: the answers lack", [](Scan& s) { s.effects = true; }},
+      {"compensation: set, expected with `effects`", [](Scan& s) { s.compensation = true; }},
+      {"entry: the scan has no table", [](Scan& s) { s.variants[3].edits[0].entry = 0; }},
+      {"table.d_head: got 3", [](Scan& s) { s.table = std::make_shared<EditTable>(EditTable{3, {0, 0, 0}}); }},
+      {"variants[0].edits[0].from_donor is set", [](Scan& s) { s.variants[0].edits[0].from_donor = true; }},
       {"top_k: got 101", [](Scan& s) { s.top_k = 101; }},
       {"variants[0].edits[0].site.layer is 12, expected 0 to 11",
        [](Scan& s) { s.variants[0].edits[0].site.layer = 12; }},
