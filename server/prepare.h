@@ -81,6 +81,8 @@ struct ScanUnit {
   bool edits_corrupted = false;
   // Under `is_sequence`: the contrast's tokens are appended, not the target's.
   bool appends_contrast = false;
+  // Reads how likely the prompt itself is, and gives no rows: at the positions 0 .. T - 2, with the next token as target.
+  bool is_likelihood = false;
   // Packed tokens x layers.
   int64_t cost = 0;
 };

@@ -1,9 +1,12 @@
 #include "tests/server/fake_engine.h"
 
-#include <numeric>
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/server/fake_readout.h"
 
 namespace ablate {
 
@@ -20,6 +23,16 @@ void FakeDevice::FailWhere(std::function<bool(const Scan&)> fails, absl::Status 
   absl::MutexLock lock(&mu_);
   fails_ = std::move(fails);
   error_ = std::move(error);
+}
+
+void FakeDevice::SetBlocks(FakeBlocks blocks) {
+  absl::MutexLock lock(&mu_);
+  blocks_ = blocks;
+}
+
+FakeBlocks FakeDevice::blocks() const {
+  absl::MutexLock lock(&mu_);
+  return blocks_;
 }
 
 void FakeDevice::SlowTexts(absl::Duration each) {
@@ -53,10 +66,19 @@ std::vector<std::vector<std::vector<int32_t>>> FakeDevice::runs() const {
   return runs_;
 }
 
+std::vector<std::vector<size_t>> FakeDevice::variants_of_runs() const {
+  absl::MutexLock lock(&mu_);
+  return variants_;
+}
+
 absl::Status FakeDevice::Begin(absl::Span<const Scan> scans) {
   absl::MutexLock lock(&mu_);
   auto& run = runs_.emplace_back();
-  for (const Scan& scan : scans) run.push_back(scan.token_ids);
+  auto& variants = variants_.emplace_back();
+  for (const Scan& scan : scans) {
+    run.push_back(scan.token_ids);
+    variants.push_back(scan.variants.size());
+  }
   mu_.Await(absl::Condition(this, &FakeDevice::MayRun));
   if (allowed_ > 0) --allowed_;
   for (const Scan& scan : scans) {
@@ -68,8 +90,8 @@ absl::Status FakeDevice::Begin(absl::Span<const Scan> scans) {
 FakeEngine::FakeEngine(std::shared_ptr<FakeDevice> device, int64_t max_packed_tokens) : device_(std::move(device)) {
   info_.n_layers = kLayers;
   info_.n_heads = kHeads;
-  info_.d_model = 12;
-  info_.d_head = 4;
+  info_.d_model = kHeads * kHeadSize;
+  info_.d_head = kHeadSize;
   info_.d_mlp = 48;
   info_.vocab_size = FakeTokenizer::kVocabSize;
   info_.n_positions = kPositions;
@@ -83,6 +105,7 @@ FakeEngine::FakeEngine(std::shared_ptr<FakeDevice> device, int64_t max_packed_to
   info_.torch_version = "none";
   info_.max_packed_tokens = max_packed_tokens;
   info_.batch_invariant = true;
+  for (int32_t i = 0; i < kLayers * kHeads * kHeadSize; ++i) folded_value_bias_.push_back(i / 4.0);
 }
 
 absl::Status FakeEngine::Validate(const Scan& scan) const {
@@ -90,40 +113,77 @@ absl::Status FakeEngine::Validate(const Scan& scan) const {
 }
 
 absl::StatusOr<int64_t> FakeEngine::Cost(const Scan& scan) const {
-  return static_cast<int64_t>(scan.token_ids.size() * (1 + scan.variants.size())) * kLayers;
+  const size_t unedited = scan.donor_token_ids.empty() ? 1 : 2;
+  return static_cast<int64_t>(scan.token_ids.size() * (unedited + scan.variants.size())) * kLayers;
 }
 
-double FakeEngine::TargetLogprob(const std::vector<int32_t>& token_ids, int32_t target_id, int32_t layer,
-                                 int32_t head) {
-  const double sum = std::accumulate(token_ids.begin(), token_ids.end(), 0.0);
-  return -(sum + target_id / 1024.0 + (layer + 1) * 1e6 + (head + 1) * 1e7);
+double FakeEngine::Residual(const Scan& scan, const Variant& variant, int32_t position) {
+  double sum = 0;
+  for (int32_t p = 0; p <= position; ++p) {
+    const auto at = static_cast<size_t>(p);
+    const double id = scan.token_ids[at];
+    double weights = 0, squares = 0;
+    sum += id;
+    for (const Edit& edit : variant.edits) {
+      if (p < edit.positions.begin || p >= edit.positions.end) continue;
+      double value = static_cast<double>(edit.scale) * (edit.from_donor ? scan.donor_token_ids[at] : id);
+      if (edit.entry >= 0) {
+        const int32_t row = edit.entry + edit.entry_stride * p;
+        value += scan.table->values.at(static_cast<size_t>(row) * static_cast<size_t>(scan.table->d_head));
+      }
+      const double weight = Weight(edit.site);
+      sum += weight * (value - id);
+      weights += weight;
+      squares += weight * weight;
+    }
+    sum += (weights * weights - squares) / 2;
+  }
+  return sum;
+}
+
+double FakeEngine::DonorResidual(const Scan& scan, int32_t position) {
+  double sum = 0;
+  for (int32_t p = 0; p <= position; ++p) sum += scan.donor_token_ids[static_cast<size_t>(p)];
+  return sum;
+}
+
+double FakeEngine::Kl(double from, double to) {
+  return std::abs(from - to) / 256.0;
+}
+
+double FakeEngine::HeadOutput(int32_t token_id, Site site, int32_t element) {
+  return token_id * Weight(site) + element;
 }
 
 absl::StatusOr<RunStats> FakeEngine::Run(absl::Span<const Scan> scans, const BlockSink& sink) {
   absl::Status status = device_->Begin(scans);
   if (!status.ok()) return status;
+  const FakeBlocks order = device_->blocks();
   for (size_t s = 0; s < scans.size(); ++s) {
     const Scan& scan = scans[s];
     if (scan.cancelled && scan.cancelled()) continue;
-    ReadoutBlock block;
-    block.scan = static_cast<int32_t>(s);
-    for (int32_t v = -1; v < static_cast<int32_t>(scan.variants.size()); ++v) {
-      const Site site = v < 0 ? Site{-1, -1} : scan.variants[static_cast<size_t>(v)].edits.at(0).site;
-      block.variant.push_back(v);
-      block.position.push_back(scan.read_positions.at(0));
-      if (scan.target_id >= 0) {
-        block.target_logprob.push_back(TargetLogprob(scan.token_ids, scan.target_id, site.layer, site.head));
+    if (scan.on_head_outputs) {
+      HeadOutputs z;  // [L, T, H, Dh]
+      for (int32_t layer = 0; layer < kLayers; ++layer) {
+        for (const int32_t id : scan.token_ids) {
+          for (int32_t head = 0; head < kHeads; ++head) {
+            for (int32_t d = 0; d < kHeadSize; ++d) z.push_back(HeadOutput(id, {layer, head}, d));
+          }
+        }
       }
-      block.top1_id.push_back(scan.token_ids.back());
-      block.top1_preserved.push_back(1);
-      block.kl_divergence.push_back(v < 0 ? 0 : 0.5);
-      for (int32_t k = 0; k < scan.top_k; ++k) {
-        block.top_k_id.push_back(k);
-        block.top_k_logprob.push_back(-k);
-      }
+      status = scan.on_head_outputs(z);
+      if (!status.ok()) return status;
     }
-    status = sink(std::move(block));
-    if (!status.ok()) return status;
+    std::vector<FakeRow> rows = FakeRows(scan);
+    if (order.backwards) std::reverse(rows.begin(), rows.end());
+    const size_t block_rows = order.rows == 0 ? rows.size() : static_cast<size_t>(order.rows);
+    for (size_t begin = 0; begin < rows.size(); begin += block_rows) {
+      const size_t count = std::min(block_rows, rows.size() - begin);
+      ReadoutBlock block = FakeReadout(scan, absl::MakeConstSpan(rows).subspan(begin, count));
+      block.scan = static_cast<int32_t>(s);
+      status = sink(std::move(block));
+      if (!status.ok()) return status;
+    }
   }
   return RunStats{.plan_ns = 1, .forward_ns = 1000, .forward_passes = 1};
 }

@@ -1,4 +1,5 @@
-// An engine that computes a sum instead of a forward pass, remembers its runs, and can be made to wait or to fail.
+// An engine that computes sums instead of a forward pass, remembers its runs, and can be made to wait, to fail, or to hand
+// its rows out in another order.
 #pragma once
 
 #include <functional>
@@ -13,6 +14,12 @@
 
 namespace ablate {
 
+// How a run's rows come: in blocks of so many (0: one block a scan), the last row first or not.
+struct FakeBlocks {
+  int rows = 0;
+  bool backwards = false;
+};
+
 // What a test holds of an engine that the server owns. Thread-safe.
 class FakeDevice {
  public:
@@ -22,11 +29,14 @@ class FakeDevice {
   void Resume();
   // Runs fail with `error` where `fails` says so of one of their scans.
   void FailWhere(std::function<bool(const Scan&)> fails, absl::Status error = absl::InternalError("no such kernel"));
+  void SetBlocks(FakeBlocks blocks);
 
   // Waits until so many runs have begun; false after 10 s.
   bool WaitForRuns(size_t runs);
   // The token ids of each run's scans.
   std::vector<std::vector<std::vector<int32_t>>> runs() const;
+  // The number of variants of each run's scans.
+  std::vector<std::vector<size_t>> variants_of_runs() const;
 
   // Each text takes the tokenizer so long from now on; and how many it has had.
   void SlowTexts(absl::Duration each);
@@ -35,6 +45,7 @@ class FakeDevice {
   // The engine's.
   void BeginText();
   absl::Status Begin(absl::Span<const Scan> scans);
+  FakeBlocks blocks() const;
 
  private:
   bool MayRun() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return allowed_ != 0; }
@@ -46,29 +57,46 @@ class FakeDevice {
   int texts_ ABSL_GUARDED_BY(mu_) = 0;
   std::function<bool(const Scan&)> fails_ ABSL_GUARDED_BY(mu_);
   absl::Status error_ ABSL_GUARDED_BY(mu_);
+  FakeBlocks blocks_ ABSL_GUARDED_BY(mu_);
   std::vector<std::vector<std::vector<int32_t>>> runs_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::vector<size_t>> variants_ ABSL_GUARDED_BY(mu_);
 };
 
-// 2 layers x 3 heads, 32 positions. A scan costs tokens x rows x layers.
+// 2 layers x 3 heads of 4 elements, 32 positions. A scan costs tokens x rows x layers.
 class FakeEngine final : public Engine {
  public:
-  static constexpr int32_t kLayers = 2, kHeads = 3, kPositions = 32;
+  static constexpr int32_t kLayers = 2, kHeads = 3, kHeadSize = 4, kPositions = 32;
 
   explicit FakeEngine(std::shared_ptr<FakeDevice> device, int64_t max_packed_tokens = 1000);
 
   const EngineInfo& Describe() const override { return info_; }
   const Tokenizer& tokenizer() const override { return tokenizer_; }
+  const std::vector<double>& FoldedValueBias() const override { return folded_value_bias_; }
   absl::Status Validate(const Scan& scan) const override;
   absl::StatusOr<int64_t> Cost(const Scan& scan) const override;
   absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) override;
 
-  // What a row's `target_logprob` is: of the ids' sum, the target and the variant's site; -1 is the baseline.
-  static double TargetLogprob(const std::vector<int32_t>& token_ids, int32_t target_id, int32_t layer, int32_t head);
+  // How much a site counts: (index + 1) / 8. All that is computed here is a sum of multiples of 2^-20, so exact.
+  static double Weight(Site site) { return (site.layer * kHeads + site.head + 1) / 8.0; }
+  // The "residual" at `position` of a run: the sum of its token ids up to there, each with what the edits of its position
+  // do: an edit takes weight x token id away, and puts weight x the new value in. Edits in two sites add another
+  // weight x weight, so that pairs interact.
+  static double Residual(const Scan& scan, const Variant& variant, int32_t position);
+  static double DonorResidual(const Scan& scan, int32_t position);
+  // y and lp of a token, given the residual.
+  static double Logit(double residual, int32_t id) { return residual * (1.0 + id / 256.0); }
+  static double Logprob(double residual, int32_t id) { return -Logit(residual, id) / 1024.0; }
+  // Of one run from another.
+  static double Kl(double from, double to);
+  // z of a token: what `on_head_outputs` gets.
+  static double HeadOutput(int32_t token_id, Site site, int32_t element);
 
  private:
   const std::shared_ptr<FakeDevice> device_;
   FakeTokenizer tokenizer_{[this] { device_->BeginText(); }};
   EngineInfo info_;
+  // [L, H, Dh]
+  std::vector<double> folded_value_bias_;
 };
 
 }  // namespace ablate
