@@ -53,6 +53,10 @@ struct EngineInfo {
 
 // How a Run went.
 struct RunStats {
+  // Packed tokens x layers that were planned, those that ran again behind a lack of memory included.
+  int64_t cost = 0;
+  // Rows entering layers, summed over the layers, likewise.
+  int64_t rows_in = 0;
   int64_t plan_ns = 0;
   int64_t forward_ns = 0;
   int32_t forward_passes = 0;

@@ -104,6 +104,7 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
   const absl::StatusOr<Planner> planner = Planner::Create(prompts, {config_.n_layers, max_packed_tokens});
   if (!planner.ok()) return planner.status();
   stats.plan_ns += absl::GetCurrentTimeNanos() - start_ns;
+  stats.cost += planner->cost();
 
   ChunkRunner runner(weights_, config_, table.entries, scans, workspace_);
   std::vector<bool> cancelled(scans.size());
@@ -121,6 +122,7 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
       is_needed |= is_wanted(read) || (chunk.keeps_baselines && !cancelled[read.prompt]);
     }
     if (!is_needed) continue;
+    for (const LayerPlan& layer : chunk.layers) stats.rows_in += static_cast<int64_t>(layer.rows.size());
     const int64_t chunk_start_ns = absl::GetCurrentTimeNanos();
     ChunkRunner::Result result = runner.Run(chunk, is_wanted);
     stats.forward_ns += absl::GetCurrentTimeNanos() - chunk_start_ns;
