@@ -201,7 +201,8 @@ absl::Status CheckCover(absl::Span<const Entry> entries, uint64_t data_bytes, st
 
 }  // namespace
 
-absl::StatusOr<std::vector<TensorView>> ParseSafetensors(absl::Span<const uint8_t> bytes, std::string_view path) {
+absl::StatusOr<std::vector<TensorView>> ParseSafetensors(absl::Span<const uint8_t> bytes, std::string_view path,
+                                                         std::map<std::string, std::string>* metadata) {
   const absl::StatusOr<std::string_view> header = FindHeader(bytes, path);
   if (!header.ok()) return header.status();
   const absl::Span<const uint8_t> data = bytes.subspan(kLengthBytes + header->size());
@@ -212,6 +213,7 @@ absl::StatusOr<std::vector<TensorView>> ParseSafetensors(absl::Span<const uint8_
   for (const auto& [name, value] : root->items()) {
     if (name == "__metadata__") {
       if (absl::Status status = CheckMetadata(value, path); !status.ok()) return status;
+      if (metadata != nullptr) *metadata = value.get<std::map<std::string, std::string>>();
       continue;
     }
     if (absl::Status status = CheckName(name, path); !status.ok()) return status;

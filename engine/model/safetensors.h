@@ -2,6 +2,8 @@
 // gap.
 #pragma once
 
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,9 +14,10 @@
 namespace ablate {
 
 // The tensors of a file in the order of their bytes, pointing into `bytes`. Checks the whole header and trusts nothing
-// in it; `__metadata__` is checked and dropped. On success every tensor lies within `bytes`, its size is that of its
-// shape and type, and the tensors cover the data without overlap, hole or rest. InvalidArgument names `path`, the
-// tensor, what came and what was expected. Reads no tensor data.
-absl::StatusOr<std::vector<TensorView>> ParseSafetensors(absl::Span<const uint8_t> bytes, std::string_view path);
+// in it; `__metadata__` is checked, and handed out where `metadata` is not null. On success every tensor lies within
+// `bytes`, its size is that of its shape and type, and the tensors cover the data without overlap, hole or rest.
+// InvalidArgument names `path`, the tensor, what came and what was expected. Reads no tensor data.
+absl::StatusOr<std::vector<TensorView>> ParseSafetensors(absl::Span<const uint8_t> bytes, std::string_view path,
+                                                         std::map<std::string, std::string>* metadata = nullptr);
 
 }  // namespace ablate

@@ -194,6 +194,15 @@ TEST(Safetensors, ValidFileIsReadInFull) {
   EXPECT_THAT(values, ::testing::ElementsAre(0.0F, 1 / 64.0F, 2 / 64.0F, 3 / 64.0F, 4 / 64.0F, 5 / 64.0F));
 }
 
+TEST(Safetensors, MetadataIsHandedOut) {
+  const std::string file = WithHeader(R"({"__metadata__":{"maker":"us","empty":""}})", "");
+  std::map<std::string, std::string> metadata = {{"left", "over"}};
+  const std::vector<uint8_t> bytes(file.begin(), file.end());
+  const auto parsed = ParseSafetensors(bytes, "m.safetensors", &metadata);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(metadata, (std::map<std::string, std::string>{{"empty", ""}, {"maker", "us"}}));
+}
+
 TEST(Safetensors, EveryTruncationIsRefused) {
   const std::string file = SafetensorsFile({{"a", MakeTensor({2, 3})}, {"b", MakeTensor({3}, "F16")}});
   ASSERT_TRUE(Parse(file).ok());

@@ -1,0 +1,20 @@
+// Files that appear whole or not at all.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace ablate {
+
+// Writes a file beside `path`, brings it to disk and gives it its name: a reader never sees half of it, and it survives a
+// crash once this has returned. A file of this name is replaced. `next` gives the bytes behind offset, a piece at a time, and
+// nothing at the end. FailedPrecondition names the path and the system's error.
+absl::Status WriteDurably(const std::string& path, const std::function<std::string(int64_t offset)>& next);
+
+// Removes what writers that were killed have left in `folder`: temporary files older than a day.
+void RemoveLeftovers(const std::string& folder);
+
+}  // namespace ablate

@@ -1,0 +1,258 @@
+#include "server/means/mean_store.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <list>
+#include <map>
+#include <optional>
+#include <system_error>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "engine/files/mapped_file.h"
+#include "server/means/durable_file.h"
+#include "server/means/mean_file.h"
+#include "server/means/mean_id.h"
+#include "spdlog/spdlog.h"
+
+namespace ablate {
+namespace {
+
+namespace fs = std::filesystem;
+namespace pb = ::ablation::v1;
+
+constexpr char kExtension[] = ".safetensors";
+constexpr size_t kMostCached = 4;
+constexpr int64_t kPieceBytes = int64_t{1} << 20;
+
+// Tells a file from another that took its name.
+struct Stamp {
+  uint64_t device = 0, inode = 0;
+  int64_t size = 0, modified_ns = 0;
+  bool operator==(const Stamp&) const = default;
+};
+
+std::optional<Stamp> StampOf(const std::string& path) {
+  struct stat facts = {};
+  if (stat(path.c_str(), &facts) != 0) return std::nullopt;
+  return Stamp{.device = facts.st_dev,
+               .inode = facts.st_ino,
+               .size = facts.st_size,
+               .modified_ns = int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec};
+}
+
+struct Cached {
+  std::string path;
+  Stamp stamp;
+  std::shared_ptr<const MeanLibrary> library;
+};
+
+absl::Status NotFound(absl::string_view id) {
+  if (IsMeanLibraryId(id)) return absl::NotFoundError(absl::StrCat("there is no mean library `", id, "`"));
+  return absl::NotFoundError(
+      absl::StrCat("there is no mean library `", id.substr(0, 80), "`: an id has 32 lower-case hex digits"));
+}
+
+absl::Status Unusable(const std::string& folder, absl::string_view why) {
+  return absl::FailedPreconditionError(absl::StrCat("the folder of mean libraries ", folder, " ", why));
+}
+
+// Of a file that is named <id>.safetensors; empty elsewhere.
+std::string IdOf(const fs::path& path) {
+  const std::string stem = path.stem().string();
+  return path.extension() == kExtension && IsMeanLibraryId(stem) ? stem : "";
+}
+
+absl::StatusOr<pb::MeanLibrary> ReadInfo(const std::string& path, const std::string& id) {
+  const auto file = MappedFile::Open(path);
+  if (!file.ok()) return file.status();
+  auto info = ParseMeanInfo(file->bytes(), path);
+  if (info.ok() && info->id() != id) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": holds the library `", info->id(), "`"));
+  }
+  return info;
+}
+
+absl::StatusOr<std::shared_ptr<const MeanLibrary>> ReadLibrary(const std::string& path, absl::string_view id) {
+  const auto file = MappedFile::Open(path);
+  if (!file.ok()) return file.status();
+  auto library = ParseMeanFile(file->bytes(), path);
+  if (!library.ok()) return absl::DataLossError(library.status().message());
+  if (library->info.id() != id) {
+    return absl::DataLossError(absl::StrCat(path, ": holds the library `", library->info.id(), "`"));
+  }
+  return std::make_shared<const MeanLibrary>(*std::move(library));
+}
+
+}  // namespace
+
+struct MeanStore::Impl {
+  MeanStoreOptions options;
+  absl::Mutex mu;
+  // The last used in front.
+  std::list<Cached> cache ABSL_GUARDED_BY(mu);
+  // One at a time: a second Put of an id then finds the first.
+  absl::Mutex put_mu ABSL_ACQUIRED_BEFORE(mu);
+
+  // Where the library lies; nullopt: nowhere. A library of one's own hides a companion.
+  std::optional<std::string> Find(absl::string_view id) const {
+    if (!IsMeanLibraryId(id)) return std::nullopt;
+    for (const std::string& folder : {options.folder, options.companions}) {
+      if (folder.empty()) continue;
+      std::string path = PathIn(folder, id);
+      if (StampOf(path).has_value()) return path;
+    }
+    return std::nullopt;
+  }
+
+  static std::string PathIn(const std::string& folder, absl::string_view id) {
+    return (fs::path(folder) / absl::StrCat(id, kExtension)).string();
+  }
+
+  std::shared_ptr<const MeanLibrary> FromCache(const std::string& path, const Stamp& stamp) {
+    absl::MutexLock lock(&mu);
+    for (auto it = cache.begin(); it != cache.end(); ++it) {
+      if (it->path != path || it->stamp != stamp) continue;
+      cache.splice(cache.begin(), cache, it);
+      return cache.front().library;
+    }
+    return nullptr;
+  }
+
+  void Keep(Cached cached) {
+    absl::MutexLock lock(&mu);
+    cache.remove_if([&](const Cached& other) { return other.path == cached.path; });
+    cache.push_front(std::move(cached));
+    // Large ones do not add up: beside the newest, as many as fit in what one library may take.
+    int64_t bytes = 0;
+    size_t n = 0;
+    for (auto it = cache.begin(); it != cache.end();) {
+      bytes += it->stamp.size;
+      it = n > 0 && (n >= kMostCached || bytes > kMaxMeanBytes) ? cache.erase(it) : std::next(it);
+      ++n;
+    }
+  }
+
+  void Forget(const std::string& path) {
+    absl::MutexLock lock(&mu);
+    cache.remove_if([&](const Cached& other) { return other.path == path; });
+  }
+
+  absl::Status MakeFolder() const {
+    std::error_code error;
+    fs::create_directories(options.folder, error);
+    if (error) return Unusable(options.folder, absl::StrCat("cannot be made: ", error.message()));
+    return absl::OkStatus();
+  }
+
+  absl::Status List(const std::string& folder, std::map<std::string, pb::MeanLibrary>& found) const {
+    std::error_code error;
+    fs::directory_iterator entry(folder, error);
+    if (error == std::errc::no_such_file_or_directory) return absl::OkStatus();
+    for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
+      const std::string id = IdOf(entry->path());
+      if (id.empty() || found.contains(id)) continue;
+      auto info = ReadInfo(entry->path().string(), id);
+      if (info.ok()) {
+        found.emplace(id, *std::move(info));
+      } else if (!absl::IsNotFound(info.status())) {
+        spdlog::warn("a mean library is passed over: {}", std::string(info.status().message()));
+      }
+    }
+    return error ? Unusable(folder, absl::StrCat("cannot be read: ", error.message())) : absl::OkStatus();
+  }
+};
+
+absl::StatusOr<std::unique_ptr<MeanStore>> MeanStore::Open(const std::string& folder) {
+  return Open(MeanStoreOptions{.folder = folder});
+}
+
+absl::StatusOr<std::unique_ptr<MeanStore>> MeanStore::Open(const MeanStoreOptions& options) {
+  auto impl = std::make_shared<Impl>();
+  impl->options = options;
+  if (!options.folder.empty()) {
+    if (!options.make_later) {
+      const absl::Status made = impl->MakeFolder();
+      if (!made.ok()) return made;
+    }
+    std::error_code error;
+    const fs::file_status facts = fs::status(options.folder, error);
+    if (fs::exists(facts) && !fs::is_directory(facts)) return Unusable(options.folder, "is no folder");
+    if (!options.make_later && access(options.folder.c_str(), R_OK | W_OK | X_OK) != 0) {
+      return Unusable(options.folder, absl::StrCat("cannot be written to: ", std::system_category().message(errno)));
+    }
+    RemoveLeftovers(options.folder);
+  }
+  return std::unique_ptr<MeanStore>(new MeanStore(std::move(impl)));
+}
+
+absl::StatusOr<std::shared_ptr<const MeanLibrary>> MeanStore::Get(absl::string_view id) const {
+  const auto path = impl_->Find(id);
+  const auto stamp = path.has_value() ? StampOf(*path) : std::nullopt;
+  if (!stamp.has_value()) return NotFound(id);
+  if (auto library = impl_->FromCache(*path, *stamp); library != nullptr) return library;
+  auto library = ReadLibrary(*path, id);
+  if (absl::IsNotFound(library.status())) return NotFound(id);
+  if (!library.ok()) return library.status();
+  impl_->Keep({.path = *path, .stamp = *stamp, .library = *library});
+  return library;
+}
+
+absl::StatusOr<std::vector<pb::MeanLibrary>> MeanStore::List() const {
+  std::map<std::string, pb::MeanLibrary> found;
+  for (const std::string& folder : {impl_->options.folder, impl_->options.companions}) {
+    if (folder.empty()) continue;
+    const absl::Status status = impl_->List(folder, found);
+    if (!status.ok()) return status;
+  }
+  std::vector<pb::MeanLibrary> libraries;
+  libraries.reserve(found.size());
+  for (auto& [id, info] : found) libraries.push_back(std::move(info));
+  return libraries;
+}
+
+absl::StatusOr<pb::MeanLibrary> MeanStore::Put(std::shared_ptr<const MeanLibrary> library) {
+  absl::Status status = CheckWritable();
+  if (!status.ok()) return status;
+  const auto file = MeanFile::Make(library);
+  if (!file.ok()) return file.status();
+  const std::string id = library->info.id();
+  absl::MutexLock lock(&impl_->put_mu);
+  if (const auto there = Get(id); there.ok()) return (*there)->info;
+  status = impl_->MakeFolder();
+  if (!status.ok()) return status;
+  const std::string path = Impl::PathIn(impl_->options.folder, id);
+  status = WriteDurably(path, [&file](int64_t offset) { return file->Read(offset, kPieceBytes); });
+  if (!status.ok()) return status;
+  // Not what another process may have put there since: the same means, but perhaps another name.
+  pb::MeanLibrary info = library->info;
+  info.set_size_bytes(file->size_bytes());
+  return info;
+}
+
+absl::Status MeanStore::Delete(absl::string_view id) {
+  const auto path = impl_->Find(id);
+  if (!path.has_value()) return NotFound(id);
+  if (impl_->options.folder.empty() || *path != Impl::PathIn(impl_->options.folder, id)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the mean library `", id, "` came with the model and is not deleted: ", *path));
+  }
+  impl_->Forget(*path);
+  std::error_code error;
+  if (!fs::remove(*path, error) && !error) return NotFound(id);
+  if (error) return absl::FailedPreconditionError(absl::StrCat("cannot delete ", *path, ": ", error.message()));
+  return absl::OkStatus();
+}
+
+absl::Status MeanStore::CheckWritable() const {
+  if (!impl_->options.folder.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "this server keeps no mean libraries: start ablated with --means-dir DIR, a folder that it may write to");
+}
+
+}  // namespace ablate

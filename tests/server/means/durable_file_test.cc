@@ -1,0 +1,79 @@
+#include "server/means/durable_file.h"
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/means/make_library.h"
+
+namespace ablate {
+namespace {
+
+namespace fs = std::filesystem;
+
+size_t Entries(const fs::path& folder) {
+  size_t n = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) n += entry.exists() ? 1 : 0;
+  return n;
+}
+
+std::function<std::string(int64_t)> Pieces(const std::string& text, size_t size) {
+  return [text, size](int64_t offset) { return text.substr(static_cast<size_t>(offset), size); };
+}
+
+TEST(DurableFileTest, WritesPieceByPieceAndLeavesNothingElse) {
+  const TestFolder folder;
+  ASSERT_TRUE(WriteDurably(folder / "f", Pieces("0123456789", 3)).ok());
+  EXPECT_EQ(ReadFile(folder / "f"), "0123456789");
+  ASSERT_TRUE(WriteDurably(folder / "f", Pieces("new", 2)).ok());
+  EXPECT_EQ(ReadFile(folder / "f"), "new");
+  EXPECT_EQ(Entries(folder.path()), 1U);
+}
+
+// A reader sees the old file until the new one is whole.
+TEST(DurableFileTest, TheNameIsGivenLast) {
+  const TestFolder folder;
+  WriteFile(folder / "f", "old");
+  const auto next = [&](int64_t offset) -> std::string {
+    EXPECT_EQ(ReadFile(folder / "f"), "old");
+    return offset == 0 ? "new" : "";
+  };
+  ASSERT_TRUE(WriteDurably(folder / "f", next).ok());
+  EXPECT_EQ(ReadFile(folder / "f"), "new");
+}
+
+TEST(DurableFileTest, NamesTheFolderThatIsMissing) {
+  const TestFolder folder;
+  const absl::Status status = WriteDurably(folder / "no/f", Pieces("a", 1));
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr(folder / "no/f"));
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("No such file"));
+}
+
+TEST(DurableFileTest, AFullDiskLeavesTheOldFileAlone) {
+  const TestFolder folder;
+  WriteFile(folder / "f", "old");
+  // The name cannot be taken by a folder's place: as good as a disk that is full at the end.
+  fs::create_directories(folder.path() / "d" / "not empty");
+  EXPECT_FALSE(WriteDurably(folder / "d", Pieces("new", 3)).ok());
+  EXPECT_EQ(Entries(folder.path()), 2U) << "the temporary file is gone";
+}
+
+TEST(DurableFileTest, OnlyOldLeftoversAreRemoved) {
+  const TestFolder folder;
+  for (const char* name : {"old.part", "new.part", "old.safetensors"}) WriteFile(folder / name, "x");
+  const auto yesterday = fs::file_time_type::clock::now() - std::chrono::hours(25);
+  fs::last_write_time(folder / "old.part", yesterday);
+  fs::last_write_time(folder / "old.safetensors", yesterday);
+  RemoveLeftovers(folder.path());
+  EXPECT_FALSE(fs::exists(folder / "old.part"));
+  EXPECT_TRUE(fs::exists(folder / "new.part"));
+  EXPECT_TRUE(fs::exists(folder / "old.safetensors"));
+  RemoveLeftovers(folder / "missing");
+}
+
+}  // namespace
+}  // namespace ablate
