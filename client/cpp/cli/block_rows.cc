@@ -1,5 +1,6 @@
 #include "client/cpp/cli/block_rows.h"
 
+#include <limits>
 #include <utility>
 
 namespace ablate::cli {
@@ -11,6 +12,10 @@ Block::Block(ablation::v1::RowBlock block) : columns_(std::move(block)) {
 const std::string* Block::TokenText(int32_t id) const {
   const auto found = token_at_.find(id);
   return found == token_at_.end() ? nullptr : &columns_.tokens(found->second).text();
+}
+
+double Row::Value(const google::protobuf::RepeatedField<double>& column) const {
+  return index < column.size() ? column.Get(index) : std::numeric_limits<double>::quiet_NaN();
 }
 
 std::string Row::Top1Text() const {

@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "client/cpp/cli/block_rows.h"
-#include "client/cpp/scan_manifest.h"
+#include "client/cpp/cli/legend.h"
 
 namespace ablate::cli {
 
@@ -19,13 +19,18 @@ using Cell = std::variant<std::monostate, bool, int64_t, double, std::string>;
 
 struct Column {
   absl::string_view name;
-  Cell (*value)(const Column& column, const client::ScanManifest& manifest, const Row& row);
+  Cell (*value)(const Column& column, const Legend& legend, const Row& row);
+  // RowBlock's of the same name; null where there is none.
+  const google::protobuf::FieldDescriptor* field;
 };
 
-// In the order in which they are written; `top_k`, which holds several values a row, follows them.
+// In the order in which they are written; `top_k`, which holds several values a row, and the data set's fields follow them.
 absl::Span<const Column> Columns();
 
-// `baseline`, or the variant's label, e.g. `L5H3`.
-std::string VariantLabel(const client::ScanManifest& manifest, int32_t variant);
+// What names a run, for what is written beside the rows. `label`, `name` (of a group) and `replacement` as their columns.
+struct RunNames {
+  Cell replacement, label, name, edit_position;
+};
+RunNames NameRun(const Legend& legend, const client::RunKey& key);
 
 }  // namespace ablate::cli

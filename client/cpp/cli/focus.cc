@@ -6,6 +6,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cpp/cli/bars.h"
+#include "client/cpp/cli/prompt_report.h"
 #include "client/cpp/cli/text.h"
 
 namespace ablate::cli {
@@ -23,41 +25,38 @@ struct Side {
 };
 
 std::vector<Side> SidesOf(const ablation::v1::ResolvedPrompt& prompt) {
-  if (!prompt.has_target()) return {{"KL(baseline || ablated)", &RowBlock::kl_divergence}};
+  if (prompt.targets().empty()) return {{"KL(baseline || ablated)", &RowBlock::kl_divergence}};
   std::vector<Side> sides = {
-      {absl::StrCat("log p(", Quote(prompt.target().text()), ")"), &RowBlock::delta_target_logprob}};
-  if (prompt.has_contrast()) {
-    sides.push_back({absl::StrCat("log p(", Quote(prompt.contrast().text()), ")"), &RowBlock::delta_contrast_logprob});
+      {absl::StrCat("log p(", AnswerText(prompt.targets()), ")"), &RowBlock::delta_target_logprob}};
+  if (!prompt.contrasts().empty()) {
+    sides.push_back({absl::StrCat("log p(", AnswerText(prompt.contrasts()), ")"), &RowBlock::delta_contrast_logprob});
   }
   return sides;
 }
 
 double Value(const Row& row, Column column) {
-  const auto& values = (row.columns().*column)();
-  return row.index < values.size() ? values.Get(row.index) : 0;
+  const double value = row.Value((row.columns().*column)());
+  return std::isnan(value) ? 0 : value;
 }
 
-// A bar around a middle line, e.g. `    ###|       `.
-std::string Bar(double value, double max_abs, Color color) {
-  const int n = max_abs == 0 ? 0 : static_cast<int>(std::lround(kHalfBar * std::abs(value) / max_abs));
-  const std::string fill = color == Color::kNone ? std::string(n, '#')
-                           : n == 0 ? ""
-                                    : OnBackground(color, Diverging(value < 0 ? -1 : 1), std::string(n, ' '));
-  const std::string rest(kHalfBar - n, ' '), empty(kHalfBar, ' ');
-  return value < 0 ? absl::StrCat(rest, fill, "|", empty) : absl::StrCat(empty, "|", fill, rest);
+bool IsHeadOf(const ablation::v1::Variant& variant, int32_t layer) {
+  return variant.sites_size() == 1 && variant.sites(0).layer() == layer;
 }
 
 }  // namespace
 
-std::vector<std::string> DrawFocus(const client::ScanManifest& manifest, int prompt, absl::Span<const Row> rows,
-                                   int32_t layer, Color color) {
-  const std::vector<Side> sides = SidesOf(manifest.prompts[prompt]);
+bool HasFocusLayer(const client::ScanManifest& manifest, int32_t layer) {
+  return std::any_of(manifest.variants.begin(), manifest.variants.end(),
+                     [layer](const auto& variant) { return IsHeadOf(variant, layer); });
+}
+
+std::vector<std::string> DrawFocus(const Legend& legend, int prompt, absl::Span<const Row> rows, int32_t layer,
+                                   Color color) {
+  const std::vector<Side> sides = SidesOf(legend.manifest().prompts[prompt]);
   std::vector<Row> chosen;
   double max_abs = 0;
   for (const Row& row : rows) {
-    if (row.variant() < 0) continue;
-    const auto& variant = manifest.variants[row.variant()];
-    if (variant.sites_size() != 1 || variant.sites(0).layer() != layer) continue;
+    if (row.is_unedited() || !IsHeadOf(legend.manifest().variants[row.variant()], layer)) continue;
     chosen.push_back(row);
     for (const Side& side : sides) max_abs = std::max(max_abs, std::abs(Value(row, side.column)));
   }
@@ -69,10 +68,10 @@ std::vector<std::string> DrawFocus(const client::ScanManifest& manifest, int pro
   for (const Side& side : sides) absl::StrAppend(&line, PadRight(Cut(side.title, kCellWidth - 2), kCellWidth));
   lines.emplace_back(absl::StripTrailingAsciiWhitespace(line));
   for (const Row& row : chosen) {
-    line = absl::StrCat("  ", PadRight(manifest.variants[row.variant()].label(), 6));
+    line = absl::StrCat("  ", PadRight(RunTitle(legend, row), 6));
     for (const Side& side : sides) {
       const double value = Value(row, side.column);
-      absl::StrAppend(&line, absl::StrFormat("%+8.4f ", value), Bar(value, max_abs, color), "  ");
+      absl::StrAppend(&line, absl::StrFormat("%+8.4f ", value), Bar(value, max_abs, kHalfBar, color), "  ");
     }
     lines.emplace_back(absl::StripTrailingAsciiWhitespace(line));
   }

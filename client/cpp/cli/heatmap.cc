@@ -1,5 +1,6 @@
 #include "client/cpp/cli/heatmap.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -34,20 +35,28 @@ std::string Cell(double value, double max_abs, int exponent, Color color) {
 
 }  // namespace
 
-std::vector<std::string> DrawHeatMap(const Grid& grid, Color color) {
-  const double max_abs = grid.MaxAbs();
+double HeatMap::MaxAbs() const {
+  double max = 0;
+  for (const double value : values) {
+    if (!std::isnan(value)) max = std::max(max, std::abs(value));
+  }
+  return max;
+}
+
+std::vector<std::string> DrawHeatMap(const HeatMap& map, Color color) {
+  const double max_abs = map.MaxAbs();
   const int exponent = UnitExponent(max_abs);
+  int label_width = kLabelWidth;
+  for (const std::string& label : map.row_labels) label_width = std::max(label_width, VisibleWidth(label) + 1);
   std::vector<std::string> lines;
 
-  std::string line(kLabelWidth, ' ');
-  for (int32_t head : grid.heads()) {
-    const std::string label = absl::StrCat("H", head);
-    line += color == Color::kNone ? PadLeft(label, 6) : PadLeft(label, 4);
-  }
+  std::string line(label_width, ' ');
+  for (const std::string& label : map.column_labels) line += PadLeft(label, color == Color::kNone ? 6 : 4);
   lines.push_back(line);
-  for (size_t l = 0; l < grid.layers().size(); ++l) {
-    line = PadRight(absl::StrCat("L", grid.layers()[l]), kLabelWidth);
-    for (size_t h = 0; h < grid.heads().size(); ++h) line += Cell(grid.At(l, h), max_abs, exponent, color);
+  const size_t n_columns = map.column_labels.size();
+  for (size_t r = 0; r < map.row_labels.size(); ++r) {
+    line = PadRight(map.row_labels[r], label_width);
+    for (size_t c = 0; c < n_columns; ++c) line += Cell(map.values[r * n_columns + c], max_abs, exponent, color);
     lines.push_back(line);
   }
   if (color != Color::kNone) {

@@ -4,13 +4,21 @@
 #include <string>
 #include <vector>
 
-#include "client/cpp/cli/grid.h"
 #include "client/cpp/cli/style.h"
 
 namespace ablate::cli {
 
-// Lines without line ends: the heads, one line a layer, the legend. Cells that have no value yet are dots. Blue is
+struct HeatMap {
+  std::vector<std::string> row_labels;
+  std::vector<std::string> column_labels;  // at most 4 characters each
+  std::vector<double> values;              // [rows, columns]; NaN: none yet
+
+  // The largest absolute value; 0 where there is none.
+  double MaxAbs() const;
+};
+
+// Lines without line ends: the columns' labels, one line a row, the legend. Cells that have no value yet are dots. Blue is
 // negative, white 0, red positive; the scale is symmetric, up to the largest absolute value.
-std::vector<std::string> DrawHeatMap(const Grid& grid, Color color);
+std::vector<std::string> DrawHeatMap(const HeatMap& map, Color color);
 
 }  // namespace ablate::cli

@@ -1,26 +1,25 @@
-// Data sets of prompts: one JSON object a line.
+// Data sets of prompts from files, whose layout is told by what they hold.
 #pragma once
 
 #include <string>
-#include <vector>
 
-#include "ablation/v1/scan.pb.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "client/cpp/cli/data_set.h"
 
 namespace ablate::cli {
 
-struct PromptLines {
-  std::vector<ablation::v1::Prompt> prompts;
-  // The line, from 1, of each prompt.
-  std::vector<int> line_numbers;
-};
-
-// Keys of a line: `prompt` (text) or `token_ids` (list of ids); `target` and `contrast` (text, or an id as a number),
-// which may be absent or null. Empty lines are skipped. Errors name `source` and the line.
-absl::StatusOr<PromptLines> ParsePromptLines(absl::string_view source, absl::string_view text);
+// What begins with `{` is JSON lines (ParseJsonLines), or one document with `prompts` (ParseJsonDocument); anything else CSV
+// (ParseCsvPrompts). InvalidArgument names `source` and the line.
+absl::StatusOr<DataSet> ParsePrompts(absl::string_view source, absl::string_view text);
 
 // The same from a file; `-` is the standard input.
-absl::StatusOr<PromptLines> ReadPromptLines(const std::string& path);
+absl::StatusOr<DataSet> ReadPrompts(const std::string& path);
+
+// A file's text; `-` is the standard input. InvalidArgument names `option` and the path.
+absl::StatusOr<std::string> ReadTextFile(absl::string_view option, const std::string& path);
+
+// How messages call a path: `-` is `standard input`.
+std::string NameOfFile(const std::string& path);
 
 }  // namespace ablate::cli

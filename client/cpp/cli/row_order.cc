@@ -3,23 +3,74 @@
 #include <utility>
 
 namespace ablate::cli {
+namespace {
 
-RowOrder::RowOrder(int n_prompts, int n_variants, Sink sink)
-    : rows_a_prompt_(1 + n_variants), sink_(std::move(sink)), pending_(n_prompts) {}
+template <typename T>
+void Put(std::vector<T>* entries, int64_t size, const absl::StatusOr<int64_t>& index, T entry) {
+  entries->resize(size);
+  (*entries)[*index] = std::move(entry);
+}
+
+}  // namespace
+
+RowOrder::RowOrder(const client::ScanManifest& manifest, RowExtras extras, Sink sink)
+    : space_(manifest.head), extras_(extras), sink_(std::move(sink)), pending_(manifest.n_prompts()) {
+  // Checked with the stream.
+  for (const auto& prompt : manifest.prompts) space_.AddPrompt(prompt).IgnoreError();
+}
+
+int64_t RowOrder::SizeOf(size_t prompt) const {
+  const auto number = static_cast<int64_t>(prompt);
+  return space_.rows_of(number) + (extras_.likelihood ? space_.runs_of(number) : 0) +
+         (extras_.compensation ? space_.edited_rows_of(number) : 0);
+}
+
+absl::Status RowOrder::HandOut() {
+  for (; next_ < pending_.size() && pending_[next_].arrived == SizeOf(next_); ++next_) {
+    const Pending whole = std::exchange(pending_[next_], {});
+    const PromptResult result = {static_cast<int>(next_), whole.rows, whole.likelihoods, whole.compensations};
+    if (auto status = sink_(result); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
 
 absl::Status RowOrder::Take(const std::shared_ptr<const Block>& block) {
   for (int i = 0; i < block->columns().variant_size(); ++i) {
     Row row{block, i};
-    Pending& pending = pending_[row.prompt()];
-    pending.rows.resize(rows_a_prompt_);
-    pending.rows[row.variant() + 1] = std::move(row);
+    const int32_t prompt = row.prompt();
+    Pending& pending = pending_[prompt];
+    const auto index = space_.RowIndex(prompt, row.key(), row.position());
+    if (!index.ok()) return index.status();
+    Put(&pending.rows, space_.rows_of(prompt), index, std::move(row));
     ++pending.arrived;
   }
-  for (; next_ < pending_.size() && pending_[next_].arrived == rows_a_prompt_; ++next_) {
-    const Pending whole = std::exchange(pending_[next_], {});
-    if (auto status = sink_(static_cast<int>(next_), whole.rows); !status.ok()) return status;
+  return HandOut();
+}
+
+absl::Status RowOrder::Take(const std::shared_ptr<const ablation::v1::LikelihoodBlock>& block) {
+  const int32_t prompt = block->prompt_index();
+  for (int i = 0; i < block->variant_size(); ++i) {
+    LikelihoodEntry entry{block, i};
+    const auto index = space_.RunIndex(prompt, entry.key());
+    if (!index.ok()) return index.status();
+    Put(&pending_[prompt].likelihoods, space_.runs_of(prompt), index, std::move(entry));
+    ++pending_[prompt].arrived;
   }
-  return absl::OkStatus();
+  return HandOut();
+}
+
+absl::Status RowOrder::Take(const std::shared_ptr<const ablation::v1::CompensationBlock>& block) {
+  const int32_t prompt = block->prompt_index();
+  const int64_t n_unedited = space_.rows_of(prompt) - space_.edited_rows_of(prompt);
+  for (int i = 0; i < block->variant_size(); ++i) {
+    CompensationEntry entry{block, i};
+    auto index = space_.RowIndex(prompt, entry.key(), block->position(i));
+    if (!index.ok()) return index.status();
+    *index -= n_unedited;
+    Put(&pending_[prompt].compensations, space_.edited_rows_of(prompt), index, std::move(entry));
+    ++pending_[prompt].arrived;
+  }
+  return HandOut();
 }
 
 }  // namespace ablate::cli

@@ -1,90 +1,144 @@
 #include "client/cpp/cli/scan_request.h"
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "client/cpp/cli/option_error.h"
 #include "client/cpp/cli/prompts_file.h"
-#include "client/cpp/cli/ranges.h"
-#include "client/cpp/errors.h"
 
 namespace ablate::cli {
 namespace {
 
-absl::Status SetToken(const char* option, const std::optional<std::string>& text, std::optional<int32_t> id,
-                      ablation::v1::Prompt* prompt, ablation::v1::TokenRef* (ablation::v1::Prompt::*field)()) {
-  if (text && id) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(option, " and ", option, "-id are both given, expected one of them"));
+using TokenRefs = google::protobuf::RepeatedPtrField<ablation::v1::TokenRef>;
+
+bool NamesAnswers(const PromptOptions& options) {
+  return !options.targets.empty() || !options.contrasts.empty() || !options.target_ids.empty() ||
+         !options.contrast_ids.empty();
+}
+
+absl::Status SetAnswers(const char* option, const std::vector<std::string>& texts, const std::vector<int32_t>& ids,
+                        TokenRefs* tokens) {
+  for (const std::string& text : texts) tokens->Add()->set_text(text);
+  for (const int32_t id : ids) {
+    if (id < 0) return OptionError(option, "-id ", id, ": expected a token id, 0 or more");
+    tokens->Add()->set_id(id);
   }
-  if (text) (prompt->*field)()->set_text(*text);
-  if (id) (prompt->*field)()->set_id(*id);
   return absl::OkStatus();
 }
 
-absl::Status AddPrompt(const ScanRequestOptions& options, ScanRequest* result) {
+absl::Status AddPrompt(const PromptOptions& options, ScanRequest* result) {
+  if (!options.tokenizer_of.empty()) {
+    return OptionError("--tokenizer-of belongs to a --prompts file with the columns correct_idx and incorrect_idx");
+  }
   auto* prompt = result->request.add_prompts();
   prompt->set_text(*options.prompt);
-  auto status = SetToken("--target", options.target, options.target_id, prompt, &ablation::v1::Prompt::mutable_target);
-  status.Update(
-      SetToken("--contrast", options.contrast, options.contrast_id, prompt, &ablation::v1::Prompt::mutable_contrast));
+  if (options.corrupted) prompt->set_corrupted_text(*options.corrupted);
+  auto status = SetAnswers("--target", options.targets, options.target_ids, prompt->mutable_targets());
+  status.Update(SetAnswers("--contrast", options.contrasts, options.contrast_ids, prompt->mutable_contrasts()));
   return status;
 }
 
-absl::Status AddPromptsFile(const ScanRequestOptions& options, ScanRequest* result) {
-  if (options.target || options.contrast || options.target_id || options.contrast_id) {
-    return absl::InvalidArgumentError(
-        "--target and --contrast belong to --prompt; in a prompts file each line has its own `target` and `contrast`");
+absl::Status AddPromptsFile(const PromptOptions& options, ScanRequest* result) {
+  if (NamesAnswers(options)) {
+    return OptionError(
+        "--target and --contrast belong to --prompt; in a --prompts file each prompt has its own `target` and "
+        "`contrast`");
   }
-  auto lines = ReadPromptLines(options.prompts_file);
-  if (!lines.ok()) return lines.status();
-  const std::string name = options.prompts_file == "-" ? "standard input" : options.prompts_file;
-  for (size_t i = 0; i < lines->prompts.size(); ++i) {
-    *result->request.add_prompts() = std::move(lines->prompts[i]);
-    result->origins.push_back(absl::StrCat(name, ", line ", lines->line_numbers[i]));
+  if (options.corrupted) {
+    return OptionError("--corrupted belongs to --prompt; in a --prompts file each prompt has its own `corrupted`");
+  }
+  auto data = ReadPrompts(options.prompts_file);
+  if (!data.ok()) return data.status();
+  if (data->has_foreign_ids && options.tokenizer_of.empty()) {
+    return OptionError(
+        NameOfFile(options.prompts_file),
+        ": correct_idx and incorrect_idx are token ids, which mean other tokens under another tokenizer (the IOI file "
+        "that EAP-IG ships has Llama's). Say whose they are with --tokenizer-of MODEL (the name of the model that the "
+        "server holds, or its tokenizer's SHA-256), or give texts in columns `target` and `contrast`");
+  }
+  if (!data->has_foreign_ids && !options.tokenizer_of.empty()) {
+    return OptionError("--tokenizer-of: ", NameOfFile(options.prompts_file),
+                       " has no column correct_idx or incorrect_idx; drop it");
+  }
+  result->data = *std::move(data);
+  for (auto& prompt : result->data.prompts) *result->request.add_prompts() = std::move(prompt);
+  result->data.prompts.clear();
+  return absl::OkStatus();
+}
+
+// The server would say the same, with less of a way out.
+absl::Status CheckPairs(const ReplacementOptions& options, const ScanRequest& result) {
+  if (std::find(options.replace.begin(), options.replace.end(), "resample") == options.replace.end()) {
+    return absl::OkStatus();
+  }
+  for (int p = 0; p < result.request.prompts_size(); ++p) {
+    if (result.request.prompts(p).corrupted_input_case() != ablation::v1::Prompt::CORRUPTED_INPUT_NOT_SET) continue;
+    if (result.data.origins.empty())
+      return OptionError("--replace resample needs --corrupted TEXT, the pair's other prompt");
+    return OptionError("--replace resample needs a `corrupted` prompt for each; ", result.data.origins[p], " has none");
   }
   return absl::OkStatus();
 }
 
-absl::Status SetRange(const char* option, const std::string& text, google::protobuf::RepeatedField<int32_t>* field) {
-  if (text.empty()) return absl::OkStatus();
-  const auto values = ParseRanges(option, text);
-  if (!values.ok()) return values.status();
-  field->Add(values->begin(), values->end());
-  return absl::OkStatus();
+absl::StatusOr<ScanRequest> ReadSpec(const std::string& path) {
+  const auto text = ReadTextFile("--spec", path);
+  if (!text.ok()) return text.status();
+  ScanRequest result;
+  result.is_spec = true;
+  const auto status = google::protobuf::util::JsonStringToMessage(*text, &result.request);
+  if (!status.ok()) {
+    return OptionError(
+        "--spec ", NameOfFile(path),
+        ": not an AblateRequest in protobuf JSON (--print-spec writes one): ", std::string(status.message()));
+  }
+  for (int p = 0; p < result.request.prompts_size(); ++p) {
+    result.data.origins.push_back(absl::StrCat(NameOfFile(path), ", prompts[", p, "]"));
+  }
+  return result;
+}
+
+absl::Status CheckSeed(const ScanRequestOptions& options) {
+  return CheckDependents(
+      {{options.seed.has_value(), "--seed", options.sweep.random_sets.has_value() || options.summary.summary,
+        "--random-sets or --summary"}});
 }
 
 }  // namespace
 
 absl::StatusOr<ScanRequest> MakeScanRequest(const ScanRequestOptions& options) {
-  if (options.prompt.has_value() != options.prompts_file.empty()) {
-    return absl::InvalidArgumentError("expected one of --prompt TEXT and --prompts FILE.jsonl");
+  if (!options.spec.empty()) return ReadSpec(options.spec);
+  const PromptOptions& prompts = options.prompts;
+  if (prompts.prompt.has_value() != prompts.prompts_file.empty()) {
+    return OptionError("expected one of --prompt TEXT, --prompts FILE and --spec FILE.json");
   }
   ScanRequest result;
-  // Where the options are wrong, no file need be read.
-  auto* heads = result.request.mutable_sweep()->mutable_heads();
-  auto status = SetRange("--layers", options.layers, heads->mutable_layers());
-  status.Update(SetRange("--heads", options.heads, heads->mutable_heads()));
+  // Where the options are wrong, no file of prompts need be read.
+  auto status = SetSweep(options.sweep, options.seed, &result.request);
+  status.Update(SetReplacements(options.replacement, &result.request));
+  status.Update(SetSummary(options.summary, options.seed, &result.request));
+  status.Update(CheckSeed(options));
+  // Its errors too; set anew once the file tells how its answers are scored.
+  ablation::v1::AblateRequest probe;
+  status.Update(SetReadout(options.readout, ablation::v1::REDUCTION_UNSPECIFIED, &probe));
   if (!status.ok()) return status;
-  status = options.prompt ? AddPrompt(options, &result) : AddPromptsFile(options, &result);
+  status = prompts.prompt ? AddPrompt(prompts, &result) : AddPromptsFile(prompts, &result);
+  status.Update(SetReadout(options.readout, result.data.reduction, &result.request));
+  status.Update(CheckPairs(options.replacement, result));
   if (!status.ok()) return status;
-  result.request.add_replacements()->mutable_zero();
-  result.request.mutable_readout()->set_top_k(options.top_k);
-  result.request.set_prepend_bos(options.prepend_bos);
+  result.request.set_prepend_bos(prompts.prepend_bos);
   return result;
 }
 
-absl::Status NameOrigin(const absl::Status& status, const ScanRequest& request) {
-  std::vector<std::string> origins;
-  for (const auto& violation : client::FieldViolations(status)) {
-    absl::string_view field = violation.field();
-    size_t prompt = 0;
-    if (!absl::ConsumePrefix(&field, "prompts[") || !absl::SimpleAtoi(field.substr(0, field.find(']')), &prompt))
-      continue;
-    if (prompt < request.origins.size()) origins.push_back(request.origins[prompt]);
-  }
-  if (origins.empty()) return status;
-  return absl::Status(status.code(), absl::StrCat(status.message(), " (", absl::StrJoin(origins, "; "), ")"));
+absl::StatusOr<std::string> RequestJson(const ablation::v1::AblateRequest& request) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  options.add_whitespace = true;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(request, &json, options);
+  if (!status.ok()) return absl::InternalError(absl::StrCat("cannot write JSON: ", status.ToString()));
+  return json;
 }
 
 }  // namespace ablate::cli

@@ -5,49 +5,32 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "client/cpp/cli/effects_report.h"
+#include "client/cpp/cli/figure.h"
 #include "client/cpp/cli/focus.h"
-#include "client/cpp/cli/heatmap.h"
-#include "client/cpp/cli/number.h"
 #include "client/cpp/cli/progress.h"
-#include "client/cpp/cli/summary.h"
+#include "client/cpp/cli/prompt_report.h"
+#include "client/cpp/cli/scan_heading.h"
+#include "client/cpp/cli/statistics_table.h"
 #include "client/cpp/cli/text.h"
 
 namespace ablate::cli {
 namespace {
 
-using client::ScanManifest;
+using ablation::v1::Sweep;
 
 constexpr size_t kStrongest = 10;
-
-std::string ManifestLine(const ScanManifest& manifest) {
-  const auto& model = manifest.head.model();
-  const auto& runtime = manifest.head.runtime();
-  std::string device = runtime.device();
-  if (!runtime.device_name().empty()) absl::StrAppend(&device, " (", runtime.device_name(), ")");
-  return absl::StrCat("model     ", model.name(), ": ", model.n_layers(), " layers x ", model.n_heads(), " heads | ",
-                      device, " | ", PrecisionName(runtime.precision()), " | ablated ", runtime.engine_version());
-}
-
-std::string TokensLine(const ablation::v1::ResolvedPrompt& prompt) {
-  constexpr int kMostTokens = 24;
-  std::string line = absl::StrCat("tokens    ", prompt.tokens_size(), ":");
-  const int hidden = prompt.tokens_size() - kMostTokens;
-  // The end is what the prediction hangs on most.
-  if (hidden > 0) absl::StrAppend(&line, " (", hidden, " more) ...");
-  for (int i = std::max(0, hidden); i < prompt.tokens_size(); ++i) {
-    absl::StrAppend(&line, " ", Quote(prompt.tokens(i).text()));
-  }
-  return line;
-}
 
 double Seconds(int64_t ns) {
   return static_cast<double>(ns) * 1e-9;
 }
 
-bool HasFocusLayer(const Grid& grid, int32_t layer) {
-  return std::binary_search(grid.layers().begin(), grid.layers().end(), layer);
+// Sweeps whose figure is no table of runs itself.
+bool HasStrongest(const client::ScanManifest& manifest) {
+  const auto kind = manifest.head.sweep().kind_case();
+  return manifest.head.edit_positions().each() ||
+         (kind != Sweep::kPairs && kind != Sweep::kAllBut && kind != Sweep::kCumulative);
 }
 
 }  // namespace
@@ -63,82 +46,90 @@ absl::Status TableWriter::Write(const std::vector<std::string>& lines) {
 }
 
 absl::Status TableWriter::Begin(std::shared_ptr<const client::ScanManifest> manifest) {
-  manifest_ = std::move(manifest);
-  grid_.emplace(*manifest_);
-  if (options_.focus_layer && !HasFocusLayer(*grid_, *options_.focus_layer)) {
-    return absl::InvalidArgumentError(absl::StrCat("--focus-layer ", *options_.focus_layer,
-                                                   ": the scan has no head of this layer; the model has layers 0 to ",
-                                                   manifest_->head.model().n_layers() - 1));
+  legend_ = std::make_unique<const Legend>(manifest);
+  if (options_.focus_layer && !HasFocusLayer(*manifest, *options_.focus_layer)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--focus-layer ", *options_.focus_layer,
+                     ": the scan has no head of this layer on its own; the model has layers "
+                     "0 to ",
+                     manifest->head.model().n_layers() - 1));
   }
-  const bool all_have_target = std::all_of(manifest_->prompts.begin(), manifest_->prompts.end(),
-                                           [](const auto& prompt) { return prompt.has_target(); });
-  metric_ = all_have_target ? Metric::kDeltaTargetLogprob : Metric::kKlDivergence;
-  std::vector<std::string> lines = {ManifestLine(*manifest_)};
-  if (IsSingle()) lines.push_back(TokensLine(manifest_->prompts[0]));
-  for (int p = 0; p < manifest_->n_prompts(); ++p) {
-    for (const std::string& warning : manifest_->prompts[p].warnings()) {
-      lines.push_back(absl::StrCat("warning   ", IsSingle() ? "" : absl::StrCat("prompt ", p, ": "), warning));
-    }
-  }
+  metrics_ = ChooseMetrics(*manifest);
+  for (int r = 0; r < legend_->n_replacements(); ++r) means_.emplace_back(manifest, r, metrics_);
+  std::vector<std::string> lines = ScanHeading(*legend_);
   lines.push_back("");
-  if (!IsSingle()) lines.push_back(SummaryHeading(options_.color));
+  if (!IsSingle()) lines.push_back(PromptHeading(options_.color));
   return Write(lines);
 }
 
-std::string TableWriter::MapTitle() const {
-  const bool is_zero = manifest_->head.replacements_size() == 1 && manifest_->head.replacements(0).has_zero();
-  const bool is_kl = metric_ == Metric::kKlDivergence;
-  const std::string what =
-      is_kl ? "KL divergence from the baseline, nats"
-            : absl::StrCat("change of log p(", IsSingle() ? Quote(manifest_->prompts[0].target().text()) : "target",
-                           "), nats; negative: the head helps it");
-  return Bold(options_.color, absl::StrCat(IsSingle() ? "" : "Mean ", Name(metric_), ", one head at a time -> ",
-                                           is_zero ? "zero" : "ablated")) +
-         absl::StrCat("\n", what);
-}
-
-std::vector<std::string> TableWriter::MapLines() const {
-  std::vector<std::string> lines = absl::StrSplit(MapTitle(), '\n');
-  for (std::string& line : DrawHeatMap(*grid_, options_.color)) lines.push_back(std::move(line));
+std::vector<std::string> TableWriter::Figures() const {
+  std::vector<std::string> lines;
+  for (const VariantMeans& means : means_) {
+    if (!lines.empty()) lines.emplace_back();
+    for (std::string& line : DrawFigure(*legend_, means, options_.color)) lines.push_back(std::move(line));
+  }
   return lines;
 }
 
 absl::Status TableWriter::Arrived(const Block& block) {
   const auto& columns = block.columns();
   const auto shared = std::shared_ptr<const Block>(std::shared_ptr<const Block>(), &block);
-  for (int i = 0; i < columns.variant_size(); ++i) grid_->Add(columns.variant(i), MetricOf(metric_, Row{shared, i}));
+  for (int i = 0; i < columns.variant_size(); ++i) {
+    for (VariantMeans& means : means_) means.Add(Row{shared, i});
+  }
   rows_ += columns.variant_size();
   if (!live_.IsDue()) return absl::OkStatus();
   std::vector<std::string> lines;
   if (IsSingle()) {
-    lines = MapLines();
-    lines.push_back("");
+    lines = Figures();
+    lines.emplace_back();
   }
-  lines.push_back(ProgressLine(rows_, manifest_->head.total_rows(), absl::Now() - start_));
+  lines.push_back(ProgressLine(rows_, manifest().head.total_rows(), absl::Now() - start_));
   return live_.Update(lines);
 }
 
-absl::Status TableWriter::Prompt(int prompt, absl::Span<const Row> rows) {
+void TableWriter::Append(const std::vector<std::string>& lines) {
+  if (lines.empty()) return;
+  details_.emplace_back();
+  details_.insert(details_.end(), lines.begin(), lines.end());
+}
+
+void TableWriter::AppendRuns(const PromptResult& result, absl::Span<const Row> rows, int32_t replacement) {
+  const auto runs = OfReplacement(rows, replacement);
+  const std::string of = legend_->n_replacements() > 1 ? absl::StrCat(" -> ", legend_->Replacement(replacement)) : "";
+  if (HasStrongest(manifest())) {
+    const std::string title = absl::StrCat("Strongest ", WordsOf(manifest()).plural, of);
+    Append(StrongestTable(*legend_, Strongest(runs, metrics_.map, kStrongest), title, options_.color));
+  }
+  if (options_.focus_layer) Append(DrawFocus(*legend_, result.prompt, runs, *options_.focus_layer, options_.color));
+  const auto strongest = Strongest(runs, metrics_.primary, kStrongest);
+  Append(EffectsTable(*legend_, strongest, options_.color));
+  Append(CompensationTable(*legend_, strongest, result.compensations, options_.color));
+}
+
+absl::Status TableWriter::Prompt(const PromptResult& result) {
+  const auto rows = AtLastReadPosition(result.rows);
   if (!IsSingle()) {
     if (auto status = live_.Clear(); !status.ok()) return status;
-    return Write({SummaryLine(*manifest_, prompt, rows, metric_)});
+    return Write({PromptLine(*legend_, result.prompt, rows, metrics_.map)});
   }
-  const auto append = [this](const std::vector<std::string>& lines) {
-    details_.push_back("");
-    details_.insert(details_.end(), lines.begin(), lines.end());
-  };
-  append(DescribeBaseline(manifest_->prompts[prompt], rows[0]));
-  append(StrongestTable(*manifest_, Strongest(rows, metric_, kStrongest), options_.color));
-  if (options_.focus_layer) append(DrawFocus(*manifest_, prompt, rows, *options_.focus_layer, options_.color));
-  append({absl::StrCat(CountTop1Preserved(rows), " of ", rows.size() - 1, " ablations keep the top-1 token ",
+  Append(DescribeBaseline(manifest().prompts[result.prompt], rows));
+  for (int r = 0; r < legend_->n_replacements(); ++r) AppendRuns(result, rows, r);
+  Append(LikelihoodTable(*legend_, result.likelihoods, options_.color));
+  Append({absl::StrCat(CountTop1Preserved(rows), " of ", CountEdited(rows), " ablations keep the top-1 token ",
                        Quote(rows[0].Top1Text()))});
   return absl::OkStatus();
 }
 
+absl::Status TableWriter::Statistics(const Summary& summary) {
+  Append(StatisticsTable(*legend_, summary, options_.color));
+  return absl::OkStatus();
+}
+
 absl::Status TableWriter::End(const ablation::v1::Completion& completion) {
-  std::vector<std::string> map = MapLines();
-  if (!IsSingle()) map.insert(map.begin(), "");
-  if (auto status = live_.Finish(map); !status.ok()) return status;
+  std::vector<std::string> figures = Figures();
+  if (!IsSingle()) figures.insert(figures.begin(), "");
+  if (auto status = live_.Finish(figures); !status.ok()) return status;
   const auto& timing = completion.timing();
   details_.push_back(absl::StrFormat("%d rows in %.3f s (waited %.3f s, forward %.3f s in %d %s)", completion.rows(),
                                      Seconds(timing.total_ns()), Seconds(timing.queue_ns()),

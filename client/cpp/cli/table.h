@@ -1,4 +1,4 @@
-// A scan for people: the map while it comes in, then what it shows.
+// A scan for people: the figure while it comes in, then what it shows.
 #pragma once
 
 #include <memory>
@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "client/cpp/cli/grid.h"
+#include "client/cpp/cli/legend.h"
 #include "client/cpp/cli/live_region.h"
 #include "client/cpp/cli/output.h"
 #include "client/cpp/cli/result_writer.h"
 #include "client/cpp/cli/style.h"
+#include "client/cpp/cli/variant_means.h"
 
 namespace ablate::cli {
 
@@ -21,7 +22,8 @@ struct TableOptions {
   std::optional<int32_t> focus_layer;
 };
 
-// One prompt: its map, the strongest heads, the focus layer. Several: a line each, and the map of the means.
+// One prompt: its figures, one a replacement, the strongest runs, the focus layer, effects. Several: a line each, figures of
+// the means, statistics where they were asked for.
 class TableWriter : public ResultWriter {
  public:
   // `output` must outlive the writer.
@@ -29,24 +31,29 @@ class TableWriter : public ResultWriter {
 
   absl::Status Begin(std::shared_ptr<const client::ScanManifest> manifest) override;
   absl::Status Arrived(const Block& block) override;
-  absl::Status Prompt(int prompt, absl::Span<const Row> rows) override;
+  absl::Status Prompt(const PromptResult& result) override;
+  absl::Status Statistics(const Summary& summary) override;
   absl::Status End(const ablation::v1::Completion& completion) override;
 
  private:
-  bool IsSingle() const { return manifest_->n_prompts() == 1; }
-  std::string MapTitle() const;
-  std::vector<std::string> MapLines() const;
+  const client::ScanManifest& manifest() const { return legend_->manifest(); }
+  bool IsSingle() const { return manifest().n_prompts() == 1; }
+  std::vector<std::string> Figures() const;
+  // Tables of the only prompt's runs under one replacement.
+  void AppendRuns(const PromptResult& result, absl::Span<const Row> rows, int32_t replacement);
+  // A paragraph behind the figures.
+  void Append(const std::vector<std::string>& lines);
   absl::Status Write(const std::vector<std::string>& lines);
 
   Output* const output_;
   const TableOptions options_;
   LiveRegion live_;
   const absl::Time start_;
-  std::shared_ptr<const client::ScanManifest> manifest_;
-  Metric metric_ = Metric::kDeltaTargetLogprob;
-  std::optional<Grid> grid_;
+  std::unique_ptr<const Legend> legend_;
+  Metrics metrics_;
+  std::vector<VariantMeans> means_;  // [replacements]
   int64_t rows_ = 0;
-  // Of the only prompt, until the map above them is final.
+  // Behind the figures, which are final only at the end.
   std::vector<std::string> details_;
 };
 

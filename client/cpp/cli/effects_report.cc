@@ -1,0 +1,130 @@
+#include "client/cpp/cli/effects_report.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/cpp/cli/extra_columns.h"
+#include "client/cpp/cli/figure.h"
+#include "client/cpp/cli/prompt_report.h"
+#include "client/cpp/cli/text.h"
+
+namespace ablate::cli {
+namespace {
+
+constexpr size_t kLikelihoodsShown = 5;
+constexpr size_t kPartsShown = 4;
+constexpr size_t kCompensationsShown = 5;
+
+std::string Title(const Legend& legend, const client::RunKey& key) {
+  std::string title = legend.VariantTitle(key.variant);
+  if (key.edit_position >= 0) absl::StrAppend(&title, "@", key.edit_position);
+  if (legend.n_replacements() > 1 && !key.is_unedited()) {
+    absl::StrAppend(&title, " ", legend.Replacement(key.replacement));
+  }
+  return Cut(title, 28);
+}
+
+bool IsSameRun(const client::RunKey& a, const client::RunKey& b) {
+  return a.variant == b.variant && a.replacement == b.replacement && a.edit_position == b.edit_position;
+}
+
+struct Part {
+  std::string name;
+  double change;
+};
+
+double Sum(absl::Span<const double> values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum;
+}
+
+// `later heads +0.8000, MLPs -0.1000, LayerNorm +0.2000; most L10H7 +0.5000, ...`
+std::string Describe(const Legend& legend, const CompensationEntry& entry) {
+  const auto& model = legend.manifest().head.model();
+  const auto heads = CompensationHeads(entry, int64_t{model.n_layers()} * model.n_heads());
+  const auto mlps = CompensationMlps(entry, model.n_layers());
+  std::vector<Part> parts;
+  for (size_t i = 0; i < heads.size(); ++i) {
+    parts.push_back({absl::StrCat("L", i / model.n_heads(), "H", i % model.n_heads()), heads[i]});
+  }
+  for (size_t layer = 0; layer < mlps.size(); ++layer) parts.push_back({absl::StrCat("L", layer, "MLP"), mlps[layer]});
+  const size_t n = std::min(kPartsShown, parts.size());
+  std::partial_sort(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(n), parts.end(),
+                    [](const Part& a, const Part& b) { return std::abs(a.change) > std::abs(b.change); });
+  std::string most;
+  for (size_t i = 0; i < n; ++i) {
+    absl::StrAppend(&most, i == 0 ? "" : ", ", parts[i].name, absl::StrFormat(" %+.4f", parts[i].change));
+  }
+  return absl::StrFormat("heads %+.4f, MLPs %+.4f, LayerNorm %+.4f; most: %s", Sum(heads), Sum(mlps),
+                         entry.block->layer_norm(entry.index), most);
+}
+
+}  // namespace
+
+std::vector<std::string> EffectsTable(const Legend& legend, absl::Span<const Row> strongest, Color color) {
+  if (strongest.empty() || strongest[0].columns().total_effect().empty()) return {};
+  constexpr char kFormat[] = "  %s %13s %12s %12s %12s %12s";
+  int width = 7;
+  for (const Row& row : strongest) width = std::max(width, VisibleWidth(RunTitle(legend, row)));
+  std::vector<std::string> lines = {Bold(color, "Effects on the logit difference"),
+                                    absl::StrFormat(kFormat, PadRight(WordsOf(legend.manifest()).heading, width),
+                                                    "contribution", "direct", "direct (live)", "indirect", "total")};
+  for (const Row& row : strongest) {
+    const auto& block = row.columns();
+    const auto number = [&](const google::protobuf::RepeatedField<double>& column) {
+      return absl::StrFormat("%+.4f", row.Value(column));
+    };
+    lines.push_back(absl::StrFormat(kFormat, PadRight(RunTitle(legend, row), width),
+                                    number(block.direct_contribution()), number(block.direct_effect()),
+                                    number(block.direct_effect_live()), number(block.indirect_effect()),
+                                    number(block.total_effect())));
+  }
+  lines.emplace_back(
+      "contribution: what the heads write, unedited; direct: its change, later parts frozen; live: through the");
+  lines.emplace_back(
+      "final LayerNorm; indirect: total - direct (no natural indirect effect), of opposite sign: self-repair");
+  return lines;
+}
+
+std::vector<std::string> CompensationTable(const Legend& legend, absl::Span<const Row> strongest,
+                                           absl::Span<const CompensationEntry> compensations, Color color) {
+  std::vector<std::string> lines;
+  for (const Row& row : strongest.subspan(0, std::min(kCompensationsShown, strongest.size()))) {
+    for (const CompensationEntry& entry : compensations) {
+      if (!IsSameRun(entry.key(), row.key()) || entry.block->position(entry.index) != row.position()) continue;
+      if (lines.empty()) lines.push_back(Bold(color, "What later parts of the model do about it"));
+      lines.push_back(absl::StrCat("  ", PadRight(RunTitle(legend, row), 7), " ", Describe(legend, entry)));
+    }
+  }
+  return lines;
+}
+
+std::vector<std::string> LikelihoodTable(const Legend& legend, absl::Span<const LikelihoodEntry> likelihoods,
+                                         Color color) {
+  if (likelihoods.empty()) return {};
+  constexpr char kFormat[] = "  %s %9s %11s %9s";
+  std::vector<LikelihoodEntry> shown, edited;
+  for (const LikelihoodEntry& entry : likelihoods) (entry.key().is_unedited() ? shown : edited).push_back(entry);
+  const auto strength = [](const LikelihoodEntry& entry) { return std::abs(entry.block->delta_mean_nll(entry.index)); };
+  std::stable_sort(edited.begin(), edited.end(),
+                   [&](const auto& a, const auto& b) { return strength(a) > strength(b); });
+  edited.resize(std::min(edited.size(), kLikelihoodsShown));
+  shown.insert(shown.end(), edited.begin(), edited.end());
+  int width = 8;
+  for (const auto& entry : shown) width = std::max(width, VisibleWidth(Title(legend, entry.key())));
+  std::vector<std::string> lines = {
+      Bold(color, "How likely the prompt is itself (nats a token), and the runs that change it most"),
+      absl::StrFormat(kFormat, PadRight("run", width), "mean NLL", "perplexity", "change")};
+  for (const auto& entry : shown) {
+    const double nll = entry.block->mean_nll(entry.index);
+    lines.push_back(absl::StrFormat(kFormat, PadRight(Title(legend, entry.key()), width), absl::StrFormat("%.4f", nll),
+                                    absl::StrFormat("%.2f", std::exp(nll)),
+                                    absl::StrFormat("%+.4f", entry.block->delta_mean_nll(entry.index))));
+  }
+  return lines;
+}
+
+}  // namespace ablate::cli

@@ -1,0 +1,67 @@
+#include "client/cpp/cli/variant_means.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace ablate::cli {
+
+VariantMeans::VariantMeans(std::shared_ptr<const client::ScanManifest> manifest, int32_t replacement,
+                           const Metrics& metrics)
+    : manifest_(std::move(manifest)), replacement_(replacement), metrics_(metrics) {
+  const auto& kind = manifest_->head.replacements(replacement);
+  const bool edits_corrupted = kind.has_resample() && kind.resample().direction() == ablation::v1::DIRECTION_DENOISING;
+  unedited_ = edits_corrupted ? client::kCorrupted : client::kBaseline;
+  edit_positions_ = {-1};
+  if (manifest_->head.edit_positions().each()) {
+    const auto& prompts = manifest_->prompts;
+    counts_from_end_ = std::any_of(prompts.begin(), prompts.end(), [&](const auto& prompt) {
+      return prompt.tokens_size() != prompts[0].tokens_size();
+    });
+    std::set<int32_t> positions;
+    for (const auto& prompt : prompts) {
+      for (const int32_t p : prompt.edit_positions()) positions.insert(counts_from_end_ ? p - prompt.tokens_size() : p);
+    }
+    edit_positions_.assign(positions.begin(), positions.end());
+  }
+  sums_.resize(n_variants() * edit_positions_.size());
+}
+
+size_t VariantMeans::EditIndex(int32_t prompt, int32_t edit_position) const {
+  if (edit_position < 0) return 0;
+  const int32_t label = counts_from_end_ ? edit_position - manifest_->prompts[prompt].tokens_size() : edit_position;
+  return std::lower_bound(edit_positions_.begin(), edit_positions_.end(), label) - edit_positions_.begin();
+}
+
+void VariantMeans::Add(const Row& row) {
+  const client::RunKey key = row.key();
+  const bool is_ours = key.is_unedited() ? key.variant == unedited_ : key.replacement == replacement_;
+  const auto& reads = manifest_->prompts[row.prompt()].read_positions();
+  if (!is_ours || (!reads.empty() && row.position() != *reads.rbegin())) return;
+  Sums& sums = key.is_unedited()
+                   ? baseline_
+                   : sums_[key.variant * edit_positions_.size() + EditIndex(row.prompt(), key.edit_position)];
+  ++sums.n;
+  sums.map += MetricOf(metrics_.map, row);
+  sums.delta += MetricOf(metrics_.primary, row);
+  sums.level += LevelOf(metrics_.primary, row);
+  sums.interaction += row.Value(row.columns().interaction());
+  sums.top1 += row.index < row.columns().top1_preserved_size() && row.columns().top1_preserved(row.index) ? 1 : 0;
+}
+
+VariantMeans::Means VariantMeans::At(size_t variant, size_t edit_index) const {
+  const Sums& sums = sums_[variant * edit_positions_.size() + edit_index];
+  if (sums.n == 0) return {};
+  return {.n = sums.n,
+          .map = sums.map / sums.n,
+          .delta = sums.delta / sums.n,
+          .level = sums.level / sums.n,
+          .interaction = sums.interaction / sums.n,
+          .top1_share = sums.top1 / sums.n};
+}
+
+double VariantMeans::baseline() const {
+  return baseline_.n == 0 ? std::numeric_limits<double>::quiet_NaN() : baseline_.level / baseline_.n;
+}
+
+}  // namespace ablate::cli

@@ -1,0 +1,61 @@
+// Means over the prompts of what each variant does under one replacement: what figures are drawn from.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "client/cpp/cli/block_rows.h"
+#include "client/cpp/cli/metric.h"
+#include "client/cpp/scan_manifest.h"
+
+namespace ablate::cli {
+
+// Read at each prompt's last read position. Rows may be added in any order, and means asked for at any time.
+class VariantMeans {
+ public:
+  VariantMeans(std::shared_ptr<const client::ScanManifest> manifest, int32_t replacement, const Metrics& metrics);
+
+  // Rows of other replacements and other read positions change nothing.
+  void Add(const Row& row);
+
+  struct Means {
+    int n = 0;  // prompts; 0: the others are NaN
+    double map = std::numeric_limits<double>::quiet_NaN();
+    double delta = std::numeric_limits<double>::quiet_NaN();  // of the primary metric
+    double level = std::numeric_limits<double>::quiet_NaN();
+    double interaction = std::numeric_limits<double>::quiet_NaN();
+    double top1_share = std::numeric_limits<double>::quiet_NaN();
+  };
+  Means At(size_t variant, size_t edit_index = 0) const;
+  // The primary metric of the unedited run; NaN before it has come.
+  double baseline() const;
+
+  const client::ScanManifest& manifest() const { return *manifest_; }
+  int32_t replacement() const { return replacement_; }
+  const Metrics& metrics() const { return metrics_; }
+  size_t n_variants() const { return manifest_->variants.size(); }
+  // Where positions are swept: the positions, rising; counted from the end (-1 is the last) where prompts differ in length.
+  // Else one entry.
+  const std::vector<int32_t>& edit_positions() const { return edit_positions_; }
+  bool counts_from_end() const { return counts_from_end_; }
+
+ private:
+  struct Sums {
+    int n = 0;
+    double map = 0, delta = 0, level = 0, interaction = 0, top1 = 0;
+  };
+  size_t EditIndex(int32_t prompt, int32_t edit_position) const;
+
+  const std::shared_ptr<const client::ScanManifest> manifest_;
+  const int32_t replacement_;
+  const Metrics metrics_;
+  int32_t unedited_;  // the run that is edited
+  std::vector<int32_t> edit_positions_;
+  bool counts_from_end_ = false;
+  std::vector<Sums> sums_;  // [variants, edit_positions]
+  Sums baseline_;
+};
+
+}  // namespace ablate::cli
