@@ -35,13 +35,14 @@ google::rpc::ErrorInfo MakeErrorInfo(absl::string_view reason) {
   return info;
 }
 
-absl::Status OverQuota(absl::string_view reason, const std::string& message) {
-  absl::Status status = ErrorWithReason(absl::StatusCode::kResourceExhausted, reason, message);
-  google::rpc::QuotaFailure quota;
-  auto* violation = quota.add_violations();
-  violation->set_subject("request");
-  violation->set_description(message);
-  Attach(status, quota);
+absl::Status FieldError(absl::StatusCode code, absl::string_view field, absl::string_view reason,
+                        absl::string_view description) {
+  absl::Status status = ErrorWithReason(code, reason, absl::StrCat(field, ": ", description));
+  google::rpc::BadRequest bad_request;
+  auto* violation = bad_request.add_field_violations();
+  violation->set_field(std::string(field));
+  violation->set_description(Truncated(description, kMaxMessageBytes));
+  Attach(status, bad_request);
   return status;
 }
 
@@ -59,14 +60,11 @@ absl::Status ErrorWithReason(absl::StatusCode code, absl::string_view reason, ab
 }
 
 absl::Status BadField(absl::string_view field, absl::string_view reason, absl::string_view description) {
-  absl::Status status =
-      ErrorWithReason(absl::StatusCode::kInvalidArgument, reason, absl::StrCat(field, ": ", description));
-  google::rpc::BadRequest bad_request;
-  auto* violation = bad_request.add_field_violations();
-  violation->set_field(std::string(field));
-  violation->set_description(Truncated(description, kMaxMessageBytes));
-  Attach(status, bad_request);
-  return status;
+  return FieldError(absl::StatusCode::kInvalidArgument, field, reason, description);
+}
+
+absl::Status UnfitField(absl::string_view field, absl::string_view reason, absl::string_view description) {
+  return FieldError(absl::StatusCode::kFailedPrecondition, field, reason, description);
 }
 
 absl::Status RetryLater(absl::StatusCode code, absl::string_view reason, absl::string_view message,
@@ -76,6 +74,16 @@ absl::Status RetryLater(absl::StatusCode code, absl::string_view reason, absl::s
   *retry.mutable_retry_delay() =
       google::protobuf::util::TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(retry_delay));
   Attach(status, retry);
+  return status;
+}
+
+absl::Status OverQuota(absl::string_view reason, absl::string_view message) {
+  absl::Status status = ErrorWithReason(absl::StatusCode::kResourceExhausted, reason, message);
+  google::rpc::QuotaFailure quota;
+  auto* violation = quota.add_violations();
+  violation->set_subject("request");
+  violation->set_description(std::string(message));
+  Attach(status, quota);
   return status;
 }
 

@@ -18,11 +18,17 @@ absl::Status ErrorWithReason(absl::StatusCode code, absl::string_view reason, ab
 // BadRequest. `description` says what came and what was expected.
 absl::Status BadField(absl::string_view field, absl::string_view reason, absl::string_view description);
 
+// The same as FAILED_PRECONDITION: the field is well-formed, but what it names does not fit, e.g. another model's means.
+absl::Status UnfitField(absl::string_view field, absl::string_view reason, absl::string_view description);
+
 // An error that goes away: carries RetryInfo.
 absl::Status RetryLater(absl::StatusCode code, absl::string_view reason, absl::string_view message,
                         absl::Duration retry_delay);
 
-// RESOURCE_EXHAUSTED with QuotaFailure: the request costs more than one may, whenever it is sent.
+// RESOURCE_EXHAUSTED with QuotaFailure: the request is larger than one may be, whenever it is sent.
+absl::Status OverQuota(absl::string_view reason, absl::string_view message);
+
+// The same: the request costs more than one may.
 absl::Status TooCostly(int64_t cost, int64_t limit);
 
 // The same where entry `index` of `field` brings the request's tokens above what one may have.

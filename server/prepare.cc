@@ -1,159 +1,176 @@
 #include "server/prepare.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "engine/plan/sweep.h"
-#include "engine/types.h"
 #include "server/errors.h"
-#include "server/resolve.h"
+#include "server/mean_replacement.h"
+#include "server/positions.h"
+#include "server/prompt_request.h"
+#include "server/readout_request.h"
+#include "server/replacements.h"
+#include "server/sweep_request.h"
+#include "server/unit_scan.h"
 #include "server/unknown_fields.h"
 
 namespace ablate {
 namespace {
 
 namespace pb = ::ablation::v1;
+using Libraries = std::vector<std::shared_ptr<const MeanLibrary>>;
 
 constexpr int kMaxPrompts = 100'000;
 
-absl::Status CheckFilter(const google::protobuf::RepeatedField<int32_t>& values, int32_t limit, absl::string_view what,
-                         const std::string& field) {
-  absl::flat_hash_set<int32_t> seen;
-  for (int i = 0; i < values.size(); ++i) {
-    const std::string path = absl::StrCat(field, "[", i, "]");
-    if (values[i] < 0 || values[i] >= limit) {
-      return BadField(path, "SITE_OUT_OF_RANGE",
-                      absl::StrCat("got ", what, " ", values[i], ", expected 0 .. ", limit - 1));
-    }
-    if (!seen.insert(values[i]).second) {
-      return BadField(path, "SITE_REPEATED", absl::StrCat(what, " ", values[i], " is named twice, expected once"));
-    }
-  }
-  return absl::OkStatus();
+absl::Status GoOn(const PrepareContext& context) {
+  return context.go_on ? context.go_on() : absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Variant>> Sweep(const pb::AblateRequest& request, const EngineInfo& info) {
-  if (request.has_sweep() && !request.sweep().has_heads()) {
-    return BadField("sweep", "SWEEP_MISSING", "no kind of sweep is set, expected `heads`");
-  }
-  const pb::HeadsSweep& heads = request.sweep().heads();
-  absl::Status status = CheckFilter(heads.layers(), info.n_layers, "layer", "sweep.heads.layers");
-  if (!status.ok()) return status;
-  status = CheckFilter(heads.heads(), info.n_heads, "head", "sweep.heads.heads");
-  if (!status.ok()) return status;
-  auto variants = MakeVariants(HeadsSweep{.layers = {heads.layers().begin(), heads.layers().end()},
-                                          .heads = {heads.heads().begin(), heads.heads().end()}},
-                               info.n_layers, info.n_heads);
-  if (!variants.ok()) return BadField("sweep.heads", "SWEEP_INVALID", variants.status().message());
-  return variants;
-}
-
-absl::Status CheckShape(const pb::AblateRequest& request) {
+// All that can be said of a request without its prompts' tokens.
+absl::Status CheckRequest(const pb::AblateRequest& request, const EngineInfo& info) {
+  if (absl::Status status = RefuseUnknownFields(request); !status.ok()) return status;
   if (request.prompts().empty() || request.prompts_size() > kMaxPrompts) {
     return BadField("prompts", "PROMPT_COUNT_OUT_OF_RANGE",
                     absl::StrCat("got ", request.prompts_size(), " prompts, expected 1 .. ", kMaxPrompts));
   }
-  if (request.replacements_size() > 1) {
-    return BadField("replacements", "TOO_MANY_REPLACEMENTS",
-                    absl::StrCat("got ", request.replacements_size(), " replacements, expected at most one"));
-  }
-  if (request.replacements_size() == 1 && !request.replacements(0).has_zero()) {
-    return BadField("replacements[0]", "REPLACEMENT_MISSING", "no kind of replacement is set, expected `zero`");
-  }
-  const int32_t top_k = request.readout().top_k();
-  if (top_k < 0 || top_k > kMaxTopK) {
-    return BadField("readout.top_k", "TOP_K_OUT_OF_RANGE", absl::StrCat("got ", top_k, ", expected 0 .. ", kMaxTopK));
+  if (absl::Status status = CheckReplacements(request, info); !status.ok()) return status;
+  return CheckSummary(request);
+}
+
+// A sequence's answers are computed beside the prompt's tokens, and so is the other one of a pair.
+int64_t NumTokens(const PreparedPrompt& prompt, bool is_sequence) {
+  const size_t appended = is_sequence ? prompt.target_ids.size() + prompt.contrast_ids.size() : 0;
+  return static_cast<int64_t>(prompt.token_ids.size() + prompt.corrupted_ids.size() + appended);
+}
+
+int64_t NumSites(absl::Span<const SiteSet> sets) {
+  int64_t n_sites = 0;
+  for (const SiteSet& set : sets) n_sites += static_cast<int64_t>(set.sites.size());
+  return n_sites;
+}
+
+// The scans of a prompt must fit into memory with these variants.
+absl::Status CheckVariants(absl::Span<const SiteSet> variants, const PreparedRequest& prepared, size_t prompt) {
+  const std::vector<int32_t>& each = prepared.prompts[prompt].edit_positions;
+  const auto n_edit_positions = std::max<int64_t>(1, static_cast<int64_t>(each.size()));
+  int64_t n_ranges = 1;
+  if (each.empty()) n_ranges = static_cast<int64_t>(AsRanges(EditedPositions(prepared, prompt, 0)).size());
+  return CheckVariantCount(static_cast<int64_t>(variants.size()), NumSites(variants) * n_ranges,
+                           static_cast<int64_t>(prepared.replacements.size()), n_edit_positions);
+}
+
+absl::Status PreparePrompts(const pb::AblateRequest& request, const PrepareContext& context,
+                            PreparedRequest& prepared) {
+  prepared.prompts.reserve(static_cast<size_t>(request.prompts_size()));
+  int64_t n_tokens = 0;
+  for (int i = 0; i < request.prompts_size(); ++i) {
+    if (absl::Status status = GoOn(context); !status.ok()) return status;
+    auto prompt = PreparePrompt(request, i, *context.engine);
+    if (!prompt.ok()) return prompt.status();
+    n_tokens += NumTokens(*prompt, prepared.readout.is_sequence);
+    if (n_tokens > context.limits.tokens) return TooManyTokens("prompts", i, context.limits.tokens);
+    prepared.prompts.push_back(*std::move(prompt));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<PreparedPrompt> PreparePrompt(const pb::Prompt& prompt, bool prepend_bos, const Engine& engine,
-                                             const std::string& field) {
-  PreparedPrompt prepared;
-  auto ids = ResolvePrompt(prompt, prepend_bos, engine, field);
-  if (!ids.ok()) return ids.status();
-  prepared.token_ids = *std::move(ids);
-  if (prompt.has_target()) {
-    auto target = ResolveToken(prompt.target(), engine, absl::StrCat(field, ".target"));
-    if (!target.ok()) return target.status();
-    prepared.target_id = *target;
+// `variants` are those that the request is about in the end, also where a `heads` sweep runs first.
+absl::Status CheckEachPrompt(const PrepareContext& context, const Libraries& libraries,
+                             absl::Span<const SiteSet> variants, const PreparedRequest& prepared) {
+  for (size_t p = 0; p < prepared.prompts.size(); ++p) {
+    if (absl::Status status = GoOn(context); !status.ok()) return status;
+    if (absl::Status status = CheckVariants(variants, prepared, p); !status.ok()) return status;
+    for (size_t r = 0; r < libraries.size(); ++r) {
+      if (libraries[r] == nullptr) continue;
+      absl::Status status = CheckMeansCover(*libraries[r], static_cast<int>(r), prepared, p);
+      if (!status.ok()) return status;
+    }
   }
-  if (prompt.has_contrast()) {
-    auto contrast = ResolveToken(prompt.contrast(), engine, absl::StrCat(field, ".contrast"));
-    if (!contrast.ok()) return contrast.status();
-    prepared.contrast_id = *contrast;
-  }
-  return prepared;
+  return absl::OkStatus();
 }
 
-// A scan's cost depends on its length only, since all prompts of a request share their variants.
-absl::Status Price(PreparedRequest& request, const Engine& engine, int64_t max_request_cost) {
-  absl::flat_hash_map<size_t, int64_t> cost_of_length;
-  for (size_t i = 0; i < request.prompts.size(); ++i) {
-    PreparedPrompt& prompt = request.prompts[i];
-    const auto [known, is_new] = cost_of_length.try_emplace(prompt.token_ids.size(), 0);
+// As many variants as the sweep will have, with as many sites, in whatever order: those of the `heads` sweep in their own.
+absl::StatusOr<std::vector<SiteSet>> AnyOrder(const pb::AblateRequest& request, const PreparedRequest& prepared) {
+  std::vector<Site> order;
+  for (const SiteSet& head : prepared.variants) order.push_back(head.sites.front());
+  return SweepSets(request, prepared.shape, order);
+}
+
+// What an order of sites is taken from: the last position's primary metric, under the first of the replacements.
+void KeepWhatOrders(PreparedRequest& prepared) {
+  prepared.replacements.resize(1);
+  prepared.edit_positions.set_each(false);
+  for (PreparedPrompt& prompt : prepared.prompts) {
+    prompt.edit_positions.clear();
+    prompt.read_positions.erase(prompt.read_positions.begin(), prompt.read_positions.end() - 1);
+  }
+  PreparedReadout& readout = prepared.readout;
+  readout.top_k = 0;
+  readout.likelihood = readout.effects = readout.compensation = false;
+}
+
+// Everything that a unit's cost depends on, since a request's prompts share their sweep, and where it edits and reads follows
+// from the length: which run is edited, whether it is a likelihood, the prompt's length, how many tokens are appended.
+using CostKey = std::array<int64_t, 4>;
+
+absl::Status Price(PreparedRequest& prepared, const PrepareContext& context) {
+  absl::flat_hash_map<CostKey, int64_t> cost_of;
+  for (size_t u = 0; u < prepared.units.size(); ++u) {
+    ScanUnit& unit = prepared.units[u];
+    const size_t n_tokens = prepared.prompts[static_cast<size_t>(unit.prompt)].token_ids.size();
+    const CostKey key = {unit.edits_corrupted, unit.is_likelihood, static_cast<int64_t>(n_tokens),
+                         NumAppended(prepared, unit)};
+    const auto [known, is_new] = cost_of.try_emplace(key, 0);
     if (is_new) {
-      const Scan scan = request.MakeScan(i);
-      const absl::Status valid = engine.Validate(scan);
-      if (!valid.ok()) return BadField(absl::StrCat("prompts[", i, "]"), "SCAN_INVALID", valid.message());
-      const auto cost = engine.Cost(scan);
+      if (absl::Status status = GoOn(context); !status.ok()) return status;
+      const Scan scan = prepared.MakeScan(u);
+      const absl::Status valid = context.engine->Validate(scan);
+      if (!valid.ok()) return BadField(absl::StrCat("prompts[", unit.prompt, "]"), "SCAN_INVALID", valid.message());
+      const auto cost = context.engine->Cost(scan);
       if (!cost.ok()) return cost.status();
       known->second = *cost;
     }
-    prompt.cost = known->second;
-    request.cost += prompt.cost;
+    unit.cost = known->second;
+    prepared.cost += unit.cost;
   }
-  return request.cost > max_request_cost ? TooCostly(request.cost, max_request_cost) : absl::OkStatus();
+  return prepared.cost > context.limits.cost ? TooCostly(prepared.cost, context.limits.cost) : absl::OkStatus();
 }
 
 }  // namespace
 
-Scan PreparedRequest::MakeScan(size_t prompt) const {
-  const PreparedPrompt& from = prompts[prompt];
-  Scan scan;
-  scan.token_ids = from.token_ids;
-  scan.variants = variants;
-  scan.read_positions = {static_cast<int32_t>(from.token_ids.size()) - 1};
-  scan.target_id = from.target_id;
-  scan.contrast_id = from.contrast_id;
-  scan.top_k = top_k;
-  return scan;
-}
-
-absl::StatusOr<PreparedRequest> Prepare(const pb::AblateRequest& request, const Engine& engine,
-                                        const RequestLimits& limits, const std::function<absl::Status()>& go_on) {
-  absl::Status status = RefuseUnknownFields(request);
-  if (!status.ok()) return status;
-  status = CheckShape(request);
-  if (!status.ok()) return status;
-  auto variants = Sweep(request, engine.Describe());
-  if (!variants.ok()) return variants.status();
-
+absl::StatusOr<PreparedRequest> Prepare(const pb::AblateRequest& request, const PrepareContext& context,
+                                        absl::Span<const Site> order) {
+  const EngineInfo& info = context.engine->Describe();
+  if (absl::Status status = CheckRequest(request, info); !status.ok()) return status;
   PreparedRequest prepared;
+  prepared.shape = {.n_layers = info.n_layers, .n_heads = info.n_heads};
+  prepared.edit_positions = request.edit_positions();
+  prepared.prepend_bos = request.prepend_bos();
+  auto readout = CheckReadout(request, info);
+  if (!readout.ok()) return readout.status();
+  prepared.readout = *readout;
+  auto variants = SweepSets(request, prepared.shape, order);
+  if (!variants.ok()) return variants.status();
   prepared.variants = *std::move(variants);
-  prepared.top_k = request.readout().top_k();
-  if (prepared.top_k > engine.Describe().vocab_size) {
-    return BadField("readout.top_k", "TOP_K_OUT_OF_RANGE",
-                    absl::StrCat("got ", prepared.top_k, ", expected at most the vocabulary's ",
-                                 engine.Describe().vocab_size, " tokens"));
-  }
-  prepared.prompts.reserve(static_cast<size_t>(request.prompts_size()));
-  int64_t n_tokens = 0;
-  for (int i = 0; i < request.prompts_size(); ++i) {
-    status = go_on();
-    if (!status.ok()) return status;
-    auto prompt = PreparePrompt(request.prompts(i), request.prepend_bos(), engine, absl::StrCat("prompts[", i, "]"));
-    if (!prompt.ok()) return prompt.status();
-    n_tokens += static_cast<int64_t>(prompt->token_ids.size());
-    if (n_tokens > limits.tokens) return TooManyTokens("prompts", i, limits.tokens);
-    prepared.prompts.push_back(*std::move(prompt));
-  }
-  status = Price(prepared, engine, limits.cost);
+  const auto libraries = FindMeanLibraries(request, info, context.means);
+  if (!libraries.ok()) return libraries.status();
+
+  if (absl::Status status = PreparePrompts(request, context, prepared); !status.ok()) return status;
+  if (absl::Status status = CheckPromptsTogether(request, prepared); !status.ok()) return status;
+  prepared.readout.primary = PrimaryMetricOf(request, prepared.prompts);
+  absl::Status status = FillReplacements(request, *context.engine, *libraries, prepared);
   if (!status.ok()) return status;
+  const bool is_first = NeedsOrder(request) && order.empty();
+  const auto final_variants = is_first ? AnyOrder(request, prepared) : std::vector<SiteSet>();
+  if (!final_variants.ok()) return final_variants.status();
+  status = CheckEachPrompt(context, *libraries, is_first ? *final_variants : prepared.variants, prepared);
+  if (!status.ok()) return status;
+  if (is_first) KeepWhatOrders(prepared);
+  prepared.units = MakeUnits(prepared);
+  if (status = Price(prepared, context); !status.ok()) return status;
   return prepared;
 }
 

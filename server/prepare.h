@@ -39,7 +39,7 @@ struct PreparedPrompt {
   // Where positions are swept over: each is edited alone. Empty elsewhere.
   std::vector<int32_t> edit_positions;
   std::string template_name;
-  // Row of the mean library's groups, for MeanReplacement.
+  // Index of its template among the request's: which of a grouped library's means it gets.
   int32_t mean_group = 0;
 };
 
@@ -73,15 +73,17 @@ struct PreparedReadout {
   PrimaryMetric primary = PrimaryMetric::kNone;
 };
 
-// One scan of a prompt. Most prompts have one; denoising edits another run, and a sequence is appended to the prompt, so
-// that the target's and the contrast's are scans of their own.
+// One scan of a prompt. Most prompts have one; denoising edits another run, a sequence is appended to the prompt, so
+// that the target's and the contrast's are scans of their own, and so is the prompt's likelihood. Where a replacement is
+// `resample`, every unit that gives rows has the pair's other run as its donor.
 struct ScanUnit {
   int32_t prompt = 0;
   // The unedited run is the corrupted one, and the replacements are those with `edits_corrupted`.
   bool edits_corrupted = false;
   // Under `is_sequence`: the contrast's tokens are appended, not the target's.
   bool appends_contrast = false;
-  // Reads how likely the prompt itself is, and gives no rows: at the positions 0 .. T - 2, with the next token as target.
+  // Reads how likely its own prompt is (the corrupted one under `edits_corrupted`), and gives no rows: at the positions
+  // 0 .. T - 2, with the next token as target. A donor's reads mean nothing: those tokens are not its own.
   bool is_likelihood = false;
   // Packed tokens x layers.
   int64_t cost = 0;
@@ -98,7 +100,8 @@ struct UnitVariant {
 struct PreparedRequest {
   ModelShape shape;
   std::vector<PreparedPrompt> prompts;
-  // In the order of the prompts; of one prompt the target's before the contrast's, clean before corrupted.
+  // In the order of the prompts; of one prompt the target's, the contrast's, the likelihood's, of each the clean run's before
+  // the corrupted one's.
   std::vector<ScanUnit> units;
   // Without the baseline; shared by all prompts.
   std::vector<SiteSet> variants;
@@ -138,7 +141,9 @@ struct PrepareContext {
 // not fit; RESOURCE_EXHAUSTED where the request exceeds the limits. Thread-safe.
 //
 // A sweep that a `heads` sweep must order first (`strongest`, an empty cumulative order) is prepared as that `heads` sweep
-// where `order` is empty, and as itself where `order` holds its outcome, the strongest site first.
+// where `order` is empty, and as itself where `order` holds its outcome, the strongest site first. The former is checked in
+// full, but runs no more than the order needs: the first replacement, read at the last read position, at all edit positions
+// together, without effects, likelihood and top-k.
 absl::StatusOr<PreparedRequest> Prepare(const ablation::v1::AblateRequest& request, const PrepareContext& context,
                                         absl::Span<const Site> order = {});
 

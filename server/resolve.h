@@ -1,5 +1,5 @@
 // Prompts and tokens of a request, resolved against the model's tokenizer. `field` is the path that errors name, e.g.
-// `prompts[3].target`.
+// `prompts[3].targets[0]`.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,14 @@ namespace ablate {
 absl::StatusOr<std::vector<int32_t>> ResolvePrompt(const ablation::v1::Prompt& prompt, bool prepend_bos,
                                                    const Engine& engine, const std::string& field);
 
-// The id that `ref` names. A text that is not exactly one token is an error that shows the tokens it became.
-absl::StatusOr<int32_t> ResolveToken(const ablation::v1::TokenRef& ref, const Engine& engine, const std::string& field);
+// The same of the pair's other prompt, which has `n_tokens` tokens as the prompt itself; empty where there is none.
+absl::StatusOr<std::vector<int32_t>> ResolveCorrupted(const ablation::v1::Prompt& prompt, bool prepend_bos,
+                                                      const Engine& engine, size_t n_tokens, const std::string& field);
+
+// The tokens that stand for `ref`: one, unless the mode is TARGET_MODE_SEQUENCE. A text that is not exactly one token
+// under TARGET_MODE_SINGLE is an error that shows the tokens it became. `mode` is not unspecified.
+absl::StatusOr<std::vector<int32_t>> ResolveAnswer(const ablation::v1::TokenRef& ref, ablation::v1::TargetMode mode,
+                                                   const Engine& engine, const std::string& field);
 
 // What may surprise whoever wrote the prompt.
 std::vector<std::string> PromptWarnings(const ablation::v1::Prompt& prompt);
