@@ -12,38 +12,21 @@ attention, LayerNorm, GELU, the edits and the readout come on top of it.
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
-import random
 import statistics
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers import GPT2LMHeadModel
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+from bench.common import CONTRAST, LONG_TOKENS, PROMPT_TOKENS, TARGET, random_ids, seconds
 from tests.oracle import hf
 from tests.oracle.compare import max_abs_diff
-from tests.oracle.models import GPT2_SMALL, write_random_model
-from tests.oracle.probe import Probe, Scan
+from tests.oracle.models import GPT2_SMALL
+from tests.oracle.probe import Answers, Probe, Scan
 
-# Any six tokens do: the weights are random.
-PROMPT_TOKENS = 6
-TARGET, CONTRAST = 4486, 4881
-LONG_TOKENS = 1024
 # Of target_logprob, nats: what two float32 runs of GPT-2 Small may be apart.
 MAX_DIFFERENCE = 5e-5
-
-
-def random_ids(n: int, seed: int) -> list[int]:
-    generator = random.Random(seed)
-    return [generator.randrange(GPT2_SMALL.vocab_size) for _ in range(n)]
 
 
 @torch.no_grad()
@@ -107,18 +90,12 @@ class Gemms:
             torch.mm(x, weight, out=out)
 
 
-def seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def compare_heads(model_dir: Path, threads: int, rounds: int, loop_rounds: int) -> dict:
     torch.set_num_threads(threads)
     model = GPT2LMHeadModel.from_pretrained(model_dir, dtype=torch.float32).eval()
     ids = random_ids(PROMPT_TOKENS, seed=6)
     sites = [hf.Edit(layer, head) for layer in range(GPT2_SMALL.n_layer) for head in range(GPT2_SMALL.n_head)]
-    scan = Scan(ids, [[site] for site in sites], [len(ids) - 1], TARGET, CONTRAST)
+    scan = Scan(ids, [[site] for site in sites], [len(ids) - 1], [Answers([TARGET], [CONTRAST])])
     with Probe(model_dir, threads=threads) as probe:
         rows = probe.run([scan]).rows
         ours = [rows[0, v, len(ids) - 1]["target_logprob"] for v in range(-1, len(sites))]
@@ -155,7 +132,7 @@ def long_prompt(model_dir: Path, threads: int) -> dict:
     ids = random_ids(LONG_TOKENS, seed=7)
     sites = [[hf.Edit(layer, head)] for layer in range(GPT2_SMALL.n_layer) for head in range(GPT2_SMALL.n_head)]
     with Probe(model_dir, threads=threads) as probe:
-        result = probe.run([Scan(ids, sites, [LONG_TOKENS - 1], TARGET, CONTRAST)])
+        result = probe.run([Scan(ids, sites, [LONG_TOKENS - 1], [Answers([TARGET], [CONTRAST])])])
         return {
             "case": f"{LONG_TOKENS} tokens, 144 heads and the baseline, GPT-2 Small geometry, float32",
             "max_packed_tokens": probe.info["max_packed_tokens"],
@@ -166,20 +143,9 @@ def long_prompt(model_dir: Path, threads: int) -> dict:
         }
 
 
-def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def as_markdown(report: dict) -> str:
+def as_markdown(report: dict) -> list[str]:
     heads = report["heads"]
     lines = [
-        f"# All heads of one prompt, on {report['processor']}, {report['threads']} threads",
-        "",
-        f"Written by `./run bench` with torch {report['torch']}. Ratios are of medians, measured in this one run; "
-        "peers run with `logits_to_keep=1`.",
         "",
         f"## {heads['case']}",
         "",
@@ -218,45 +184,4 @@ def as_markdown(report: dict) -> str:
             f"{long['max_packed_tokens']} packed tokens; peak memory {long['peak_rss_bytes'] / 2**30:.2f} GiB "
             f"({long['rss_bytes_after_loading'] / 2**30:.2f} GiB after loading).",
         ]
-    return "\n".join(lines) + "\n"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="./run bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        "--threads", type=int, default=torch.get_num_threads(), help="of ours and the peers (default: %(default)s)"
-    )
-    parser.add_argument("--rounds", type=int, default=7, help="alternating rounds (default: %(default)s)")
-    parser.add_argument(
-        "--loop-rounds", type=int, default=2, help="of them with the slow hook loop (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--long", action="store_true", help=f"also 144 heads at {LONG_TOKENS} tokens, about 2 minutes on 2 cores"
-    )
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--markdown", type=Path, help="write the table here")
-    args = parser.parse_args()
-    if args.rounds < 1 or not 1 <= args.loop_rounds <= args.rounds or args.threads < 1:
-        parser.error("--threads and --rounds must be at least 1, --loop-rounds between 1 and --rounds")
-    report: dict = {"processor": processor(), "threads": args.threads, "torch": torch.__version__}
-    with tempfile.TemporaryDirectory() as folder:
-        print("Making a GPT-2 Small with random weights ...", file=sys.stderr)
-        model_dir = write_random_model(Path(folder), GPT2_SMALL, seed=3)
-        print("Running our engine and the peers in turns ...", file=sys.stderr)
-        report["heads"] = compare_heads(model_dir, args.threads, args.rounds, args.loop_rounds)
-        if args.long:
-            print(f"Running all heads at {LONG_TOKENS} tokens ...", file=sys.stderr)
-            report["long"] = long_prompt(model_dir, args.threads)
-    markdown = as_markdown(report)
-    print(markdown)
-    if args.json:
-        args.json.write_text(json.dumps(report, indent=2) + "\n")
-    if args.markdown:
-        args.markdown.write_text(markdown)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return lines

@@ -1,13 +1,13 @@
-# The benchmark beside Hugging Face's hooks (bench/heads.py).
+# The benchmark beside Hugging Face's hooks (bench/).
 . tools/run/build.sh
 
 run_bench() {
   case " $* " in
     *" -h "* | *" --help "*)
-      [ -x "$venv/bin/python" ] || { echo "usage: ./run bench [OPTIONS of bench/heads.py]    './run setup' first, then --help lists them"; return; }
-      exec "$venv/bin/python" bench/heads.py --help
+      [ -x "$venv/bin/python" ] || { echo "usage: ./run bench [OPTIONS]    './run setup' first, then --help lists them"; return; }
+      exec "$venv/bin/python" -m bench --help
       ;;
   esac
   run_build engine_probe
-  ABLATE_BUILD_DIR=$build_dir "$venv/bin/python" bench/heads.py "$@"
+  ABLATE_BUILD_DIR=$build_dir "$venv/bin/python" -m bench "$@"
 }
