@@ -183,8 +183,8 @@ absl::StatusOr<std::unique_ptr<MeanStore>> MeanStore::Open(const MeanStoreOption
     std::error_code error;
     const fs::file_status facts = fs::status(options.folder, error);
     if (fs::exists(facts) && !fs::is_directory(facts)) return Unusable(options.folder, "is no folder");
-    if (!options.make_later && access(options.folder.c_str(), R_OK | W_OK | X_OK) != 0) {
-      return Unusable(options.folder, absl::StrCat("cannot be written to: ", std::system_category().message(errno)));
+    if (!options.make_later && access(options.folder.c_str(), R_OK | X_OK) != 0) {
+      return Unusable(options.folder, absl::StrCat("cannot be read: ", std::system_category().message(errno)));
     }
     RemoveLeftovers(options.folder);
   }
@@ -224,8 +224,6 @@ absl::StatusOr<pb::MeanLibrary> MeanStore::Put(std::shared_ptr<const MeanLibrary
   const std::string id = library->info.id();
   absl::MutexLock lock(&impl_->put_mu);
   if (const auto there = Get(id); there.ok()) return (*there)->info;
-  status = impl_->MakeFolder();
-  if (!status.ok()) return status;
   const std::string path = Impl::PathIn(impl_->options.folder, id);
   status = WriteDurably(path, [&file](int64_t offset) { return file->Read(offset, kPieceBytes); });
   if (!status.ok()) return status;
@@ -250,9 +248,15 @@ absl::Status MeanStore::Delete(absl::string_view id) {
 }
 
 absl::Status MeanStore::CheckWritable() const {
-  if (!impl_->options.folder.empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "this server keeps no mean libraries: start ablated with --means-dir DIR, a folder that it may write to");
+  constexpr char kWayOut[] = "start ablated with --means-dir DIR, a folder that it may write to";
+  const std::string& folder = impl_->options.folder;
+  if (folder.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("this server keeps no mean libraries: ", kWayOut));
+  }
+  const absl::Status made = impl_->MakeFolder();
+  if (!made.ok()) return absl::FailedPreconditionError(absl::StrCat(made.message(), "; ", kWayOut));
+  if (access(folder.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return Unusable(folder, absl::StrCat("cannot be written to: ", std::system_category().message(errno), "; ", kWayOut));
 }
 
 }  // namespace ablate

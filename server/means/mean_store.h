@@ -26,7 +26,8 @@ struct MeanStoreOptions {
 // Thread-safe; several processes may share a folder.
 class MeanStore {
  public:
-  // Creates the folder where it is missing. FailedPrecondition where it cannot be used.
+  // Creates the folder where it is missing; one that cannot be written to is read all the same. FailedPrecondition where it
+  // cannot be made or read.
   static absl::StatusOr<std::unique_ptr<MeanStore>> Open(const std::string& folder);
   static absl::StatusOr<std::unique_ptr<MeanStore>> Open(const MeanStoreOptions& options);
 
@@ -41,7 +42,7 @@ class MeanStore {
   // NotFound where there is none, FailedPrecondition where it came with the model.
   absl::Status Delete(absl::string_view id);
 
-  // Whether Put may succeed: FailedPrecondition, as Put would say, where the store has no folder.
+  // Whether Put can succeed: FailedPrecondition, as Put would say, where the store has no folder or may not write to it.
   absl::Status CheckWritable() const;
 
  private:

@@ -1,5 +1,7 @@
 #include "server/means/mean_store.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -173,6 +175,21 @@ TEST(MeanStoreTest, AFolderMayBeMadeLater) {
   EXPECT_EQ(Ids(*store).size(), 1U);
 }
 
+// As a container without a volume.
+TEST(MeanStoreTest, AFolderThatMayNotBeWrittenToIsRead) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  const TestFolder folder;
+  const std::string id = MeanStore::Open(folder / "means").value()->Put(Shared())->id();
+  fs::permissions(folder / "means", fs::perms::owner_read | fs::perms::owner_exec);
+  const auto store = MeanStore::Open(folder / "means").value();
+  EXPECT_TRUE(store->Get(id).ok());
+  for (const absl::Status& status : {store->CheckWritable(), store->Put(Shared("other")).status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("--means-dir"));
+  }
+  fs::permissions(folder / "means", fs::perms::owner_all);
+}
+
 TEST(MeanStoreTest, AFolderThatCannotBeUsedIsNamed) {
   const TestFolder folder;
   WriteFile(folder / "file", "x");
@@ -182,6 +199,8 @@ TEST(MeanStoreTest, AFolderThatCannotBeUsedIsNamed) {
     EXPECT_THAT(std::string(store.status().message()), HasSubstr(path));
   }
   EXPECT_FALSE(MeanStore::Open(MeanStoreOptions{.folder = folder / "file", .make_later = true}).ok());
+  const auto later = Open({.folder = folder / "file/in", .make_later = true});
+  EXPECT_THAT(std::string(later->CheckWritable().message()), HasSubstr("cannot be made"));
 }
 
 TEST(MeanStoreTest, ManyMayPutAndGetAtOnce) {
