@@ -38,7 +38,7 @@ class ClientTest : public ::testing::Test {
     v1::AblateRequest request;
     for (int i = 0; i < prompts; ++i) {
       request.add_prompts()->set_text("Berlin is");
-      request.mutable_prompts(i)->mutable_target()->set_text(" Germany");
+      request.mutable_prompts(i)->add_targets()->set_text(" Germany");
     }
     return request;
   }
@@ -92,12 +92,12 @@ TEST_F(ClientTest, AStreamWithoutCompletionIsIncomplete) {
 TEST_F(ClientTest, ErrorDetailsReachTheCaller) {
   Script script;
   script.ablate = [](grpc::ServerContext*, const v1::AblateRequest&, ServerWriter*) {
-    return testing::InvalidField("prompts[0].target", "` Federal Republic` is 2 tokens, expected 1");
+    return testing::InvalidField("prompts[0].targets[0]", "` Federal Republic` is 2 tokens, expected 1");
   };
   Serve(script);
   const auto status = client_->Scan(Request(), {}, {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(status.message(), "prompts[0].target: ` Federal Republic` is 2 tokens, expected 1");
+  EXPECT_EQ(status.message(), "prompts[0].targets[0]: ` Federal Republic` is 2 tokens, expected 1");
   ASSERT_EQ(FieldViolations(status).size(), 1U);
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,12 +25,15 @@ std::vector<std::string> Names() {
 
 // The names are a promise to every script that reads a result: docs/design.md, "What is measured".
 TEST(ColumnsTest, HaveTheDesignsNamesInItsOrder) {
-  EXPECT_THAT(Names(), ::testing::ElementsAre("prompt_index", "variant", "layer", "head", "position", "target_logit",
-                                              "contrast_logit", "target_logprob", "contrast_logprob", "target_prob",
-                                              "prob_diff", "logit_diff", "delta_target_logit", "delta_contrast_logit",
-                                              "delta_target_logprob", "delta_contrast_logprob", "delta_target_prob",
-                                              "delta_prob_diff", "delta_logit_diff", "target_rank", "target_is_top1",
-                                              "top1_id", "top1_token", "top1_preserved", "kl_divergence", "entropy"));
+  EXPECT_THAT(Names(),
+              ::testing::ElementsAre(
+                  "prompt_index", "replacement", "variant", "variant_name", "layer", "head", "edit_position",
+                  "position", "target_logit", "contrast_logit", "target_logprob", "contrast_logprob", "target_prob",
+                  "prob_diff", "logit_diff", "delta_target_logit", "delta_contrast_logit", "delta_target_logprob",
+                  "delta_contrast_logprob", "delta_target_prob", "delta_prob_diff", "delta_logit_diff", "target_rank",
+                  "target_is_top1", "top1_id", "top1_token", "top1_preserved", "kl_divergence", "kl_to_clean",
+                  "entropy", "normalized", "interaction", "direct_contribution", "direct_effect", "direct_effect_live",
+                  "total_effect", "indirect_effect", "self_repair"));
 }
 
 // A column that the contract gains must not be lost on its way into the files.
@@ -44,24 +48,71 @@ TEST(ColumnsTest, CoverEveryColumnOfTheContract) {
   }
 }
 
-TEST(ColumnsTest, TakeTheRowsOwnEntry) {
-  const auto manifest = testing::MakeManifest();
-  const auto block = std::make_shared<const Block>(testing::MakeBlock({{0, 3}, {0, -1}}));
-  const auto value = [&](const std::string& name, int row) {
+class CellTest : public ::testing::Test {
+ protected:
+  // Of row `row` of the manifest's rows in the order of `ids`.
+  Cell Value(const std::string& name, const std::vector<testing::RowId>& ids, int row) const {
+    const Legend legend(std::make_shared<const client::ScanManifest>(manifest_));
+    const auto block = std::make_shared<const Block>(testing::MakeBlock(manifest_, ids));
     for (const Column& column : Columns()) {
-      if (column.name == name) return column.value(column, manifest, Row{block, row});
+      if (column.name == name) return column.value(column, legend, Row{block, row});
     }
     return Cell(std::string("no such column"));
-  };
-  EXPECT_EQ(value("variant", 0), Cell(std::string("L1H1")));
-  EXPECT_EQ(value("layer", 0), Cell(int64_t{1}));
-  EXPECT_EQ(value("head", 0), Cell(int64_t{1}));
-  EXPECT_EQ(value("variant", 1), Cell(std::string("baseline")));
-  EXPECT_EQ(value("layer", 1), Cell());
-  EXPECT_EQ(value("head", 1), Cell());
-  EXPECT_EQ(value("delta_target_logprob", 0), Cell(static_cast<double>(testing::DeltaTargetLogprob(0, 3))));
-  EXPECT_EQ(value("target_is_top1", 1), Cell(true));
-  EXPECT_EQ(value("top1_token", 1), Cell(std::string(" Germany")));
+  }
+  client::ScanManifest manifest_ = testing::MakeManifest();
+};
+
+TEST_F(CellTest, TakesTheRowsOwnEntry) {
+  const std::vector<testing::RowId> ids = {{0, 3}, {0, -1}};
+  EXPECT_EQ(Value("replacement", ids, 0), Cell(std::string("zero")));
+  EXPECT_EQ(Value("variant", ids, 0), Cell(std::string("L1H1")));
+  EXPECT_EQ(Value("variant_name", ids, 0), Cell());
+  EXPECT_EQ(Value("layer", ids, 0), Cell(int64_t{1}));
+  EXPECT_EQ(Value("head", ids, 0), Cell(int64_t{1}));
+  EXPECT_EQ(Value("edit_position", ids, 0), Cell());
+  EXPECT_EQ(Value("replacement", ids, 1), Cell());
+  EXPECT_EQ(Value("variant", ids, 1), Cell(std::string("baseline")));
+  EXPECT_EQ(Value("layer", ids, 1), Cell());
+  EXPECT_EQ(Value("head", ids, 1), Cell());
+  EXPECT_EQ(Value("delta_target_logprob", ids, 0), Cell(static_cast<double>(testing::DeltaTargetLogprob(0, 3))));
+  EXPECT_EQ(Value("target_is_top1", ids, 1), Cell(true));
+  EXPECT_EQ(Value("top1_token", ids, 1), Cell(std::string(" Germany")));
+  EXPECT_EQ(Value("kl_to_clean", ids, 0), Cell());
+}
+
+TEST_F(CellTest, TellsReplacementsPairsAndSweptPositions) {
+  testing::AddReplacements(&manifest_);
+  testing::SweepPositions(&manifest_);
+  manifest_.variants[2].set_name("movers");
+  const std::vector<testing::RowId> ids = {{0, -2}, {0, 2, 1, 0}, {0, 2, 2, 1}};
+  EXPECT_EQ(Value("variant", ids, 0), Cell(std::string("corrupted")));
+  EXPECT_EQ(Value("replacement", ids, 0), Cell());
+  EXPECT_EQ(Value("edit_position", ids, 0), Cell());
+  EXPECT_EQ(Value("replacement", ids, 1), Cell(std::string("scale")));
+  EXPECT_EQ(Value("edit_position", ids, 1), Cell(int64_t{0}));
+  EXPECT_EQ(Value("variant_name", ids, 1), Cell(std::string("movers")));
+  EXPECT_EQ(Value("variant", ids, 1), Cell(std::string("L1H0")));
+  EXPECT_EQ(Value("replacement", ids, 2), Cell(std::string("resample")));
+  EXPECT_EQ(Value("edit_position", ids, 2), Cell(int64_t{1}));
+}
+
+TEST(LegendTest, TellsReplacementsOfOneKindApart) {
+  auto manifest = testing::MakeManifest();
+  auto& head = manifest.head;
+  head.add_replacements()->mutable_scale()->set_factor(0.5F);
+  head.add_replacements()->mutable_scale()->set_factor(-2);
+  head.add_replacements()->mutable_resample()->set_direction(ablation::v1::DIRECTION_NOISING);
+  head.add_replacements()->mutable_resample()->set_direction(ablation::v1::DIRECTION_DENOISING);
+  head.add_replacements()->mutable_constant()->mutable_vector()->add_values(1);
+  head.add_replacements()->mutable_constant()->mutable_vector()->add_values(2);
+  head.add_replacements()->mutable_zero_keep_value_bias();
+  const Legend legend(std::make_shared<const client::ScanManifest>(manifest));
+  std::vector<std::string> labels;
+  for (int r = 0; r < legend.n_replacements(); ++r) labels.push_back(legend.Replacement(r));
+  EXPECT_THAT(labels,
+              ::testing::ElementsAre("zero", "scale(0.5)", "scale(-2)", "resample(noising)", "resample(denoising)",
+                                     "constant(vector)", "constant(vector)#2", "zero_keep_value_bias"));
+  EXPECT_EQ(legend.Replacement(-1), "");
 }
 
 TEST(RoundTripTest, IsTheShortestTextOfTheSameBits) {

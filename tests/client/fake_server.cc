@@ -2,6 +2,7 @@
 
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -15,27 +16,54 @@ using ablation::v1::AblateRequest;
 using ablation::v1::AblateResponse;
 using grpc::health::v1::HealthCheckResponse;
 
-void SendManifest(const AblateRequest& request, ServerWriter* writer) {
+client::ScanManifest ManifestOf(const AblateRequest& request) {
   client::ScanManifest manifest = MakeManifest(request.prompts_size());
+  if (!request.replacements().empty()) *manifest.head.mutable_replacements() = request.replacements();
+  *manifest.head.mutable_readout() = request.readout();
   for (int p = 0; p < request.prompts_size(); ++p) {
-    if (!request.prompts(p).has_target()) DropTarget(&manifest.prompts[p]);
+    if (request.prompts(p).targets().empty()) DropTarget(&manifest.prompts[p]);
   }
-  for (const AblateResponse& message : HeadMessages(manifest)) writer->Write(message);
+  if (request.edit_positions().each()) SweepPositions(&manifest);
+  Recount(&manifest);
+  return manifest;
+}
+
+void SendManifest(const AblateRequest& request, ServerWriter* writer) {
+  for (const AblateResponse& message : HeadMessages(ManifestOf(request))) writer->Write(message);
 }
 
 void SendRows(const AblateRequest& request, int prompt, ServerWriter* writer) {
-  const bool has_target = request.prompts(prompt).has_target();
+  const bool has_target = !request.prompts(prompt).targets().empty();
+  const client::ScanManifest manifest = ManifestOf(request);
+  auto rows = RowsOf(manifest, prompt);
+  std::reverse(rows.begin(), rows.end());
+  const auto middle = rows.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2);
+  for (const auto& part : {std::vector<RowId>(rows.begin(), middle), std::vector<RowId>(middle, rows.end())}) {
+    AblateResponse response;
+    *response.mutable_row_block() = MakeBlock(manifest, part, request.readout().top_k(), has_target);
+    writer->Write(response);
+  }
   AblateResponse response;
-  *response.mutable_row_block() =
-      MakeBlock({{prompt, 3}, {prompt, 1}, {prompt, 2}}, request.readout().top_k(), has_target);
-  writer->Write(response);
-  *response.mutable_row_block() = MakeBlock({{prompt, -1}, {prompt, 0}}, request.readout().top_k(), has_target);
-  writer->Write(response);
+  if (request.readout().likelihood()) {
+    *response.mutable_likelihood_block() = MakeLikelihood(manifest, prompt);
+    writer->Write(response);
+  }
+  if (request.readout().compensation()) {
+    *response.mutable_compensation_block() = MakeCompensation(manifest, prompt);
+    writer->Write(response);
+  }
 }
 
 void SendCompletion(const AblateRequest& request, ServerWriter* writer) {
+  const client::ScanManifest manifest = ManifestOf(request);
   AblateResponse response;
-  response.mutable_completion()->set_rows(5 * request.prompts_size());
+  if (request.has_summary()) {
+    *response.mutable_summary_head() = MakeSummaryHead(manifest);
+    writer->Write(response);
+    *response.mutable_summary_block() = MakeSummary(manifest);
+    writer->Write(response);
+  }
+  response.mutable_completion()->set_rows(manifest.head.total_rows());
   writer->Write(response);
 }
 

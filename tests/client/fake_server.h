@@ -8,6 +8,7 @@
 #include <string>
 
 #include "ablation/v1/service.grpc.pb.h"
+#include "client/cpp/scan_manifest.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 namespace ablate::testing {
@@ -23,10 +24,13 @@ struct Script {
   Script();
 };
 
-// Writes the fixtures' manifest for the request's prompts, with its variants and prompts.
+// The fixtures' manifest for a request's prompts, replacements, readout and swept positions.
+client::ScanManifest ManifestOf(const ablation::v1::AblateRequest& request);
+// Writes it, with its variants and prompts.
 void SendManifest(const ablation::v1::AblateRequest& request, ServerWriter* writer);
-// Writes a prompt's five rows as two blocks, last row first.
+// Writes a prompt's rows as two blocks, last row first, and what else was asked for.
 void SendRows(const ablation::v1::AblateRequest& request, int prompt, ServerWriter* writer);
+// Writes the summary, where one was asked for, and the completion.
 void SendCompletion(const ablation::v1::AblateRequest& request, ServerWriter* writer);
 
 // An INVALID_ARGUMENT with google.rpc details, as `ablated` sends them.

@@ -3,10 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
+#include <vector>
 
 #include "client/cpp/cli/text.h"
-#include "tests/client/fixtures.h"
 
 namespace ablate::cli {
 namespace {
@@ -16,27 +17,29 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+HeatMap Map(const std::vector<double>& values) {
+  return {.row_labels = {"L0", "L1"}, .column_labels = {"H0", "H1"}, .values = values};
+}
+
 TEST(HeatMapTest, WithoutColourItIsSignedNumbers) {
-  Grid grid(testing::MakeManifest());
-  grid.Add(0, -0.1);
-  grid.Add(1, 0.25);
-  grid.Add(2, -12.346);
-  EXPECT_THAT(DrawHeatMap(grid, Color::kNone), ElementsAre("        H0    H1", "L0   -0.10  0.25", "L1  -12.35     ."));
+  EXPECT_THAT(DrawHeatMap(Map({-0.1, 0.25, -12.346, NAN}), Color::kNone),
+              ElementsAre("        H0    H1", "L0   -0.10  0.25", "L1  -12.35     ."));
 }
 
 TEST(HeatMapTest, SmallNumbersGetAUnit) {
-  Grid grid(testing::MakeManifest());
-  for (int v = 0; v < 4; ++v) grid.Add(v, 2e-6 * (v + 1));
-  EXPECT_THAT(DrawHeatMap(grid, Color::kNone),
+  EXPECT_THAT(DrawHeatMap(Map({2e-6, 4e-6, 6e-6, 8e-6}), Color::kNone),
               ElementsAre("        H0    H1", "L0    2.00  4.00", "L1    6.00  8.00", "    in units of 1e-6"));
 }
 
+TEST(HeatMapTest, LongLabelsWidenTheirColumn) {
+  HeatMap map = Map({1, 2, 3, 4});
+  map.row_labels = {"movers", "all"};
+  EXPECT_THAT(DrawHeatMap(map, Color::kNone),
+              ElementsAre("           H0    H1", "movers   1.00  2.00", "all      3.00  4.00"));
+}
+
 TEST(HeatMapTest, ColoursAreBlueWhiteRedWithALegend) {
-  Grid grid(testing::MakeManifest());
-  grid.Add(0, -2);
-  grid.Add(1, 0);
-  grid.Add(2, 2);
-  const auto lines = DrawHeatMap(grid, Color::kTrue);
+  const auto lines = DrawHeatMap(Map({-2, 0, 2, NAN}), Color::kTrue);
   ASSERT_EQ(lines.size(), 5U);
   EXPECT_EQ(lines[1], "L0  \x1b[38;5;231;48;2;33;102;172m    \x1b[0m\x1b[38;5;16;48;2;247;247;247m    \x1b[0m");
   EXPECT_THAT(lines[2], HasSubstr("48;2;178;24;43m"));
@@ -46,27 +49,11 @@ TEST(HeatMapTest, ColoursAreBlueWhiteRedWithALegend) {
   EXPECT_EQ(VisibleWidth(lines[1]), VisibleWidth(lines[2]));
 }
 
-TEST(HeatMapTest, ShowsOnlyTheScannedSites) {
-  auto manifest = testing::MakeManifest();
-  manifest.variants.erase(manifest.variants.begin(), manifest.variants.begin() + 3);
-  Grid grid(manifest);
-  grid.Add(0, 1);
-  EXPECT_THAT(DrawHeatMap(grid, Color::kNone), ElementsAre("        H1", "L1    1.00"));
-}
-
 TEST(HeatMapTest, AnEmptyMapDividesByNothing) {
-  const Grid grid(testing::MakeManifest());
-  EXPECT_THAT(DrawHeatMap(grid, Color::kNone), ElementsAre("        H0    H1", "L0       .     .", "L1       .     ."));
-  EXPECT_THAT(DrawHeatMap(grid, Color::k256), Each(Not(HasSubstr("nan"))));
-}
-
-TEST(GridTest, GivesTheMeanOfWhatWasAdded) {
-  Grid grid(testing::MakeManifest());
-  grid.Add(-1, 100);  // The baseline has no cell.
-  grid.Add(3, 1);
-  grid.Add(3, 2);
-  EXPECT_EQ(grid.At(1, 1), 1.5);
-  EXPECT_EQ(grid.MaxAbs(), 1.5);
+  const HeatMap map = Map({NAN, NAN, NAN, NAN});
+  EXPECT_EQ(map.MaxAbs(), 0);
+  EXPECT_THAT(DrawHeatMap(map, Color::kNone), ElementsAre("        H0    H1", "L0       .     .", "L1       .     ."));
+  EXPECT_THAT(DrawHeatMap(map, Color::k256), Each(Not(HasSubstr("nan"))));
 }
 
 TEST(ChooseColorTest, Table) {

@@ -80,18 +80,144 @@ TEST_F(ProgramTest, ScanPassesEveryOptionOn) {
     return grpc::Status(grpc::ABORTED, "seen");
   };
   Serve(script);
-  EXPECT_EQ(Ablate({"scan", "--prompt", "x", "--target", " Germany", "--contrast-id", "7", "--layers", "0,2-3",
-                    "--heads", "1", "--top-k", "5", "--prepend-bos"})
+  EXPECT_EQ(Ablate({"scan",
+                    "--prompt",
+                    "x",
+                    "--target",
+                    " Germany",
+                    "--target",
+                    " Italy",
+                    "--contrast-id",
+                    "7",
+                    "--corrupted",
+                    "y",
+                    "--layers",
+                    "0,2-3",
+                    "--heads",
+                    "1",
+                    "--sites",
+                    "L*H1",
+                    "--sweep",
+                    "pairs",
+                    "--strongest",
+                    "4",
+                    "--replace",
+                    "zero",
+                    "--replace",
+                    "constant",
+                    "--value",
+                    "-1.5",
+                    "--replace",
+                    "resample",
+                    "--direction",
+                    "noising",
+                    "--positions",
+                    "-1",
+                    "--each-position",
+                    "--read",
+                    "-2,-1",
+                    "--top-k",
+                    "5",
+                    "--likelihood",
+                    "--summary",
+                    "--seed",
+                    "9",
+                    "--prepend-bos"})
                 .exit_code,
             1);
   EXPECT_EQ(seen.prompts(0).text(), "x");
-  EXPECT_EQ(seen.prompts(0).target().text(), " Germany");
-  EXPECT_EQ(seen.prompts(0).contrast().id(), 7);
-  EXPECT_THAT(seen.sweep().heads().layers(), ::testing::ElementsAre(0, 2, 3));
-  EXPECT_THAT(seen.sweep().heads().heads(), ::testing::ElementsAre(1));
+  EXPECT_EQ(seen.prompts(0).corrupted_text(), "y");
+  ASSERT_EQ(seen.prompts(0).targets_size(), 2);
+  EXPECT_EQ(seen.prompts(0).targets(1).text(), " Italy");
+  EXPECT_EQ(seen.prompts(0).contrasts(0).id(), 7);
+  EXPECT_THAT(seen.sweep().filter().layers(), ::testing::ElementsAre(0, 2, 3));
+  EXPECT_THAT(seen.sweep().filter().heads(), ::testing::ElementsAre(1));
+  EXPECT_THAT(seen.sweep().filter().sites(), ::testing::ElementsAre("L*H1"));
+  EXPECT_EQ(seen.sweep().pairs().strongest(), 4);
+  ASSERT_EQ(seen.replacements_size(), 3);
+  EXPECT_EQ(seen.replacements(1).constant().scalar(), -1.5F);
+  EXPECT_EQ(seen.replacements(2).resample().direction(), ablation::v1::DIRECTION_NOISING);
+  EXPECT_THAT(seen.edit_positions().positions().positions(), ::testing::ElementsAre(-1));
+  EXPECT_TRUE(seen.edit_positions().each());
+  EXPECT_THAT(seen.readout().positions().positions(), ::testing::ElementsAre(-2, -1));
   EXPECT_EQ(seen.readout().top_k(), 5);
+  EXPECT_TRUE(seen.readout().likelihood());
+  EXPECT_EQ(seen.summary().seed(), 9U);
   EXPECT_TRUE(seen.prepend_bos());
-  EXPECT_TRUE(seen.replacements(0).has_zero());
+}
+
+// The same request, once from flags and once from the file that the flags print.
+TEST_F(ProgramTest, ASpecIsTheRequestAgain) {
+  std::vector<std::string> seen;
+  Script script;
+  script.ablate = [&seen](grpc::ServerContext*, const ablation::v1::AblateRequest& request, ServerWriter*) {
+    seen.push_back(request.SerializeAsString());
+    return grpc::Status(grpc::ABORTED, "seen");
+  };
+  std::vector<std::string> arguments = {"scan",      "--prompts", "-",     "--sweep",  "cumulative", "--order",
+                                        "L1H0,L0H1", "--replace", "scale", "--factor", "0.1",        "--positions",
+                                        "1:,0",      "--read",    "all",   "--effects"};
+  const std::string input = "{\"prompt\": \"a\", \"target\": \" x\", \"contrasts\": [1, 2], \"note\": 3}\n";
+  arguments.emplace_back("--print-spec");
+  // Without a server.
+  const auto printed = Ablate(arguments, input);
+  EXPECT_EQ(printed.exit_code, 0) << printed.err;
+  EXPECT_THAT(printed.err, HasSubstr("no place for the columns note"));
+  arguments.pop_back();
+  Serve(script);
+  Ablate(arguments, input);
+  Ablate({"scan", "--spec", "-"}, printed.out);
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[0], seen[1]);
+  EXPECT_EQ(Ablate({"scan", "--spec", "-", "--print-spec"}, printed.out).out, printed.out);
+}
+
+TEST_F(ProgramTest, CsvPutsWhatIsNoRowBesideIt) {
+  Serve();
+  auto arguments = scan_;
+  arguments.insert(arguments.end(), {"--format", "csv", "--likelihood", "--compensation", "--summary"});
+  const auto without = Ablate(arguments);
+  EXPECT_EQ(without.exit_code, 2);
+  EXPECT_THAT(without.err, HasSubstr("--likelihood with --format csv needs --output FILE"));
+  arguments.insert(arguments.end(), {"--output", Path("out.csv")});
+  const auto result = Ablate(arguments);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(Read(Path("out.csv")), StartsWith("prompt_index,replacement,variant,"));
+  EXPECT_THAT(Read(Path("out.likelihood.csv")), HasSubstr("\n0,,baseline,,,3,"));
+  EXPECT_THAT(Read(Path("out.compensation.csv")), HasSubstr("\n0,zero,L0H0,,,1,L0H0,1\n"));
+  EXPECT_THAT(Read(Path("out.summary.csv")), HasSubstr("\nzero,L0H0,"));
+}
+
+TEST_F(ProgramTest, ColumnsThatAreNotOursComeBackWithTheRows) {
+  Serve();
+  const auto result = Ablate({"scan", "--prompts", "-", "--format", "jsonl"}, "prompt,target,source\na, x,\"b, c\"\n");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("\"top_k\": null, \"fields\": {\"source\": \"b, c\"}}\n"));
+}
+
+TEST_F(ProgramTest, IdsOfAnotherTokenizerAreRefused) {
+  Serve();
+  const std::string ids = "clean,corrupted,correct_idx,incorrect_idx\na,b,3,4\n";
+  const auto unnamed = Ablate({"scan", "--prompts", "-"}, ids);
+  EXPECT_EQ(unnamed.exit_code, 2);
+  EXPECT_THAT(unnamed.err, HasSubstr("--tokenizer-of MODEL"));
+  const auto other = Ablate({"scan", "--prompts", "-", "--tokenizer-of", "llama"}, ids);
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("--tokenizer-of llama: the server holds tiny"));
+  EXPECT_EQ(Ablate({"scan", "--prompts", "-", "--tokenizer-of", "tiny"}, ids).exit_code, 0);
+}
+
+TEST_F(ProgramTest, ARefusedFieldNamesItsOption) {
+  Script script;
+  script.ablate = [](grpc::ServerContext*, const ablation::v1::AblateRequest&, ServerWriter*) {
+    return InvalidField("sweep.filter.sites[0]", "`L99H0`: the model has layers 0 to 1");
+  };
+  Serve(script);
+  const auto result = Ablate({"scan", "--prompt", "x", "--sites", "L99H0"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.err, "ablate: sweep.filter.sites[0]: `L99H0`: the model has layers 0 to 1 (--sites)\n");
+  // Where a file made the request, its field is name enough.
+  EXPECT_THAT(Ablate({"scan", "--spec", "-"}, "{}").err, Not(HasSubstr("--sites")));
 }
 
 TEST_F(ProgramTest, ManyPromptsComeOutInTheirOrder) {
@@ -123,7 +249,7 @@ TEST_F(ProgramTest, OutputHoldsTheWholeFile) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, "");
   const std::string text = Read(Path("out.csv"));
-  EXPECT_THAT(text, StartsWith("prompt_index,variant,"));
+  EXPECT_THAT(text, StartsWith("prompt_index,replacement,variant,"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 6);
 }
 
@@ -146,14 +272,14 @@ TEST_F(ProgramTest, AnIncompleteStreamFailsAndLeavesNoFile) {
 TEST_F(ProgramTest, ARefusedPromptNamesFileAndLine) {
   Script script;
   script.ablate = [](grpc::ServerContext*, const ablation::v1::AblateRequest&, ServerWriter*) {
-    return InvalidField("prompts[1].target", "` Federal Republic` is 2 tokens");
+    return InvalidField("prompts[1].targets[0]", "` Federal Republic` is 2 tokens");
   };
   Serve(script);
   std::ofstream(Path("p.jsonl")) << "{\"prompt\": \"a\"}\n\n{\"prompt\": \"b\", \"target\": \" Federal Republic\"}\n";
   const auto result = Ablate({"scan", "--prompts", Path("p.jsonl")});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.err,
-            "ablate: prompts[1].target: ` Federal Republic` is 2 tokens (" + Path("p.jsonl") + ", line 3)\n");
+            "ablate: prompts[1].targets[0]: ` Federal Republic` is 2 tokens (" + Path("p.jsonl") + ", line 3)\n");
 }
 
 TEST_F(ProgramTest, CtrlCEndsInOrder) {
@@ -240,7 +366,12 @@ TEST_F(ProgramTest, WrongUsageNamesTheOption) {
       {{"scan", "--prompt", "x", "--top-k", "101"}, "--top-k"},
       {{"scan", "--prompt", "x", "--format", "xml"}, "--format"},
       {{"scan", "--prompt", "x", "--format", "csv", "--focus-layer", "1"}, "--focus-layer"},
-      {{"scan", "--prompt", "x", "--target", "a", "--target-id", "3"}, "--target-id"},
+      {{"scan", "--prompt", "x", "--target-id", "y"}, "--target-id"},
+      {{"scan", "--prompt", "x", "--strongest", "3"}, "--strongest belongs to --sweep pairs"},
+      {{"scan", "--prompt", "x", "--replace", "resample"}, "--direction noising"},
+      {{"scan", "--spec", "f.json", "--each-position"}, "--spec holds the whole request: drop --each-position"},
+      {{"scan", "--spec", "f.json", "--value", "1"}, "drop --value"},
+      {{"scan", "--spec", "/no/such.json"}, "--spec: cannot read /no/such.json"},
       {{"scan", "--prompt", "x", "--local"}, "--model"},
       {{"scan", "--prompt", "x", "--model", "m"}, "--local"},
       {{"scan", "--prompt", "x", "--server", "nonsense"}, "`nonsense`"},

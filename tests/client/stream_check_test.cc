@@ -56,7 +56,10 @@ std::vector<testing::RowId> All() {
 }
 
 absl::Status Check(const std::vector<AblateResponse>& stream, int top_k = 0) {
-  StreamCheck check(1, top_k);
+  ablation::v1::AblateRequest request;
+  request.add_prompts();
+  request.mutable_readout()->set_top_k(top_k);
+  StreamCheck check(request);
   for (const auto& message : stream) {
     if (auto status = check.Take(message); !status.ok()) return status;
   }
@@ -142,10 +145,10 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"PromptsDiffer", [] { return AfterHead({}, 2); }, "announces 2 prompts, the request holds 1"},
         Broken{"TotalRowsWrong",
                [] { return HeadWith(0, [](AblateResponse& m) { m.mutable_manifest()->set_total_rows(6); }); },
-               "announces 6 rows, expected 5"},
+               "announces 6 rows, expected 5 (1 prompt, 4 variants, 1 replacement)"},
         Broken{"NegativeVariants",
                [] { return HeadWith(0, [](AblateResponse& m) { m.mutable_manifest()->set_n_variants(-1); }); },
-               "expected 0 (1 prompts x (1 + -1 variants))"},
+               "announces -1 variants"},
         Broken{"VariantsMissing", [] { return HeadWithout(1); }, "prompts came after 0 of 4 variants"},
         Broken{"PromptsMissing", [] { return HeadWithout(2); }, "rows came after 4 of 4 variants and 0 of 1 prompts"},
         Broken{"VariantsWithAGap",
@@ -164,7 +167,7 @@ INSTANTIATE_TEST_SUITE_P(
                "4 variants begins at 0; 4 of 4 have come"},
         Broken{"RowTwice",
                [] { return AfterHead({Message(testing::MakeBlock(All())), Message(testing::MakeBlock({{0, 2}}))}); },
-               "variant 2 came twice"},
+               "the row of prompt 0, variant 2, position 1 came twice"},
         Broken{"RowMissing", [] { return AfterHead({Message(testing::MakeBlock({{0, 0}})), Done(5)}); }, "1 came"},
         Broken{"CompletionMiscounts", [] { return AfterHead({Message(testing::MakeBlock(All())), Done(4)}); },
                "counts 4 rows"},
@@ -188,6 +191,168 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"PromptOutOfRange", [] { return AfterManifest(With([](RowBlock* b) { b->set_prompt_index(0, 1); })); },
                "prompt 1 of 1"}),
     [](const auto& test) { return test.param.name; });
+
+// A stream of everything: three replacements, one of them of pairs, swept positions, two of them read, and all that may
+// stand beside the rows.
+class WholeStreamTest : public ::testing::Test {
+ protected:
+  WholeStreamTest() {
+    request_.add_prompts();
+    request_.add_prompts();
+    for (int r = 0; r < 3; ++r) request_.add_replacements();
+    request_.mutable_edit_positions()->set_each(true);
+    request_.mutable_readout()->set_likelihood(true);
+    request_.mutable_readout()->set_compensation(true);
+    request_.mutable_summary();
+    manifest_ = testing::MakeManifest(2);
+    for (auto& prompt : manifest_.prompts) {
+      prompt.clear_read_positions();
+      prompt.add_read_positions(0);
+      prompt.add_read_positions(1);
+    }
+    testing::AddReplacements(&manifest_);
+    testing::SweepPositions(&manifest_);
+  }
+
+  Stream Whole() const {
+    Stream stream = testing::HeadMessages(manifest_);
+    for (int p = 0; p < 2; ++p) {
+      *stream.emplace_back().mutable_likelihood_block() = testing::MakeLikelihood(manifest_, p);
+      *stream.emplace_back().mutable_row_block() = testing::MakeBlock(manifest_, testing::RowsOf(manifest_, p));
+      *stream.emplace_back().mutable_compensation_block() = testing::MakeCompensation(manifest_, p);
+    }
+    *stream.emplace_back().mutable_summary_head() = testing::MakeSummaryHead(manifest_);
+    *stream.emplace_back().mutable_summary_block() = testing::MakeSummary(manifest_);
+    stream.push_back(Done(manifest_.head.total_rows()));
+    return stream;
+  }
+
+  // The first message that holds `payload`.
+  static AblateResponse& First(Stream& stream, AblateResponse::PayloadCase payload) {
+    for (auto& message : stream) {
+      if (message.payload_case() == payload) return message;
+    }
+    ADD_FAILURE() << "no such message";
+    return stream[0];
+  }
+
+  std::string Say(const Stream& stream) const {
+    StreamCheck check(request_);
+    absl::Status status;
+    for (const auto& message : stream) status.Update(check.Take(message));
+    status.Update(check.End());
+    return std::string(status.message());
+  }
+
+  ablation::v1::AblateRequest request_;
+  ScanManifest manifest_;
+};
+
+TEST_F(WholeStreamTest, IsTaken) {
+  // 2 read positions x (2 unedited runs + 3 replacements x 4 variants x 2 edit positions), for both prompts.
+  EXPECT_EQ(manifest_.head.total_rows(), 2 * 2 * (2 + 3 * 4 * 2));
+  EXPECT_EQ(Say(Whole()), "");
+}
+
+TEST_F(WholeStreamTest, EveryMessageIsMissed) {
+  // All but the summary's blocks, of which there may be any number.
+  const Stream whole = Whole();
+  for (size_t at = 0; at < whole.size(); ++at) {
+    if (whole[at].has_summary_block()) continue;
+    Stream without = whole;
+    without.erase(without.begin() + static_cast<std::ptrdiff_t>(at));
+    EXPECT_NE(Say(without), "") << at;
+  }
+}
+
+TEST_F(WholeStreamTest, EveryBlockTwiceIsSeen) {
+  const Stream whole = Whole();
+  for (size_t at = 3; at < whole.size(); ++at) {
+    if (whole[at].has_summary_block()) continue;
+    Stream twice = whole;
+    twice.insert(twice.begin() + static_cast<std::ptrdiff_t>(at), whole[at]);
+    EXPECT_NE(Say(twice), "") << at;
+  }
+}
+
+struct Fault {
+  const char* name;
+  AblateResponse::PayloadCase payload;
+  std::function<void(AblateResponse&)> change;
+  const char* says;
+};
+
+TEST_F(WholeStreamTest, NamesEachFault) {
+  using P = AblateResponse;
+  const std::vector<Fault> faults = {
+      {"replacements differ", P::kManifest, [](P& m) { m.mutable_manifest()->mutable_replacements()->RemoveLast(); },
+       "has 2 replacements, the request asks for 3"},
+      {"not swept", P::kManifest, [](P& m) { m.mutable_manifest()->clear_edit_positions(); }, "not swept over"},
+      {"no read position", P::kPromptBlock,
+       [](P& m) { m.mutable_prompt_block()->mutable_prompts(0)->clear_read_positions(); },
+       "read positions of prompt 0"},
+      {"read position out of range", P::kPromptBlock,
+       [](P& m) { m.mutable_prompt_block()->mutable_prompts(0)->set_read_positions(1, 2); }, "of its 2 tokens"},
+      {"edit positions fall", P::kPromptBlock,
+       [](P& m) { m.mutable_prompt_block()->mutable_prompts(0)->set_edit_positions(0, 1); },
+       "edit positions of prompt 0"},
+      {"no replacement column", P::kRowBlock, [](P& m) { m.mutable_row_block()->clear_replacement(); },
+       "column replacement has 0"},
+      {"no edit position column", P::kRowBlock, [](P& m) { m.mutable_row_block()->clear_edit_position(); },
+       "column edit_position has 0"},
+      {"no position column", P::kRowBlock, [](P& m) { m.mutable_row_block()->clear_position(); },
+       "column position has 0"},
+      {"replacement out of range", P::kRowBlock, [](P& m) { m.mutable_row_block()->set_replacement(4, 3); },
+       "names replacement 3 of 3"},
+      {"an unedited run's replacement", P::kRowBlock, [](P& m) { m.mutable_row_block()->set_replacement(0, 0); },
+       "names replacement 0"},
+      {"an unedited run's edit position", P::kRowBlock, [](P& m) { m.mutable_row_block()->set_edit_position(0, 0); },
+       "names edit position 0"},
+      {"edit position out of range", P::kRowBlock, [](P& m) { m.mutable_row_block()->set_edit_position(4, 2); },
+       "names edit position 2"},
+      {"position not read", P::kRowBlock, [](P& m) { m.mutable_row_block()->set_position(0, 2); },
+       "names position 2, which is none"},
+      {"token log-probs cut", P::kLikelihoodBlock,
+       [](P& m) { m.mutable_likelihood_block()->mutable_token_logprob()->RemoveLast(); },
+       "column token_logprob has 25"},
+      {"NLL not finite", P::kLikelihoodBlock, [](P& m) { m.mutable_likelihood_block()->set_mean_nll(1, HUGE_VAL); },
+       "mean_nll holds inf (prompt 0, variant -2)"},
+      {"likelihood of no prompt", P::kLikelihoodBlock, [](P& m) { m.mutable_likelihood_block()->set_prompt_index(2); },
+       "likelihoods name prompt 2 of 2"},
+      {"heads cut", P::kCompensationBlock, [](P& m) { m.mutable_compensation_block()->mutable_heads()->RemoveLast(); },
+       "column heads has 191"},
+      {"compensation of a baseline", P::kCompensationBlock,
+       [](P& m) {
+         auto* block = m.mutable_compensation_block();
+         block->set_variant(0, -1);
+         block->set_replacement(0, -1);
+         block->set_edit_position(0, -1);
+       },
+       "of the unedited run"},
+      {"summary of no variant", P::kSummaryBlock, [](P& m) { m.mutable_summary_block()->set_variant(0, 4); },
+       "names variant 4 of 4"},
+      {"summary of no replacement", P::kSummaryBlock, [](P& m) { m.mutable_summary_block()->set_replacement(0, 3); },
+       "names replacement 3 of 3"},
+      {"summary infinite", P::kSummaryBlock, [](P& m) { m.mutable_summary_block()->set_std(0, HUGE_VAL); },
+       "std holds inf"},
+  };
+  for (const Fault& fault : faults) {
+    Stream stream = Whole();
+    fault.change(First(stream, fault.payload));
+    EXPECT_THAT(Say(stream), ::testing::HasSubstr(fault.says)) << fault.name;
+  }
+}
+
+TEST_F(WholeStreamTest, WhatWasNotAskedForIsRefused) {
+  request_.mutable_readout()->set_likelihood(false);
+  EXPECT_THAT(Say(Whole()), ::testing::HasSubstr("likelihoods came, which the request does not ask for"));
+  request_.mutable_readout()->set_likelihood(true);
+  request_.mutable_readout()->set_compensation(false);
+  EXPECT_THAT(Say(Whole()), ::testing::HasSubstr("compensations came, which the request does not ask for"));
+  request_.mutable_readout()->set_compensation(true);
+  request_.clear_summary();
+  EXPECT_THAT(Say(Whole()), ::testing::HasSubstr("a summary came, which the request does not ask for"));
+}
 
 }  // namespace
 }  // namespace ablate::client

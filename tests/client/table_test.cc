@@ -4,13 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <string>
 
 #include "client/cpp/cli/row_order.h"
-#include "client/cpp/cli/summary.h"
 #include "tests/client/fixtures.h"
 
 namespace ablate::cli {
@@ -19,7 +19,13 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string Shown(const client::ScanManifest& manifest, const ablation::v1::RowBlock& rows, const TableOptions& options,
+struct Shape {
+  bool has_target = true;
+  bool has_summary = false;
+};
+
+// The table of all of a manifest's rows, the last one first.
+std::string Shown(const client::ScanManifest& manifest, const TableOptions& options, const Shape& shape = {},
                   absl::Status* begin = nullptr) {
   const std::string path = ::testing::TempDir() + "/table";
   {
@@ -28,11 +34,29 @@ std::string Shown(const client::ScanManifest& manifest, const ablation::v1::RowB
     const auto status = writer.Begin(std::make_shared<const client::ScanManifest>(manifest));
     if (begin != nullptr) *begin = status;
     if (!status.ok()) return "";
-    RowOrder order(manifest.n_prompts(), manifest.n_variants(),
-                   [&](int prompt, absl::Span<const Row> whole) { return writer.Prompt(prompt, whole); });
-    const auto block = std::make_shared<const Block>(rows);
+    const auto& readout = manifest.head.readout();
+    RowOrder order(manifest, {.likelihood = readout.likelihood(), .compensation = readout.compensation()},
+                   [&](const PromptResult& whole) { return writer.Prompt(whole); });
+    auto rows = testing::AllRows(manifest);
+    std::reverse(rows.begin(), rows.end());
+    const auto block = std::make_shared<const Block>(testing::MakeBlock(manifest, rows, 0, shape.has_target));
     EXPECT_TRUE(writer.Arrived(*block).ok());
+    for (int p = 0; p < manifest.n_prompts(); ++p) {
+      if (readout.likelihood()) {
+        EXPECT_TRUE(
+            order.Take(std::make_shared<const ablation::v1::LikelihoodBlock>(testing::MakeLikelihood(manifest, p)))
+                .ok());
+      }
+      if (readout.compensation()) {
+        EXPECT_TRUE(
+            order.Take(std::make_shared<const ablation::v1::CompensationBlock>(testing::MakeCompensation(manifest, p)))
+                .ok());
+      }
+    }
     EXPECT_TRUE(order.Take(block).ok());
+    if (shape.has_summary) {
+      EXPECT_TRUE(writer.Statistics({testing::MakeSummaryHead(manifest), {testing::MakeSummary(manifest)}}).ok());
+    }
     ablation::v1::Completion completion;
     completion.set_rows(manifest.head.total_rows());
     completion.mutable_timing()->set_total_ns(1'500'000'000);
@@ -47,8 +71,7 @@ std::string Shown(const client::ScanManifest& manifest, const ablation::v1::RowB
 TEST(TableTest, OnePromptGolden) {
   auto manifest = testing::MakeManifest();
   manifest.prompts[0].add_warnings("the prompt ends in a space");
-  EXPECT_EQ(Shown(manifest, testing::MakeBlock({{0, 3}, {0, 1}, {0, -1}, {0, 0}, {0, 2}}),
-                  {.color = Color::kNone, .focus_layer = 1}),
+  EXPECT_EQ(Shown(manifest, {.color = Color::kNone, .focus_layer = 1}),
             R"(model     tiny: 2 layers x 2 heads | cpu (test) | float32 | ablated 0.1.0
 tokens    2: 'Berlin' ' is'
 warning   the prompt ends in a space
@@ -83,8 +106,8 @@ Layer 1, each head ablated alone: the change of
 TEST(TableTest, WithoutATargetItShowsKl) {
   auto manifest = testing::MakeManifest();
   testing::DropTarget(&manifest.prompts[0]);
-  const std::string shown = Shown(manifest, testing::MakeBlock({{0, 3}, {0, 1}, {0, -1}, {0, 0}, {0, 2}}, 0, false),
-                                  {.color = Color::kNone, .focus_layer = 0});
+  manifest.head.clear_primary_metric();
+  const std::string shown = Shown(manifest, {.color = Color::kNone, .focus_layer = 0}, {.has_target = false});
   EXPECT_THAT(shown, HasSubstr("kl_divergence, one head at a time"));
   EXPECT_THAT(shown, HasSubstr("L1    2.25  0.00"));
   EXPECT_THAT(shown, HasSubstr("KL(baseline || ablated)"));
@@ -92,11 +115,7 @@ TEST(TableTest, WithoutATargetItShowsKl) {
 }
 
 TEST(TableTest, ManyPromptsGetALineEachAndTheMeanMap) {
-  std::vector<testing::RowId> rows;
-  for (int p = 0; p < 2; ++p) {
-    for (int v = -1; v < 4; ++v) rows.push_back({p, v});
-  }
-  const std::string shown = Shown(testing::MakeManifest(2), testing::MakeBlock(rows), {});
+  const std::string shown = Shown(testing::MakeManifest(2), {});
   EXPECT_THAT(shown, HasSubstr("    0  'Berlin is'"));
   EXPECT_THAT(shown, HasSubstr("    1  'Berlin is'"));
   EXPECT_THAT(shown, HasSubstr("L1H0        -3.0000  3/4"));
@@ -106,14 +125,73 @@ TEST(TableTest, ManyPromptsGetALineEachAndTheMeanMap) {
 
 TEST(TableTest, AFocusLayerThatWasNotScannedIsRefused) {
   absl::Status status;
-  Shown(testing::MakeManifest(), testing::MakeBlock({}), {.color = Color::kNone, .focus_layer = 2}, &status);
+  Shown(testing::MakeManifest(), {.color = Color::kNone, .focus_layer = 2}, {}, &status);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("layers 0 to 1"));
 }
 
 TEST(TableTest, AFileGetsNoEscapes) {
-  EXPECT_THAT(Shown(testing::MakeManifest(), testing::MakeBlock({{0, 3}, {0, 1}, {0, -1}, {0, 0}, {0, 2}}), {}),
-              Not(HasSubstr("\x1b")));
+  EXPECT_THAT(Shown(testing::MakeManifest(), {}), Not(HasSubstr("\x1b")));
+}
+
+TEST(TableTest, EveryReplacementHasItsMapAndItsStrongest) {
+  auto manifest = testing::MakeManifest();
+  testing::AddReplacements(&manifest);
+  const std::string shown = Shown(manifest, {});
+  EXPECT_THAT(shown, HasSubstr("sweep     4 heads -> zero, scale, resample | edited at all positions"));
+  EXPECT_THAT(shown, HasSubstr("one head at a time -> zero\n"));
+  EXPECT_THAT(shown, HasSubstr("one head at a time -> scale\n"));
+  EXPECT_THAT(shown, HasSubstr("L1   -0.75  0.03"));
+  EXPECT_THAT(shown, HasSubstr("Strongest heads -> resample"));
+  EXPECT_THAT(shown, HasSubstr("corrupted top-1 ' Germany', logit difference -0.5000"));
+  EXPECT_THAT(shown, HasSubstr("9 of 12 ablations keep the top-1 token"));
+}
+
+TEST(TableTest, OnlyTheLastReadPositionIsShown) {
+  auto manifest = testing::MakeManifest();
+  manifest.prompts[0].clear_read_positions();
+  manifest.prompts[0].add_read_positions(0);
+  manifest.prompts[0].add_read_positions(1);
+  testing::Recount(&manifest);
+  const std::string shown = Shown(manifest, {});
+  EXPECT_THAT(shown, HasSubstr("read at the last of 2 positions, 1"));
+  EXPECT_THAT(shown, HasSubstr("3 of 4 ablations keep"));
+}
+
+TEST(TableTest, LikelihoodAndCompensation) {
+  auto manifest = testing::MakeManifest();
+  manifest.head.mutable_readout()->set_likelihood(true);
+  manifest.head.mutable_readout()->set_compensation(true);
+  const std::string shown = Shown(manifest, {});
+  EXPECT_THAT(shown, HasSubstr("  baseline    3.0000       20.09   +0.0000\n"
+                               "  L1H0        1.5000        4.48   -1.5000\n"));
+  // Of L1H0, the strongest: 3 x (1 + 2 + 3 + 4).
+  EXPECT_THAT(shown, HasSubstr("  L1H0    heads +30.0000, MLPs +0.0000, LayerNorm +0.2500; most: L1H1 +12.0000, L1H0 "
+                               "+9.0000, L0H1 +6.0000, L0H0 +3.0000\n"));
+}
+
+TEST(TableTest, StatisticsAreExplained) {
+  auto manifest = testing::MakeManifest(2);
+  testing::AddReplacements(&manifest);
+  const std::string shown = Shown(manifest, {}, {.has_summary = true});
+  EXPECT_THAT(shown, HasSubstr("Statistics of delta_logit_diff over 24 prompts, each on its own"));
+  EXPECT_THAT(shown, HasSubstr("L1H0 zero       -1.5000  -1.7500 .. -1.2500     0.0312   0.0625   75 %        50 %\n"));
+  EXPECT_THAT(shown, HasSubstr("  f  s\n"));
+  EXPECT_THAT(shown, HasSubstr("f: under the numeric floor"));
+  EXPECT_THAT(shown, HasSubstr("s: chosen on the very prompts"));
+  EXPECT_THAT(shown, HasSubstr("(2000 resamples, seed 7)"));
+  EXPECT_THAT(shown, HasSubstr("Spearman) of zero and scale: 0.500"));
+  EXPECT_THAT(shown, Not(HasSubstr("faithfulness")));
+}
+
+TEST(TableTest, AFirstSweepsChoiceIsShown) {
+  auto manifest = testing::MakeManifest();
+  auto* selection = manifest.head.mutable_selection();
+  selection->add_sites()->set_head(1);
+  selection->add_mean_delta(-2.5);
+  EXPECT_THAT(Shown(manifest, {}), HasSubstr("chosen    by a heads sweep: L0H1 (-2.5000)"));
+  selection->add_prompt_index(0);
+  EXPECT_THAT(Shown(manifest, {}), HasSubstr("over 1 prompts that are not estimated on"));
 }
 
 }  // namespace

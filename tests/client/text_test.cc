@@ -31,6 +31,12 @@ TEST(CutTest, NeverCutsACodePoint) {
   EXPECT_EQ(Cut("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9", 4), "\xC3\xA9...");
 }
 
+TEST(WrapTest, BreaksAtSpaces) {
+  EXPECT_EQ(Wrap("one two three", 7), "one two\nthree");
+  EXPECT_EQ(Wrap("one", 2), "one");
+  EXPECT_EQ(Wrap("a longword b", 4), "a\nlongword\nb");
+}
+
 TEST(ProgressLineTest, ShowsRateAndRest) {
   EXPECT_EQ(ProgressLine(0, 100, absl::ZeroDuration()), "[........................] 0/100 rows  0 %");
   EXPECT_EQ(ProgressLine(50, 100, absl::Seconds(2)), "[############............] 50/100 rows  50 %  25 rows/s  ETA 2s");

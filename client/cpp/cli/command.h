@@ -20,5 +20,6 @@ Command AddScanCommand(CLI::App* app);
 Command AddTokenizeCommand(CLI::App* app);
 Command AddDescribeCommand(CLI::App* app);
 Command AddHealthCommand(CLI::App* app);
+Command AddMeansCommand(CLI::App* app);
 
 }  // namespace ablate::cli

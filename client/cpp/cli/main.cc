@@ -35,13 +35,14 @@ int Main(int argc, char** argv) {
   std::vector<std::pair<const char*, Command>> commands = {{"scan", ablate::cli::AddScanCommand(&app)},
                                                            {"tokenize", ablate::cli::AddTokenizeCommand(&app)},
                                                            {"describe", ablate::cli::AddDescribeCommand(&app)},
-                                                           {"health", ablate::cli::AddHealthCommand(&app)}};
+                                                           {"health", ablate::cli::AddHealthCommand(&app)},
+                                                           {"means", ablate::cli::AddMeansCommand(&app)}};
   // CLI11 would only say that a subcommand is missing.
   const bool is_known = std::any_of(commands.begin(), commands.end(), [&](const auto& command) {
     return argc > 1 && std::string(argv[1]) == command.first;
   });
   if (argc > 1 && argv[1][0] != '-' && !is_known) {
-    std::cerr << "ablate: unknown command `" << argv[1] << "`; known are scan, tokenize, describe, health\n";
+    std::cerr << "ablate: unknown command `" << argv[1] << "`; known are scan, tokenize, describe, health, means\n";
     return ablate::cli::kExitUsage;
   }
   try {

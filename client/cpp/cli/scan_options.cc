@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "client/cpp/cli/exit_code.h"
 #include "client/cpp/cli/option_error.h"
+#include "client/cpp/cli/text.h"
 
 namespace ablate::cli {
 namespace {
@@ -22,6 +23,9 @@ constexpr char kFooter[] =
     "A line of a prompts file: {\"prompt\": \"Rome is the capital of\", \"target\": \" Italy\", \"contrast\": \" "
     "France\"}\n\n";
 
+// Beside the flags' 30 columns.
+constexpr int kHelpWidth = 86;
+
 // Adds options to one group, and those that make the request to `request_flags` when they are given.
 class Group {
  public:
@@ -31,15 +35,15 @@ class Group {
   // Once.
   template <typename T>
   CLI::Option* Add(const char* flag, T* value, const char* help) const {
-    return Note(flag, command_->add_option(flag, *value, help));
+    return Note(flag, command_->add_option(flag, *value, Wrap(help, kHelpWidth)));
   }
   // Any number of times, one value each.
   template <typename T>
   CLI::Option* AddMany(const char* flag, std::vector<T>* values, const char* help) const {
-    return Note(flag, command_->add_option(flag, *values, help)->allow_extra_args(false));
+    return Note(flag, command_->add_option(flag, *values, Wrap(help, kHelpWidth))->allow_extra_args(false));
   }
   CLI::Option* AddFlag(const char* flag, bool* value, const char* help) const {
-    return Note(flag, command_->add_flag(flag, *value, help));
+    return Note(flag, command_->add_flag(flag, *value, Wrap(help, kHelpWidth)));
   }
 
  private:

@@ -91,9 +91,9 @@ void AppendNotes(const ablation::v1::SummaryHead& head, const std::vector<Summar
   lines->push_back(absl::StrFormat("interval: 95 %%, studentised cluster bootstrap (%d resamples, seed %d)",
                                    head.bootstrap_resamples(), head.seed()));
   if (head.sign_flips() > 0) {
-    lines->push_back(
-        absl::StrFormat("p_fwer: Westfall-Young max-t, %d sign flips, over all entries; q_bh: false discovery rate",
-                        head.sign_flips()));
+    lines->push_back(absl::StrFormat(
+        "p_fwer: Westfall-Young max-t, %d sign flips, over all entries of a replacement; q_bh: false discovery rate",
+        head.sign_flips()));
   } else {
     lines->push_back("p, q: no sign-flip test ran (it needs 20 clusters; pairs have a t test over clusters)");
   }

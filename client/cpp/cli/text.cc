@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 
 namespace ablate::cli {
 namespace {
@@ -77,6 +78,18 @@ std::string PadRight(absl::string_view text, int width) {
 
 std::string PadLeft(absl::string_view text, int width) {
   return absl::StrCat(Spaces(text, width), text);
+}
+
+std::string Wrap(absl::string_view text, int width) {
+  std::string wrapped;
+  int used = 0;
+  for (absl::string_view word : absl::StrSplit(text, ' ')) {
+    const int length = VisibleWidth(word);
+    const bool breaks = used > 0 && used + 1 + length > width;
+    absl::StrAppend(&wrapped, used == 0 ? "" : breaks ? "\n" : " ", word);
+    used = breaks || used == 0 ? length : used + 1 + length;
+  }
+  return wrapped;
 }
 
 }  // namespace ablate::cli

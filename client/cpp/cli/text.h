@@ -21,4 +21,7 @@ std::string Cut(absl::string_view text, int width);
 std::string PadRight(absl::string_view text, int width);
 std::string PadLeft(absl::string_view text, int width);
 
+// Broken at spaces into lines of at most `width` characters; a longer word stays whole.
+std::string Wrap(absl::string_view text, int width);
+
 }  // namespace ablate::cli
