@@ -16,13 +16,19 @@ from transformers import GPT2LMHeadModel
 
 @dataclass(frozen=True)
 class Edit:
-    """z' = scale * z at one head, for positions begin .. end - 1."""
+    """z' = scale * z + table[entry + entry_stride * position] at one head, for positions begin .. end - 1.
+
+    `entry` -1 adds nothing. `from_donor`: z is another prompt's, at the same head and position.
+    """
 
     layer: int
     head: int
     begin: int = 0
     end: int = 2**31 - 1
     scale: float = 0.0
+    entry: int = -1
+    entry_stride: int = 0
+    from_donor: bool = False
 
 
 def load(model_dir: str, dtype: torch.dtype) -> GPT2LMHeadModel:
@@ -33,7 +39,8 @@ def load(model_dir: str, dtype: torch.dtype) -> GPT2LMHeadModel:
 
 @contextmanager
 def edited(model: GPT2LMHeadModel, edits: Sequence[Edit]) -> Iterator[None]:
-    """The model with `edits` in force."""
+    """The model with `edits` in force: those that only scale. tests/oracle/runs.py knows all of them."""
+    assert all(edit.entry < 0 and not edit.from_donor for edit in edits)
     d_head = model.config.n_embd // model.config.n_head
     handles = []
     for edit in edits:

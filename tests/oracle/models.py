@@ -24,6 +24,9 @@ class Geometry:
 
 
 GPT2_SMALL = Geometry(n_layer=12, n_head=12, n_embd=768, n_positions=1024, vocab_size=50257)
+# An odd one that is quick, and a deep one.
+TINY = Geometry(n_layer=3, n_head=4, n_embd=20, n_positions=40, vocab_size=300)
+WIDE = Geometry(n_layer=24, n_head=16, n_embd=128, n_positions=64, vocab_size=400)
 
 
 def write_synthetic_tokenizer(directory: Path, vocab_size: int, seed: int = 0) -> None:

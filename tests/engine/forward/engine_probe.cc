@@ -4,14 +4,19 @@
 //
 //   in:  {"model_dir", "device", "precision", "threads", "max_packed_tokens"}
 //   out: {"device", "batch_invariant", "max_packed_tokens", "threads", "peak_rss_bytes"}
-//   in:  {"scans": [{"token_ids", "read_positions", "target_id", "contrast_id", "top_k",
-//                    "variants": [[{"layer", "head", "begin", "end", "scale"}, ...], ...]}, ...]}
-//   out: {"wall_ns", "plan_ns", "forward_ns", "forward_passes", "peak_rss_bytes",
+//   in:  {"scans": [{"token_ids", "donor_token_ids", "read_positions", "answers": [{"targets", "contrasts"}, ...],
+//                    "reduction" ("mean_logit", "logsumexp"), "top_k", "effects", "compensation",
+//                    "table": [[...d_head numbers], ...],
+//                    "variants": [[{"layer", "head", "begin", "end", "scale", "entry", "entry_stride",
+//                                   "from_donor"}, ...], ...]}, ...]}
+//   out: {"wall_ns", "cost", "rows_in", "plan_ns", "forward_ns", "forward_passes", "peak_rss_bytes",
 //         "rows": [{"scan", "variant", "position", columns...}, ...]}
+// Fields of the second question have the defaults of engine/types.h.
 
 #include <chrono>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -21,9 +26,12 @@
 
 namespace {
 
+using ablate::Edit;
+using ablate::EditTable;
 using ablate::Engine;
 using ablate::EngineOptions;
 using ablate::ReadoutBlock;
+using ablate::Reduction;
 using ablate::Scan;
 using ablate::Variant;
 using nlohmann::json;
@@ -38,20 +46,41 @@ EngineOptions OptionsFrom(const json& in) {
   return options;
 }
 
+using Ids = std::vector<int32_t>;
+
+std::shared_ptr<const EditTable> TableFrom(const json& rows) {
+  if (rows.empty()) return nullptr;
+  auto table = std::make_shared<EditTable>();
+  table->d_head = static_cast<int32_t>(rows.front().size());
+  for (const json& row : rows) table->values.insert(table->values.end(), row.begin(), row.end());
+  return table;
+}
+
+Edit EditFrom(const json& in) {
+  return {.site = {in.at("layer"), in.at("head")},
+          .positions = {in.value("begin", 0), in.value("end", INT32_MAX)},
+          .scale = in.value("scale", 0.0F),
+          .entry = in.value("entry", -1),
+          .entry_stride = in.value("entry_stride", 0),
+          .from_donor = in.value("from_donor", false)};
+}
+
 Scan ScanFrom(const json& in) {
   Scan scan;
-  scan.token_ids = in.at("token_ids").get<std::vector<int32_t>>();
-  scan.read_positions = in.at("read_positions").get<std::vector<int32_t>>();
-  scan.target_id = in.value("target_id", -1);
-  scan.contrast_id = in.value("contrast_id", -1);
+  scan.token_ids = in.at("token_ids").get<Ids>();
+  scan.donor_token_ids = in.value("donor_token_ids", Ids());
+  scan.read_positions = in.at("read_positions").get<Ids>();
   scan.top_k = in.value("top_k", 0);
+  scan.effects = in.value("effects", false);
+  scan.compensation = in.value("compensation", false);
+  if (in.value("reduction", "mean_logit") == "logsumexp") scan.reduction = Reduction::kLogSumExp;
+  for (const json& answers : in.value("answers", json::array())) {
+    scan.answers.push_back({answers.value("targets", Ids()), answers.value("contrasts", Ids())});
+  }
+  scan.table = TableFrom(in.value("table", json::array()));
   for (const json& edits : in.at("variants")) {
     Variant variant;
-    for (const json& edit : edits) {
-      variant.edits.push_back({.site = {edit.at("layer"), edit.at("head")},
-                               .positions = {edit.value("begin", 0), edit.value("end", INT32_MAX)},
-                               .scale = edit.value("scale", 0.0F)});
-    }
+    for (const json& edit : edits) variant.edits.push_back(EditFrom(edit));
     scan.variants.push_back(std::move(variant));
   }
   return scan;
@@ -83,6 +112,20 @@ void AppendRows(const ReadoutBlock& block, json& rows) {
     put("top1_preserved", block.top1_preserved);
     put("kl_divergence", block.kl_divergence);
     put("entropy", block.entropy);
+    put("kl_from_donor", block.kl_from_donor);
+    put("direct_contribution", block.direct_contribution);
+    put("direct_effect", block.direct_effect);
+    put("direct_effect_live", block.direct_effect_live);
+    put("compensation_layer_norm", block.compensation_layer_norm);
+    // Several numbers a row.
+    const auto put_all = [&](const char* name, const std::vector<double>& column) {
+      if (column.empty()) return;
+      const auto width = static_cast<std::ptrdiff_t>(column.size() / block.variant.size());
+      const auto first = column.begin() + static_cast<std::ptrdiff_t>(i) * width;
+      row[name] = std::vector<double>(first, first + width);
+    };
+    put_all("compensation_heads", block.compensation_heads);
+    put_all("compensation_mlps", block.compensation_mlps);
     const size_t k = block.top_k_id.size() / block.variant.size();
     for (size_t j = i * k; j < (i + 1) * k; ++j) {
       row["top_k"].push_back({block.top_k_id[j], block.top_k_logprob[j]});
@@ -115,6 +158,8 @@ json Answer(Engine& engine, const json& in) {
   json rows = json::array();
   for (const ReadoutBlock& block : blocks) AppendRows(block, rows);
   return {{"wall_ns", std::chrono::nanoseconds(wall).count()},
+          {"cost", stats->cost},
+          {"rows_in", stats->rows_in},
           {"plan_ns", stats->plan_ns},
           {"forward_ns", stats->forward_ns},
           {"forward_passes", stats->forward_passes},

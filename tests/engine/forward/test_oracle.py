@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from tests.oracle import hf
-from tests.oracle.compare import assert_close, max_abs_diff
+from tests.oracle import engine_check, hf
+from tests.oracle.compare import assert_close
+from tests.oracle.engine_check import FLOAT64_TOLERANCE, run
+from tests.oracle.expected import Expected
 from tests.oracle.hf import Edit
-from tests.oracle.models import DEMO, GPT2_SMALL, Geometry, write_random_model
-from tests.oracle.probe import Probe, Result, Scan
-
-COLUMNS = hf.LEVELS + hf.DELTAS
-COUNTS = ("target_rank", "target_is_top1", "top1_id", "top1_preserved")
-# Two float64 runs of the same formulas differ in the order of their sums. First-order bound for the deepest model here
-# (WIDE: 24 layers of 4 GEMMs over at most 512 terms, logits below 50): 96 * 512 * 2**-53 * 50 = 2.7e-10.
-FLOAT64_TOLERANCE = 2.7e-10
-
-TINY = Geometry(n_layer=3, n_head=4, n_embd=20, n_positions=40, vocab_size=300)
-WIDE = Geometry(n_layer=24, n_head=16, n_embd=128, n_positions=64, vocab_size=400)
-
-
-def run(model_dir: Path, scans: list[Scan], **options) -> Result:
-    with Probe(model_dir, **options) as probe:
-        return probe.run(scans)
+from tests.oracle.models import DEMO, GPT2_SMALL, TINY, WIDE, Geometry, write_random_model
+from tests.oracle.probe import Probe, Scan
 
 
 def all_heads(geometry: Geometry) -> list[list[Edit]]:
@@ -69,92 +56,35 @@ def random_scans(geometry: Geometry, seed: int, n_scans: int) -> list[Scan]:
     return scans
 
 
-Key = tuple[int, int, int]  # (scan, variant, position)
-
-
-def oracle_logits(model_dir: Path, scans: list[Scan], dtype: torch.dtype) -> dict[Key, torch.Tensor]:
+def oracle(model_dir: Path, scans: Sequence[Scan], dtype: torch.dtype) -> Expected:
+    """One run at a time: the plain loop that labs write, without tests/oracle/runs.py's batches."""
     model = hf.load(str(model_dir), dtype)
-    return {
+    logits = {
         (s, v - 1, p): y[p]
         for s, scan in enumerate(scans)
         for v, edits in enumerate([[], *scan.variants])
         for y in [hf.logits(model, scan.token_ids, edits)]
         for p in scan.read_positions
     }
-
-
-def oracle_rows(logits: dict[Key, torch.Tensor], scans: list[Scan]) -> dict[Key, dict[str, float]]:
-    return {
+    rows = {
         (s, v, p): hf.measure(y, logits[s, -1, p], scans[s].target_id, scans[s].contrast_id)
         for (s, v, p), y in logits.items()
     }
+    return Expected(rows, logits)
 
 
-def column(rows: dict[Key, dict], name: str) -> np.ndarray:
-    return np.array([rows[key][name] for key in sorted(rows)])
+def check_float64(model_dir: Path, scans: Sequence[Scan], **options) -> None:
+    found = engine_check.run(model_dir, scans, precision="float64", **options).rows
+    engine_check.check_float64(found, oracle(model_dir, scans, torch.float64).rows)
 
 
-def check_float64(model_dir: Path, scans: list[Scan], **options) -> None:
-    expected = oracle_rows(oracle_logits(model_dir, scans, torch.float64), scans)
-    found = run(model_dir, scans, precision="float64", **options).rows
-    assert found.keys() == expected.keys()
-    for name in COLUMNS:
-        assert_close(column(found, name), column(expected, name), FLOAT64_TOLERANCE, name)
-    for name in COUNTS:
-        assert column(found, name).tolist() == column(expected, name).tolist(), name
-
-
-def check_counts(found: dict[Key, dict], exact: dict[Key, torch.Tensor], scans: list[Scan], error: float) -> None:
-    """Ranks and top-1 as float64 has them, up to logits that lie within the error of each other."""
-    for (s, v, p), row in found.items():
-        y = exact[s, v, p]
-        margin = 2 * error  # both logits of a pair may be off
-        target = y[scans[s].target_id]
-        least, most = ((y > target + shift).sum().item() for shift in (margin, -margin))
-        assert least <= row["target_rank"] < most, (s, v, p)  # `most` counts the target itself
-        assert row["target_is_top1"] == (row["target_rank"] == 0)
-        assert y[row["top1_id"]] >= y.max() - margin, (s, v, p)
-        assert row["top1_preserved"] == (row["top1_id"] == found[s, -1, p]["top1_id"])
-
-
-def rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
-
-
-def check_float32(model_dir: Path, scans: list[Scan], *option_sets: dict) -> dict[str, tuple[float, float]]:
-    """Ours may be at most twice as far from float64 as Hugging Face's own float32 run is; returns both errors.
-
-    Checked for each of `option_sets`, one empty set by default.
-    """
-    exact_logits = oracle_logits(model_dir, scans, torch.float64)
-    their_logits = oracle_logits(model_dir, scans, torch.float32)
-    logit_error = max((their_logits[key].double() - y).abs().max().item() for key, y in exact_logits.items())
-    exact, theirs = oracle_rows(exact_logits, scans), oracle_rows(their_logits, scans)
+def check_float32(model_dir: Path, scans: Sequence[Scan], *option_sets: dict) -> dict[str, tuple]:
+    """Checked for each of `option_sets`, one empty set by default; returns the last one's errors."""
+    exact, theirs = (oracle(model_dir, scans, dtype) for dtype in (torch.float64, torch.float32))
     errors = {}
     for options in option_sets or ({},):
-        ours = run(model_dir, scans, precision="float32", **options).rows
-        assert ours.keys() == exact.keys()
-        tolerance = {}
-        for name in COLUMNS:
-            want, got, their = column(exact, name), column(ours, name), column(theirs, name)
-            their_error = max_abs_diff(their, want)
-            errors[name] = (max_abs_diff(got, want), their_error)
-            # A value's own rounding to float32 is beyond anybody's power.
-            rounding = float(np.spacing(np.float32(np.abs(want).max())))
-            tolerance[name] = 2 * their_error + rounding
-            if name.startswith("delta_") and not name.endswith(("_prob", "prob_diff")):
-                assert rms(got - want) <= 2 * rms(their - want) + rounding, name
-        # Both levels in a delta may be off by what levels may. (The largest of a few small differences says less of how
-        # large they are than their root mean square, which is compared above.) And p = exp(lp) is off by p times
-        # what lp is off, as both p in prob_diff are.
-        for token in ("target", "contrast"):
-            largest = np.exp(column(exact, token + "_logprob")).max()
-            tolerance[token + "_prob"] = float(largest * tolerance[token + "_logprob"])
-        tolerance["prob_diff"] = tolerance["target_prob"] + tolerance["contrast_prob"]
-        tolerance |= {name: 2 * tolerance[name.removeprefix("delta_")] for name in hf.DELTAS}
-        for name in COLUMNS:
-            assert_close(column(ours, name), column(exact, name), tolerance[name], name)
-        check_counts(ours, exact_logits, scans, 2 * logit_error)
+        found = engine_check.run(model_dir, scans, precision="float32", **options).rows
+        errors = engine_check.check_float32(found, exact, theirs, scans)
     return errors
 
 
