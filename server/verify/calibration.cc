@@ -57,10 +57,10 @@ absl::StatusOr<std::vector<CalibrationCase>> MakeCalibration(const Engine& engin
     const int32_t n_cases = CasesOfLength(n_tokens, n_sites);
     for (int32_t i = 0; i < n_cases; ++i) {
       CalibrationCase& made = cases.emplace_back();
-      // Lengths begin at different places too; the donor is half a text away.
+      // Lengths begin at different places too; no donor is a prompt of its length.
       const size_t begin = ids->size() * i / n_cases + n_tokens;
       made.scan.token_ids = Cut(*ids, begin, n_tokens);
-      made.scan.donor_token_ids = Cut(*ids, begin + ids->size() / 2, n_tokens);
+      made.scan.donor_token_ids = Cut(*ids, begin + ids->size() / 4, n_tokens);
       for (int32_t p = std::max(0, n_tokens - kReads); p < n_tokens; ++p) made.scan.read_positions.push_back(p);
       made.scan.table = table;
       made.scan.top_k = std::min(kTopK, info.vocab_size);
