@@ -3,6 +3,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -185,6 +186,91 @@ absl::StatusOr<v1::DescribeModelResponse> Client::Describe(const CallOptions& op
     return status;
   }
   return response;
+}
+
+absl::StatusOr<v1::MeanLibrary> Client::ComputeMeans(const v1::ComputeMeansRequest& request,
+                                                     const std::function<void(int32_t prompts_done)>& on_progress,
+                                                     const CallOptions& options) {
+  Call call(options);
+  std::optional<v1::MeanLibrary> library;
+  v1::ComputeMeansResponse response;
+  auto reader = ablation_->ComputeMeans(call.context(), request);
+  while (reader->Read(&response)) {
+    if (response.has_library()) {
+      library = std::move(*response.mutable_library());
+    } else if (on_progress) {
+      on_progress(response.prompts_done());
+    }
+  }
+  if (auto status = call.Result(reader->Finish(), address_); !status.ok()) return status;
+  if (!library) return absl::DataLossError("the stream ended without the library");
+  return *std::move(library);
+}
+
+absl::StatusOr<std::vector<v1::MeanLibrary>> Client::ListMeanLibraries(const CallOptions& options) {
+  std::vector<v1::MeanLibrary> libraries;
+  v1::ListMeanLibrariesRequest request;
+  request.set_page_size(1000);
+  do {
+    Call call(options);
+    v1::ListMeanLibrariesResponse page;
+    if (auto status = call.Result(ablation_->ListMeanLibraries(call.context(), request, &page), address_);
+        !status.ok()) {
+      return status;
+    }
+    for (auto& library : *page.mutable_libraries()) libraries.push_back(std::move(library));
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return libraries;
+}
+
+absl::Status Client::DeleteMeanLibrary(const std::string& id, const CallOptions& options) {
+  Call call(options);
+  v1::DeleteMeanLibraryRequest request;
+  request.set_id(id);
+  v1::DeleteMeanLibraryResponse response;
+  return call.Result(ablation_->DeleteMeanLibrary(call.context(), request, &response), address_);
+}
+
+absl::Status Client::ExportMeanLibrary(const std::string& id,
+                                       const std::function<absl::Status(absl::string_view data)>& on_data,
+                                       const CallOptions& options) {
+  Call call(options);
+  v1::ExportMeanLibraryRequest request;
+  request.set_id(id);
+  v1::ExportMeanLibraryResponse response;
+  absl::Status status;
+  auto reader = ablation_->ExportMeanLibrary(call.context(), request);
+  while (status.ok() && reader->Read(&response)) status = on_data(response.data());
+  if (!status.ok()) {
+    call.context()->TryCancel();
+    while (reader->Read(&response)) continue;
+    reader->Finish();
+    return status;
+  }
+  return call.Result(reader->Finish(), address_);
+}
+
+absl::StatusOr<v1::MeanLibrary> Client::ImportMeanLibrary(const std::function<absl::StatusOr<std::string>()>& next,
+                                                          const CallOptions& options) {
+  Call call(options);
+  v1::ImportMeanLibraryResponse response;
+  auto writer = ablation_->ImportMeanLibrary(call.context(), &response);
+  v1::ImportMeanLibraryRequest request;
+  absl::StatusOr<std::string> piece = next();
+  for (; piece.ok() && !piece->empty(); piece = next()) {
+    request.set_data(*std::move(piece));
+    // The server has ended the call; Finish tells why.
+    if (!writer->Write(request)) break;
+  }
+  if (!piece.ok()) {
+    call.context()->TryCancel();
+    writer->Finish();
+    return piece.status();
+  }
+  writer->WritesDone();
+  if (auto status = call.Result(writer->Finish(), address_); !status.ok()) return status;
+  return std::move(*response.mutable_library());
 }
 
 absl::StatusOr<grpc::health::v1::HealthCheckResponse::ServingStatus> Client::Health(const CallOptions& options) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ablation/v1/service.grpc.pb.h"
 #include "absl/status/status.h"
@@ -54,6 +55,22 @@ class Client {
                                       const CallOptions& options);
   absl::StatusOr<v1::TokenizeResponse> Tokenize(const v1::TokenizeRequest& request, const CallOptions& options);
   absl::StatusOr<v1::DescribeModelResponse> Describe(const CallOptions& options);
+
+  // Mean libraries. Blocks until the library is stored; `on_progress` (may be empty) is told how many prompts are done.
+  absl::StatusOr<v1::MeanLibrary> ComputeMeans(const v1::ComputeMeansRequest& request,
+                                               const std::function<void(int32_t prompts_done)>& on_progress,
+                                               const CallOptions& options);
+  // All of the server's model, by id, however many pages there are.
+  absl::StatusOr<std::vector<v1::MeanLibrary>> ListMeanLibraries(const CallOptions& options);
+  absl::Status DeleteMeanLibrary(const std::string& id, const CallOptions& options);
+  // Hands a library's file on, piece by piece; an error of `on_data` ends the call, which returns it.
+  absl::Status ExportMeanLibrary(const std::string& id,
+                                 const std::function<absl::Status(absl::string_view data)>& on_data,
+                                 const CallOptions& options);
+  // The file's bytes come from `next`, at most 1 MiB at a time, nothing at the end; its error ends the call likewise.
+  absl::StatusOr<v1::MeanLibrary> ImportMeanLibrary(const std::function<absl::StatusOr<std::string>()>& next,
+                                                    const CallOptions& options);
+
   // The health of the whole server.
   absl::StatusOr<grpc::health::v1::HealthCheckResponse::ServingStatus> Health(const CallOptions& options);
 

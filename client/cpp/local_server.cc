@@ -60,10 +60,12 @@ struct ChildPlan {
 }
 
 // Our environment without what configures an `ablated` (each of its options is also an ABLATE_ variable): a port file or
-// a limit meant for another server must not hold for this one. What says how to compute stays.
+// a limit meant for another server must not hold for this one. What says how to compute,
+// and with which means, stays.
 std::vector<std::string> ServerEnvironment() {
   constexpr absl::string_view kKept[] = {
-      "ABLATE_DEVICE=", "ABLATE_PRECISION=", "ABLATE_THREADS=", "ABLATE_MAX_PACKED_TOKENS=", "ABLATE_LOG_LEVEL="};
+      "ABLATE_DEVICE=",    "ABLATE_PRECISION=", "ABLATE_THREADS=", "ABLATE_MAX_PACKED_TOKENS=",
+      "ABLATE_LOG_LEVEL=", "ABLATE_MEANS_DIR="};
   std::vector<std::string> entries;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const absl::string_view text = *entry;
