@@ -117,7 +117,8 @@ def test_another_geometry_in_float64(wide):
 
 
 def test_random_requests_in_float32(wide):
-    check_float32(wide, random_scans(WIDE, 8, n_scans=4))
+    # Many: the largest error of a few rows says little of how large errors are.
+    check_float32(wide, random_scans(WIDE, 8, n_scans=16))
 
 
 def test_bundled_model():

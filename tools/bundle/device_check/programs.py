@@ -43,8 +43,7 @@ class Scan:
             "token_ids": list(self.token_ids),
             "variants": [[dict(zip(names, edit, strict=True)) for edit in edits] for edits in self.variants],
             "read_positions": list(self.reads),
-            "target_id": self.target_id,
-            "contrast_id": self.contrast_id,
+            "answers": [{"targets": [self.target_id], "contrasts": [self.contrast_id]}],
         }
 
 

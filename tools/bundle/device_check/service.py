@@ -64,8 +64,8 @@ def read_rows(path: Path) -> tuple[Rows, Scan, dict[str, Any]]:
         token_ids=prompt["token_ids"],
         variants=[[(int(layer), int(head), 0, END, 0.0)] for layer, head in sites],
         reads=[len(prompt["token_ids"]) - 1],
-        target_id=prompt["target"]["id"],
-        contrast_id=prompt["contrast"]["id"],
+        target_id=prompt["targets"][0]["id"],
+        contrast_id=prompt["contrasts"][0]["id"],
     )
     number = {"baseline": -1, **{label: i for i, label in enumerate(labels)}}
     rows: Rows = {}
