@@ -32,15 +32,15 @@ struct CallOptions {
 // left empty.
 struct ScanHandlers {
   // Once, whole, before any block.
-  std::function<absl::Status(ScanManifest manifest)> on_manifest;
+  std::function<absl::Status(ScanManifest manifest)> on_manifest = {};
   // A checked block: whole columns, finite numbers, rows that have not come before.
-  std::function<absl::Status(v1::RowBlock block)> on_block;
+  std::function<absl::Status(v1::RowBlock block)> on_block = {};
   // Likewise, where the request asks for them, in any order among the blocks of rows.
-  std::function<absl::Status(v1::LikelihoodBlock block)> on_likelihood;
-  std::function<absl::Status(v1::CompensationBlock block)> on_compensation;
+  std::function<absl::Status(v1::LikelihoodBlock block)> on_likelihood = {};
+  std::function<absl::Status(v1::CompensationBlock block)> on_compensation = {};
   // Behind the last row: the head once, then its blocks, in which NaN stands for a figure that cannot be had.
-  std::function<absl::Status(v1::SummaryHead head)> on_summary_head;
-  std::function<absl::Status(v1::SummaryBlock block)> on_summary;
+  std::function<absl::Status(v1::SummaryHead head)> on_summary_head = {};
+  std::function<absl::Status(v1::SummaryBlock block)> on_summary = {};
 };
 
 // Thread-safe. Errors are those of FromGrpc (errors.h): their message names the field at fault and the way out.
