@@ -1,0 +1,39 @@
+#include "server/engine_options.h"
+
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace ablate {
+namespace {
+
+// Empty where it is right, as CLI11 wants it.
+std::string CheckDevice(const std::string& device) {
+  const bool cuda = absl::StartsWith(device, "cuda:") && device.size() > 5 && device.size() <= 8 &&
+                    device.find_first_not_of("0123456789", 5) == std::string::npos;
+  return device == "auto" || device == "cpu" || cuda ? ""
+                                                     : absl::StrCat("got `", device, "`, expected auto, cpu or cuda:N");
+}
+
+}  // namespace
+
+void AddEngineOptions(CLI::App& app, EngineOptions& options) {
+  app.add_option("--model", options.model_dir,
+                 "Folder of a GPT-2 in Hugging Face's layout: config.json, model.safetensors, vocab.json, merges.txt")
+      ->required();
+  app.add_option("--device", options.device,
+                 "Where to compute: auto (the first usable GPU, else the CPU), cpu, or cuda:N")
+      ->check(CheckDevice);
+  app.add_option_function<std::string>(
+         "--precision",
+         [&options](const std::string& text) {
+           if (const auto precision = ParsePrecision(text); precision.ok()) options.precision = *precision;
+         },
+         "float32, or float64 (CPU only: the oracle)")
+      ->check(CLI::IsMember({"float32", "float64"}))
+      ->default_str("float32");
+  app.add_option("--threads", options.threads, "CPU threads of the engine; 0: one a core")->check(CLI::Range(0, 1024));
+}
+
+}  // namespace ablate
