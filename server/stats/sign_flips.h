@@ -5,6 +5,9 @@
 // correlations in it (Westfall and Young 1993, "Resampling-Based Multiple Testing"; Winkler et al. 2014, "Permutation inference
 // for the general linear model").
 //
+// Clusters that are skewed about their mean, all to one side, are rejected too often, as by any t test, the less the more
+// clusters there are (docs/adr/0004-statistics-over-clusters.md has figures).
+//
 // The composite null's largest error is at its edge, |mean| = min_effect (Lehmann and Romano 2005, "Testing Statistical
 // Hypotheses", section 4.2). So clusters are flipped about the edge on the mean's side: with s the mean's sign and
 // y = s x - min_effect, a flip's replicate has the mean m* = min_effect + mean(+-y), and the statistic of data and
