@@ -53,15 +53,7 @@ absl::StatusOr<std::shared_ptr<const MeanLibrary>> Find(const std::string& id, c
                                  "`ComputeMeans` makes one, `ListMeanLibraries` lists them"));
 }
 
-// Row of `name` in the library's arrays; -1: none.
-int32_t GroupOf(const MeanLibrary& library, const std::string& name) {
-  if (!library.info.options().group_by_template()) return 0;
-  const auto& names = library.info.templates();
-  const auto found = std::find(names.begin(), names.end(), name);
-  return found == names.end() ? -1 : static_cast<int32_t>(found - names.begin());
-}
-
-// `position 4 (of template "x")`.
+// `position 4 of template "x"`.
 std::string Cell(const MeanLibrary& library, const std::string& template_name, int32_t position) {
   return absl::StrCat(
       IsPooled(library) ? "all positions" : absl::StrCat("position ", position),
@@ -85,33 +77,49 @@ absl::StatusOr<std::vector<std::shared_ptr<const MeanLibrary>>> FindMeanLibrarie
   return libraries;
 }
 
-absl::Status CheckMeansCover(const MeanLibrary& library, int index, const PreparedRequest& prepared, size_t prompt) {
+GroupIndex::GroupIndex(const MeanLibrary& library) : is_grouped_(library.info.options().group_by_template()) {
+  for (int g = 0; g < library.info.templates_size(); ++g) groups_.emplace(library.info.templates(g), g);
+}
+
+int32_t GroupIndex::Of(const std::string& template_name) const {
+  if (!is_grouped_) return 0;
+  const auto found = groups_.find(template_name);
+  return found == groups_.end() ? -1 : found->second;
+}
+
+absl::Status MeanCover::Check(const PreparedRequest& prepared, size_t prompt) const {
   const std::string& template_name = prepared.prompts[prompt].template_name;
-  const int32_t group = GroupOf(library, template_name);
+  const int32_t group = groups_.Of(template_name);
   if (group < 0) {
-    return UnfitField(LibraryField(index), "MEAN_TEMPLATE_MISSING",
+    return UnfitField(LibraryField(index_), "MEAN_TEMPLATE_MISSING",
                       absl::StrCat("prompts[", prompt, "].template is ", Quoted(template_name),
-                                   ", expected one of the ", library.info.templates_size(), " that library ",
-                                   library.info.id(), " is grouped by, e.g. ", Quoted(library.info.templates(0))));
+                                   ", expected one of the ", library_->info.templates_size(), " that library ",
+                                   library_->info.id(), " is grouped by, e.g. ", Quoted(library_->info.templates(0))));
   }
-  const int32_t n_positions = library.info.n_positions();
-  const int64_t least = std::max(1, library.info.options().min_count());
   for (const int32_t position : EditedPositions(prepared, prompt, MostAppended(prepared, prompt))) {
-    const int32_t column = IsPooled(library) ? 0 : position;
-    if (column >= n_positions) {
-      return UnfitField(LibraryField(index), "MEAN_POSITION_MISSING",
-                        absl::StrCat("prompts[", prompt, "] is edited at position ", position, ", expected 0 .. ",
-                                     n_positions - 1, ": library ", library.info.id(), " has no means behind"));
-    }
-    const int64_t count =
-        library.count[static_cast<size_t>(group) * static_cast<size_t>(n_positions) + static_cast<size_t>(column)];
-    if (count >= least) continue;
-    return UnfitField(LibraryField(index), "MEAN_COUNT_TOO_SMALL",
-                      absl::StrCat("prompts[", prompt, "] is edited at position ", position, ", and library ",
-                                   library.info.id(), "'s mean at ", Cell(library, template_name, column), " is over ",
-                                   count, " tokens, expected at least ", least, " (its min_count)"));
+    if (absl::Status status = CheckCell(prompt, template_name, group, position); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::Status MeanCover::CheckCell(size_t prompt, const std::string& template_name, int32_t group,
+                                  int32_t position) const {
+  const pb::MeanLibrary& info = library_->info;
+  const int32_t column = IsPooled(*library_) ? 0 : position;
+  if (column >= info.n_positions()) {
+    return UnfitField(LibraryField(index_), "MEAN_POSITION_MISSING",
+                      absl::StrCat("prompts[", prompt, "] is edited at position ", position, ", expected 0 .. ",
+                                   info.n_positions() - 1, ": library ", info.id(), " has no means behind"));
+  }
+  const int64_t least = std::max(1, info.options().min_count());
+  const int64_t count =
+      library_
+          ->count[static_cast<size_t>(group) * static_cast<size_t>(info.n_positions()) + static_cast<size_t>(column)];
+  if (count >= least) return absl::OkStatus();
+  return UnfitField(LibraryField(index_), "MEAN_COUNT_TOO_SMALL",
+                    absl::StrCat("prompts[", prompt, "] is edited at position ", position, ", and library ", info.id(),
+                                 "'s mean at ", Cell(*library_, template_name, column), " is over ", count,
+                                 " tokens, expected at least ", least, " (its min_count)"));
 }
 
 std::vector<std::string> GroupByTemplate(std::vector<PreparedPrompt>& prompts) {
@@ -142,8 +150,9 @@ PreparedReplacement AppendMeans(const MeanLibrary& library, absl::Span<const std
                                         .position_stride = IsPooled(library) ? 0 : 1};
   const auto d_head = static_cast<int64_t>(library.d_head);
   const size_t n_groups = is_grouped ? templates.size() : 1;
+  const GroupIndex groups(library);
   for (size_t g = 0; g < n_groups; ++g) {
-    const int64_t group = is_grouped ? GroupOf(library, templates[g]) : 0;
+    const int64_t group = is_grouped ? groups.Of(templates[g]) : 0;
     for (int64_t site = 0; site < n_sites; ++site) {
       const auto from = library.mean.begin() + (group * n_sites + site) * library.info.n_positions() * d_head;
       table.values.insert(table.values.end(), from, from + kept * d_head);

@@ -52,14 +52,24 @@ int64_t NumSites(absl::Span<const SiteSet> sets) {
   return n_sites;
 }
 
-// The scans of a prompt must fit into memory with these variants.
-absl::Status CheckVariants(absl::Span<const SiteSet> variants, const PreparedRequest& prepared, size_t prompt) {
+// What a prompt's scans take, but for where it is edited.
+struct SweepSize {
+  int64_t n_variants = 0, n_sites = 0, n_replacements = 0;
+};
+
+SweepSize SizeOf(const pb::AblateRequest& request, absl::Span<const SiteSet> variants) {
+  return {.n_variants = static_cast<int64_t>(variants.size()),
+          .n_sites = NumSites(variants),
+          .n_replacements = std::max(1, request.replacements_size())};
+}
+
+// The scans of a prompt must fit into memory.
+absl::Status CheckVariants(const SweepSize& size, const PreparedRequest& prepared, size_t prompt) {
   const std::vector<int32_t>& each = prepared.prompts[prompt].edit_positions;
   const auto n_edit_positions = std::max<int64_t>(1, static_cast<int64_t>(each.size()));
   int64_t n_ranges = 1;
   if (each.empty()) n_ranges = static_cast<int64_t>(AsRanges(EditedPositions(prepared, prompt, 0)).size());
-  return CheckVariantCount(static_cast<int64_t>(variants.size()), NumSites(variants) * n_ranges,
-                           static_cast<int64_t>(prepared.replacements.size()), n_edit_positions);
+  return CheckVariantCount(size.n_variants, size.n_sites * n_ranges, size.n_replacements, n_edit_positions);
 }
 
 absl::Status PreparePrompts(const pb::AblateRequest& request, const PrepareContext& context,
@@ -77,16 +87,18 @@ absl::Status PreparePrompts(const pb::AblateRequest& request, const PrepareConte
   return absl::OkStatus();
 }
 
-// `variants` are those that the request is about in the end, also where a `heads` sweep runs first.
-absl::Status CheckEachPrompt(const PrepareContext& context, const Libraries& libraries,
-                             absl::Span<const SiteSet> variants, const PreparedRequest& prepared) {
+// `size` is that of the sweep that the request is about in the end, also where a `heads` sweep runs first.
+absl::Status CheckEachPrompt(const PrepareContext& context, const Libraries& libraries, const SweepSize& size,
+                             const PreparedRequest& prepared) {
+  std::vector<MeanCover> covers;
+  for (size_t r = 0; r < libraries.size(); ++r) {
+    if (libraries[r] != nullptr) covers.emplace_back(*libraries[r], static_cast<int>(r));
+  }
   for (size_t p = 0; p < prepared.prompts.size(); ++p) {
     if (absl::Status status = GoOn(context); !status.ok()) return status;
-    if (absl::Status status = CheckVariants(variants, prepared, p); !status.ok()) return status;
-    for (size_t r = 0; r < libraries.size(); ++r) {
-      if (libraries[r] == nullptr) continue;
-      absl::Status status = CheckMeansCover(*libraries[r], static_cast<int>(r), prepared, p);
-      if (!status.ok()) return status;
+    if (absl::Status status = CheckVariants(size, prepared, p); !status.ok()) return status;
+    for (const MeanCover& cover : covers) {
+      if (absl::Status status = cover.Check(prepared, p); !status.ok()) return status;
     }
   }
   return absl::OkStatus();
@@ -161,13 +173,14 @@ absl::StatusOr<PreparedRequest> Prepare(const pb::AblateRequest& request, const 
   if (absl::Status status = PreparePrompts(request, context, prepared); !status.ok()) return status;
   if (absl::Status status = CheckPromptsTogether(request, prepared); !status.ok()) return status;
   prepared.readout.primary = PrimaryMetricOf(request, prepared.prompts);
-  absl::Status status = FillReplacements(request, *context.engine, *libraries, prepared);
-  if (!status.ok()) return status;
   const bool is_first = NeedsOrder(request) && order.empty();
-  const auto final_variants = is_first ? AnyOrder(request, prepared) : std::vector<SiteSet>();
-  if (!final_variants.ok()) return final_variants.status();
-  status = CheckEachPrompt(context, *libraries, is_first ? *final_variants : prepared.variants, prepared);
+  const auto in_the_end = is_first ? AnyOrder(request, prepared) : std::vector<SiteSet>();
+  if (!in_the_end.ok()) return in_the_end.status();
+  const SweepSize size = SizeOf(request, is_first ? *in_the_end : prepared.variants);
+  absl::Status status = CheckEachPrompt(context, *libraries, size, prepared);
   if (!status.ok()) return status;
+  // Behind the check: it copies what the libraries must have.
+  if (status = FillReplacements(request, *context.engine, *libraries, prepared); !status.ok()) return status;
   if (is_first) KeepWhatOrders(prepared);
   prepared.units = MakeUnits(prepared);
   if (status = Price(prepared, context); !status.ok()) return status;

@@ -39,9 +39,15 @@ absl::StatusOr<SiteSet> GroupSet(const pb::SiteGroup& group, ModelShape shape, a
     const std::string path = absl::StrCat(field, ".sites[", i, "]");
     const auto sites = ParseSitePattern(group.sites(i), shape);
     if (!sites.ok()) return BadField(path, "SITE_INVALID", sites.status().message());
+    bool names_one = false;
     for (const Site& site : *sites) {
-      if (absl::Status status = CheckAllowed(site, shape, allowed, path); !status.ok()) return status;
-      chosen[static_cast<size_t>(std::lower_bound(allowed.begin(), allowed.end(), site) - allowed.begin())] = true;
+      const auto found = std::lower_bound(allowed.begin(), allowed.end(), site);
+      if (found == allowed.end() || *found != site) continue;
+      chosen[static_cast<size_t>(found - allowed.begin())] = names_one = true;
+    }
+    if (!names_one) {
+      return BadField(path, "SITE_FILTERED_OUT",
+                      absl::StrCat("got ", group.sites(i), ", expected a site that `sweep.filter` lets pass"));
     }
   }
   SiteSet set{.sites = {}, .name = group.name()};
