@@ -1,12 +1,15 @@
 #include "server/ablate_stream.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/convert.h"
+#include "server/errors.h"
 #include "server/prepare.h"
+#include "server/selection_sink.h"
 #include "spdlog/spdlog.h"
 
 namespace ablate {
@@ -14,52 +17,153 @@ namespace pb = ::ablation::v1;
 
 AblateStream* AblateStream::Start(grpc::CallbackServerContext* context, const pb::AblateRequest* request,
                                   const Backend* backend, Gate::Pass pass) {
-  auto stream = std::make_shared<AblateStream>(backend, std::move(pass));
+  const absl::Time deadline = absl::FromChrono(context->deadline());
+  auto stream = std::make_shared<AblateStream>(request, deadline, backend, std::move(pass));
   stream->Keep(context);
   backend->stall_guard->Watch(stream);
-  const absl::Time deadline = absl::FromChrono(context->deadline());
   const absl::Status queued =
-      backend->executor->Submit(static_cast<int64_t>(request->ByteSizeLong()),
-                                [stream, request, deadline] { stream->PrepareAndSubmit(*request, deadline); });
-  if (!queued.ok()) {
-    stream->End(queued);
-    stream->Release();
-  }
+      backend->executor->Submit(static_cast<int64_t>(request->ByteSizeLong()), [stream] { stream->Begin(); });
+  if (!queued.ok()) stream->EndUnread(queued);
   return stream.get();
 }
 
-AblateStream::AblateStream(const Backend* backend, Gate::Pass pass)
-    : backend_(backend), pass_(std::move(pass)), arrival_(absl::Now()) {}
+AblateStream::AblateStream(const pb::AblateRequest* request, absl::Time deadline, const Backend* backend,
+                           Gate::Pass pass)
+    : request_(request), deadline_(deadline), backend_(backend), pass_(std::move(pass)), arrival_(absl::Now()) {}
 
-void AblateStream::PrepareAndSubmit(const pb::AblateRequest& request, absl::Time deadline) {
-  const absl::Status admitted = Admit(request, deadline);
-  if (!admitted.ok()) End(admitted);
+// Nothing has been written, nor will be.
+void AblateStream::EndUnread(const absl::Status& status) {
+  End(status);
   Release();
 }
 
-absl::Status AblateStream::Admit(const pb::AblateRequest& request, absl::Time deadline) {
+void AblateStream::Begin() {
+  const bool selects = NeedsOrder(*request_);
+  const absl::Status submitted = selects ? SubmitSelection() : Submit();
+  if (!submitted.ok()) {
+    EndUnread(submitted);
+  } else if (!selects) {
+    Release();
+  }
+}
+
+void AblateStream::GoOnWith(absl::StatusOr<pb::Selection> selection, const RequestTiming& timing) {
+  if (!selection.ok()) {
+    EndUnread(selection.status());
+    return;
+  }
+  timing_ = timing;
+  selection_ = *std::move(selection);
+  if (split_->chooses.size() < static_cast<size_t>(request_->prompts_size())) {
+    selection_->mutable_prompt_index()->Assign(split_->chooses.begin(), split_->chooses.end());
+  }
+  const absl::Status submitted = Submit();
+  if (!submitted.ok()) {
+    EndUnread(submitted);
+  } else {
+    Release();
+  }
+}
+
+absl::StatusOr<PreparedRequest> AblateStream::PrepareWith(absl::Span<const Site> order) {
+  PrepareContext context;
+  context.engine = backend_->engine;
+  context.limits = backend_->limits;
+  context.means = backend_->means;
+  context.go_on = [this] { return GoOn(); };
+  return Prepare(*request_, context, order);
+}
+
+absl::Status AblateStream::GoOn() const {
+  if (Gone()) return absl::CancelledError("the client has left");
+  if (deadline_ <= absl::Now()) return absl::DeadlineExceededError("the deadline passed before the end");
+  return absl::OkStatus();
+}
+
+absl::Status AblateStream::SubmitSelection() {
   const absl::Time begin = absl::Now();
-  auto prepared = Prepare(request, *backend_->engine, backend_->limits, [this, deadline] {
-    if (Gone()) return absl::CancelledError("the client has left");
-    if (deadline <= absl::Now()) return absl::DeadlineExceededError("the deadline passed before the request was ready");
-    return absl::OkStatus();
-  });
+  auto prepared = PrepareWith({});
   if (!prepared.ok()) return prepared.status();
+  split_ = WithoutSplit(prepared->prompts.size());
+  if (request_->summary().split()) {
+    auto split = SplitClusters(prepared->prompts, request_->summary().seed());
+    if (!split.ok()) return split.status();
+    split_ = *std::move(split);
+  }
+  KeepForSelection(split_->chooses, *prepared);
+  selection_cost_ = prepared->cost;
+  auto lease = backend_->deltas->Take(static_cast<int64_t>(prepared->variants.size() * prepared->prompts.size()));
+  if (!lease.ok()) return lease.status();
+
   auto work = std::make_shared<Request>();
   work->prepared = std::make_shared<const PreparedRequest>(*std::move(prepared));
-  work->deadline = deadline;
-  work->sink = std::static_pointer_cast<AblateStream>(shared_from_this());
+  work->deadline = deadline_;
+  const auto done = [self = Self()](absl::StatusOr<pb::Selection> selection, const RequestTiming& timing) {
+    // Not in the device's thread: what follows tokenises all prompts again.
+    const absl::Status queued = self->backend_->executor->Submit(
+        0, [self, selection = std::move(selection), timing] { self->GoOnWith(selection, timing); });
+    if (!queued.ok()) self->EndUnread(queued);
+  };
+  work->sink = std::make_shared<SelectionSink>(
+      work->prepared, *std::move(lease),
+      SelectionSink::Callbacks{.abandoned = [self = Self()] { return self->Gone(); }, .done = done});
+  prepare_ns_ = absl::ToInt64Nanoseconds(absl::Now() - begin);
+  return backend_->scheduler->Submit(std::move(work));
+}
+
+absl::Status AblateStream::Submit() {
+  const absl::Time begin = absl::Now();
+  auto made = PrepareWith(selection_.has_value() ? SitesOf(*selection_) : std::vector<Site>());
+  if (!made.ok()) return made.status();
+  if (made->cost > backend_->limits.cost - selection_cost_) {
+    return TooCostly(made->cost + selection_cost_, backend_->limits.cost);
+  }
+  const auto prepared = std::make_shared<const PreparedRequest>(*std::move(made));
+  const absl::Status reserved = ReserveDeltas(prepared);
+  if (!reserved.ok()) return reserved;
+  assembler_.emplace(prepared, request_->sweep().has_pairs());
+  format_ = RowFormat::Of(*prepared);
+  total_rows_ = prepared->total_rows();
 
   pb::Manifest manifest;
   *manifest.mutable_model() = MakeModelInfo(backend_->engine->Describe(), backend_->model_name);
-  *manifest.mutable_runtime() = MakeRuntimeInfo(backend_->engine->Describe(), backend_->limits);
-  head_.emplace(std::move(manifest), &request, work->prepared, &backend_->engine->tokenizer());
-  total_rows_ = work->prepared->total_rows();
-  prepare_ns_ = absl::ToInt64Nanoseconds(absl::Now() - begin);
+  *manifest.mutable_runtime() = MakeRuntimeInfo(backend_->engine->Describe(), backend_->limits, backend_->numeric_floor);
+  manifest.set_cost(selection_cost_ + prepared->cost);
+  if (selection_.has_value()) *manifest.mutable_selection() = *std::move(selection_);
+  head_.emplace(std::move(manifest), request_, prepared, &backend_->engine->tokenizer());
+
+  auto work = std::make_shared<Request>();
+  work->prepared = prepared;
+  work->deadline = deadline_;
+  work->sink = Self();
+  prepare_ns_ += absl::ToInt64Nanoseconds(absl::Now() - begin);
   // From here on blocks may come; they wait behind the head.
   const absl::Status admitted = backend_->scheduler->Submit(std::move(work));
   if (!admitted.ok()) head_.reset();
   return admitted;
+}
+
+absl::Status AblateStream::ReserveDeltas(const std::shared_ptr<const PreparedRequest>& prepared) {
+  if (!request_->has_summary()) return absl::OkStatus();
+  const int64_t values = DeltaTable::ValuesOf(*prepared);
+  if (values > kMaxDeltaValues) {
+    return OverQuota(
+        "SUMMARY_TOO_LARGE",
+        absl::StrCat("summary: prompts x replacements x variants x edit and read positions are ", values,
+                     " values, expected at most ", kMaxDeltaValues, ": ask for less, or without a summary"));
+  }
+  auto lease = backend_->deltas->Take(values);
+  if (!lease.ok()) return lease.status();
+  deltas_lease_.emplace(*std::move(lease));
+  deltas_.emplace(prepared);
+  summary_ = SummaryRequest{
+      .options = request_->summary(),
+      .estimates = split_.has_value() ? split_->estimates : WithoutSplit(prepared->prompts.size()).estimates,
+      .selected_in_sample = split_.has_value() && !request_->summary().split(),
+      .is_over_pairs = request_->sweep().has_pairs(),
+      .keeps_sets = request_->sweep().has_all_but(),
+      .floors = NumericFloors(backend_->engine->Describe())};
+  return absl::OkStatus();
 }
 
 void AblateStream::CancelIfStalled(absl::Time since) {
@@ -69,30 +173,83 @@ void AblateStream::CancelIfStalled(absl::Time since) {
   if (AbortIfBusySince(since, why)) spdlog::warn("a call was ended: {}", why);
 }
 
-absl::Status AblateStream::TakeBlock(ReadoutBlock block, int32_t prompt_index) {
-  auto messages = MakeRowBlocks(block, prompt_index, backend_->engine->tokenizer());
-  if (!messages.ok()) return absl::InternalError(messages.status().message());
-  for (pb::RowBlock& message : *messages) {
+absl::Status AblateStream::TakeBlock(ReadoutBlock block, size_t unit) {
+  auto rows = assembler_->Take(block, unit);
+  if (!rows.ok()) return absl::InternalError(rows.status().message());
+  const int32_t prompt = rows->prompt;
+  PushRows(rows->plain, prompt);
+  PushRows(rows->normalized, prompt);
+  for (pb::CompensationBlock& message : rows->compensation) {
     pb::AblateResponse response;
-    *response.mutable_row_block() = std::move(message);
+    *response.mutable_compensation_block() = std::move(message);
+    Push(std::move(response));
+  }
+  for (pb::LikelihoodBlock& message : rows->likelihood) {
+    pb::AblateResponse response;
+    *response.mutable_likelihood_block() = std::move(message);
     Push(std::move(response));
   }
   return absl::OkStatus();
 }
 
-void AblateStream::Complete(absl::Status status, const RequestTiming& timing) {
-  if (status.ok()) {
+void AblateStream::PushRows(const WireRows& rows, int32_t prompt) {
+  if (deltas_.has_value()) deltas_->Take(prompt, rows);
+  for (pb::RowBlock& message : MakeRowBlocks(rows, prompt, format_, backend_->engine->tokenizer())) {
     pb::AblateResponse response;
-    pb::Completion& completion = *response.mutable_completion();
-    completion.set_rows(total_rows_);
-    completion.mutable_timing()->set_queue_ns(absl::ToInt64Nanoseconds(timing.taken_up - arrival_));
-    completion.mutable_timing()->set_prepare_ns(prepare_ns_);
-    completion.mutable_timing()->set_forward_ns(timing.forward_ns);
-    completion.mutable_timing()->set_forward_passes(timing.forward_passes);
-    completion.mutable_timing()->set_total_ns(absl::ToInt64Nanoseconds(absl::Now() - arrival_));
+    *response.mutable_row_block() = std::move(message);
     Push(std::move(response));
   }
-  End(std::move(status));
+}
+
+void AblateStream::Complete(absl::Status status, const RequestTiming& timing) {
+  assembler_.reset();
+  // What the request waited for is the first of its sweeps.
+  if (!split_.has_value()) timing_.taken_up = timing.taken_up;
+  timing_.forward_ns += timing.forward_ns;
+  timing_.forward_passes += timing.forward_passes;
+  if (!status.ok()) {
+    deltas_.reset();
+    deltas_lease_.reset();
+    End(std::move(status));
+    return;
+  }
+  if (!deltas_.has_value()) {
+    PushCompletion();
+    return;
+  }
+  const absl::Status queued = backend_->executor->Submit(0, [self = Self()] { self->PushSummary(); });
+  if (!queued.ok()) End(queued);
+}
+
+void AblateStream::PushSummary() {
+  absl::Status status;
+  if (!Gone()) {
+    auto messages = MakeSummary(*deltas_, *summary_, [this] { return GoOn(); });
+    status = messages.status();
+    if (messages.ok()) {
+      for (pb::AblateResponse& message : *messages) Push(std::move(message));
+    }
+  }
+  deltas_.reset();
+  deltas_lease_.reset();
+  if (status.ok()) {
+    PushCompletion();
+  } else {
+    End(std::move(status));
+  }
+}
+
+void AblateStream::PushCompletion() {
+  pb::AblateResponse response;
+  pb::Completion& completion = *response.mutable_completion();
+  completion.set_rows(total_rows_);
+  completion.mutable_timing()->set_queue_ns(absl::ToInt64Nanoseconds(timing_.taken_up - arrival_));
+  completion.mutable_timing()->set_prepare_ns(prepare_ns_);
+  completion.mutable_timing()->set_forward_ns(timing_.forward_ns);
+  completion.mutable_timing()->set_forward_passes(timing_.forward_passes);
+  completion.mutable_timing()->set_total_ns(absl::ToInt64Nanoseconds(absl::Now() - arrival_));
+  Push(std::move(response));
+  End(absl::OkStatus());
 }
 
 }  // namespace ablate

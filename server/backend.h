@@ -2,16 +2,23 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "engine/engine.h"
+#include "server/budget.h"
+#include "server/delta_table.h"
 #include "server/executor.h"
 #include "server/prepare.h"
 #include "server/scheduler.h"
 #include "server/stall_guard.h"
+#include "server/verify/numeric_floor.h"
 
 namespace ablate {
+
+class MeanStore;
 
 // Borrowed; outlives every call.
 struct Backend {
@@ -20,12 +27,18 @@ struct Backend {
   Scheduler* scheduler = nullptr;
   Executor* executor = nullptr;
   StallGuard* stall_guard = nullptr;
+  // Null where the server keeps no libraries.
+  MeanStore* means = nullptr;
   std::string model_name;
+  // Of the engine's model, device and precision; empty: not measured.
+  std::vector<NumericFloor> numeric_floor;
   RequestLimits limits;
   // Most bytes of a stream's results that wait for its reader.
   int64_t max_stream_bytes = 0;
   // How long a stream's reader may take nothing.
   absl::Duration max_write_stall;
+  // Values of all requests' summaries together.
+  std::shared_ptr<Budget> deltas = std::make_shared<Budget>("values for their summaries", kMaxDeltaValuesTogether);
 };
 
 }  // namespace ablate

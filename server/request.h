@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -21,14 +22,16 @@ struct RequestTiming {
   int32_t forward_passes = 0;
 };
 
-// Takes a request's results. TakeBlock and Complete are called from the device thread (Complete also from another
-// request's Submit, where this one was abandoned before the device touched it), and must not block.
+// Takes a request's results. TakeBlock, EndPrompt and Complete are called from the device thread (Complete also from
+// another request's Submit, where this one was abandoned before the device touched it), and must not block.
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
 
-  // Rows of one prompt. An error fails the request.
-  virtual absl::Status TakeBlock(ReadoutBlock block, int32_t prompt_index) = 0;
+  // Rows of one unit. An error fails the request.
+  virtual absl::Status TakeBlock(ReadoutBlock block, size_t unit) = 0;
+  // All units of a prompt have been handed out. An error fails the request.
+  virtual absl::Status EndPrompt(int32_t prompt) = 0;
   // Exactly once, and last.
   virtual void Complete(absl::Status status, const RequestTiming& timing) = 0;
 
@@ -45,19 +48,24 @@ struct Request {
   std::shared_ptr<const PreparedRequest> prepared;
   absl::Time deadline = absl::InfiniteFuture();
   std::shared_ptr<ResultSink> sink;
+  // Adds to a unit's scan what PreparedRequest does not know, e.g. who takes its heads' outputs. Called in the device thread
+  // before each of its runs: a failed one may be tried again. May be empty.
+  std::function<void(Scan& scan, size_t unit)> amend;
 
-  // The queue's and the scheduler's own. `next_prompt` is guarded by the scheduler's mutex, the rest belongs to the
+  // The queue's and the scheduler's own. `next_unit` is guarded by the scheduler's mutex, the rest belongs to the
   // device thread.
-  size_t next_prompt = 0;
+  size_t next_unit = 0;
+  // Of the engine, and how many it owes for the scans that it has run.
   int64_t rows_done = 0;
+  int64_t rows_expected = 0;
   int64_t rows_in_run = 0;
   absl::Status error;
   RequestTiming timing;
 };
 
-// Every prompt has been in a batch.
+// Every unit has been in a batch.
 inline bool AllTaken(const Request& request) {
-  return request.next_prompt == request.prepared->prompts.size();
+  return request.next_unit == request.prepared->units.size();
 }
 
 // Why a request must not go on; OK where it may. It can change from one moment to the next: whoever acts on it keeps

@@ -5,34 +5,49 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "server/convert.h"
 #include "server/errors.h"
+#include "server/row_blocks.h"
 
 namespace ablate {
 namespace {
 
-// Bytes of results that one prompt of a request produces.
-int64_t PromptBytes(const Request& request) {
-  return request.prepared->rows_per_prompt() * RowBytes(request.prepared->top_k);
+size_t NextPrompt(const Request& request) {
+  return static_cast<size_t>(request.prepared->units[request.next_unit].prompt);
+}
+
+// Bytes of results that the next prompt of a request produces.
+int64_t NextBytes(const Request& request) {
+  return ResultBytes(*request.prepared, NextPrompt(request));
 }
 
 // Whether one more prompt may run when results of `taken_bytes` are on their way in the batch being put together.
 bool HasRoomForResults(const Request& request, int64_t taken_bytes) {
   const int64_t waiting = request.sink->waiting_bytes() + taken_bytes;
-  return waiting == 0 || waiting + PromptBytes(request) <= request.sink->max_waiting_bytes();
+  return waiting == 0 || waiting + NextBytes(request) <= request.sink->max_waiting_bytes();
 }
 
+// Behind the last unit of the next prompt.
+size_t NextEnd(const Request& request) {
+  const auto& units = request.prepared->units;
+  size_t end = request.next_unit;
+  while (end < units.size() && static_cast<size_t>(units[end].prompt) == NextPrompt(request)) ++end;
+  return end;
+}
+
+int64_t CostOf(const Request& request, size_t begin, size_t end) {
+  int64_t cost = 0;
+  for (size_t i = begin; i < end; ++i) cost += request.prepared->units[i].cost;
+  return cost;
+}
+
+// Of the next prompt.
 int64_t NextCost(const Request& request) {
-  return request.prepared->prompts[request.next_prompt].cost;
+  return CostOf(request, request.next_unit, NextEnd(request));
 }
 
 // Of the prompts not yet taken up.
 int64_t WaitingCost(const Request& request) {
-  int64_t cost = 0;
-  for (size_t i = request.next_prompt; i < request.prepared->prompts.size(); ++i) {
-    cost += request.prepared->prompts[i].cost;
-  }
-  return cost;
+  return CostOf(request, request.next_unit, request.prepared->units.size());
 }
 
 }  // namespace
@@ -72,7 +87,7 @@ std::vector<EndedRequest> RequestQueue::TakeEndedIf(bool untouched_only, bool cl
   std::vector<EndedRequest> ended;
   std::deque<std::shared_ptr<Request>> going_on;
   for (std::shared_ptr<Request>& request : requests_) {
-    const bool may_look = !untouched_only || request->next_prompt == 0;
+    const bool may_look = !untouched_only || request->next_unit == 0;
     absl::Status why = may_look ? Verdict(*request, closed) : absl::OkStatus();
     if (why.ok()) {
       going_on.push_back(std::move(request));
@@ -85,15 +100,16 @@ std::vector<EndedRequest> RequestQueue::TakeEndedIf(bool untouched_only, bool cl
   return ended;
 }
 
-std::vector<TakenPrompt> RequestQueue::TakeBatch() {
-  std::vector<TakenPrompt> batch;
+std::vector<TakenUnit> RequestQueue::TakeBatch() {
+  std::vector<TakenUnit> batch;
   absl::flat_hash_map<const Request*, int64_t> bytes_of;
   size_t passed_over = 0;
   while (passed_over < requests_.size()) {
     std::shared_ptr<Request> request = requests_.front();
     int64_t& bytes = bytes_of[request.get()];
     const bool has_room = HasRoomForResults(*request, bytes);
-    if (has_room && !batch.empty() && running_cost_ + NextCost(*request) > options_.batch_cost) break;
+    const int64_t cost = NextCost(*request);
+    if (has_room && !batch.empty() && running_cost_ + cost > options_.batch_cost) break;
     requests_.pop_front();
     if (!has_room) {
       requests_.push_back(std::move(request));
@@ -101,10 +117,12 @@ std::vector<TakenPrompt> RequestQueue::TakeBatch() {
       continue;
     }
     passed_over = 0;
-    bytes += PromptBytes(*request);
-    running_cost_ += NextCost(*request);
-    waiting_cost_ -= NextCost(*request);
-    batch.push_back({request, request->next_prompt++});
+    bytes += NextBytes(*request);
+    running_cost_ += cost;
+    waiting_cost_ -= cost;
+    for (const size_t end = NextEnd(*request); request->next_unit < end; ++request->next_unit) {
+      batch.push_back({request, request->next_unit});
+    }
     if (!AllTaken(*request)) requests_.push_back(std::move(request));
   }
   return batch;

@@ -1,7 +1,7 @@
 // The requests that wait for the device, in the order of their turns.
 //
-// Requests take turns prompt by prompt: a batch takes one prompt of each waiting request, then a second one of each, up
-// to the batch's cost. So a request of 10,000 prompts is fed in batches, and a small one that comes later waits for one
+// Requests take turns prompt by prompt, with all of a prompt's units, since their rows need each other: a batch takes one
+// prompt of each waiting request, then a second one of each, up to the batch's cost. So a request of 10,000 prompts is fed in batches, and a small one that comes later waits for one
 // batch at most. A request whose reader is slow is passed over while too much of its results waits: it holds up nobody,
 // and the server never keeps more of it than the sink's limit or, where that is more, one prompt's rows.
 #pragma once
@@ -27,10 +27,10 @@ struct RequestQueueOptions {
   int64_t batch_cost = 0;
 };
 
-// One prompt of a request, in a batch.
-struct TakenPrompt {
+// One unit of a request, in a batch. A prompt's units follow each other.
+struct TakenUnit {
   std::shared_ptr<Request> request;
-  size_t prompt = 0;
+  size_t unit = 0;
 };
 
 // A request that must not go on, and why: the answer that its client gets.
@@ -54,7 +54,7 @@ class RequestQueue {
   std::vector<EndedRequest> TakeEnded(bool closed);
 
   // The next batch; empty where no request has room for more results. What it costs is running until BatchIsDone.
-  std::vector<TakenPrompt> TakeBatch();
+  std::vector<TakenUnit> TakeBatch();
   void BatchIsDone(absl::Duration took);
 
   bool empty() const { return requests_.empty(); }

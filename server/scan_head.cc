@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/convert.h"
+#include "server/row_blocks.h"
 
 namespace ablate {
 namespace {
@@ -48,7 +49,7 @@ pb::AblateResponse ScanHead::NextVariants() {
   pb::VariantBlock& block = *response.mutable_variant_block();
   block.set_first_variant(static_cast<int32_t>(next_variant_));
   FillBlock(next_variant_, prepared_->variants.size(), *block.mutable_variants(),
-            [this](size_t i) { return MakeVariant(prepared_->variants[i]); });
+            [this](size_t i) { return MakeVariant(prepared_->variants[i], prepared_->shape); });
   return response;
 }
 

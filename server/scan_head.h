@@ -11,14 +11,12 @@
 
 namespace ablate {
 
-// A block is closed before it would exceed this; only one that holds a single entry may.
-inline constexpr size_t kBlockBytes = 256 * 1024;
-
 // Makes one message at a time, so that the prompts of a large request never stand in memory as messages all at once.
 // Not thread-safe.
 class ScanHead {
  public:
-  // `request` and `tokenizer` are borrowed for as long as Next is called. `manifest` lacks what only the request tells.
+  // `request` and `tokenizer` are borrowed for as long as Next is called. `manifest` has the model, the runtime, the
+  // cost and the selection, and lacks what only the request tells.
   ScanHead(ablation::v1::Manifest manifest, const ablation::v1::AblateRequest* request,
            std::shared_ptr<const PreparedRequest> prepared, const Tokenizer* tokenizer);
 

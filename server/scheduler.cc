@@ -24,6 +24,12 @@ absl::Status EngineError(const absl::Status& status) {
   return ErrorWithReason(absl::StatusCode::kInternal, "ENGINE_FAILED", message);
 }
 
+// That the engine owes.
+int64_t RowsOf(const Scan& scan) {
+  const size_t runs = scan.variants.size() + (scan.donor_token_ids.empty() ? 1 : 2);
+  return static_cast<int64_t>(runs * scan.read_positions.size());
+}
+
 // In the words that were found when they were taken out of the queue.
 void FinishAll(const std::vector<EndedRequest>& ended) {
   for (const EndedRequest& e : ended) Finish(*e.request, e.why);
@@ -78,7 +84,7 @@ void Scheduler::Loop() {
   bool device_was_busy = false;
   while (true) {
     std::vector<EndedRequest> ended;
-    std::vector<TakenPrompt> batch;
+    std::vector<TakenUnit> batch;
     const bool open = Next(device_was_busy, ended, batch);
     FinishAll(ended);
     if (!batch.empty()) Run(batch);
@@ -87,7 +93,7 @@ void Scheduler::Loop() {
   }
 }
 
-bool Scheduler::Next(bool device_was_busy, std::vector<EndedRequest>& ended, std::vector<TakenPrompt>& batch) {
+bool Scheduler::Next(bool device_was_busy, std::vector<EndedRequest>& ended, std::vector<TakenUnit>& batch) {
   absl::MutexLock lock(&mu_);
   if (device_was_busy && queue_.HasReady()) {
     mu_.AwaitWithTimeout(absl::Condition(this, &Scheduler::HasFullBatch), batch_window_);
@@ -98,10 +104,10 @@ bool Scheduler::Next(bool device_was_busy, std::vector<EndedRequest>& ended, std
   return !closed_ || !queue_.empty();
 }
 
-void Scheduler::Run(const std::vector<TakenPrompt>& batch) {
+void Scheduler::Run(const std::vector<TakenUnit>& batch) {
   const absl::Time begin = absl::Now();
-  for (const TakenPrompt& taken : batch) {
-    if (taken.prompt == 0) taken.request->timing.taken_up = begin;
+  for (const TakenUnit& taken : batch) {
+    if (taken.unit == 0) taken.request->timing.taken_up = begin;
     taken.request->rows_in_run = 0;
   }
   const absl::Status status = RunOnce(batch);
@@ -110,14 +116,16 @@ void Scheduler::Run(const std::vector<TakenPrompt>& batch) {
     absl::MutexLock lock(&mu_);
     queue_.BatchIsDone(absl::Now() - begin);
   }
+  EndPrompts(batch);
   FinishRequests(batch);
 }
 
-absl::Status Scheduler::RunOnce(const std::vector<TakenPrompt>& batch) {
+absl::Status Scheduler::RunOnce(const std::vector<TakenUnit>& batch) {
   std::vector<Scan> scans;
   scans.reserve(batch.size());
-  for (const TakenPrompt& taken : batch) {
-    scans.push_back(taken.request->prepared->MakeScan(taken.prompt));
+  for (const TakenUnit& taken : batch) {
+    scans.push_back(taken.request->prepared->MakeScan(taken.unit));
+    if (taken.request->amend) taken.request->amend(scans.back(), taken.unit);
     scans.back().cancelled = [this, request = taken.request.get()] { return !Verdict(*request, closed_).ok(); };
   }
   const absl::Time begin = absl::Now();
@@ -125,17 +133,19 @@ absl::Status Scheduler::RunOnce(const std::vector<TakenPrompt>& batch) {
     if (block.scan < 0 || static_cast<size_t>(block.scan) >= batch.size()) {
       return absl::InternalError(absl::StrCat("the engine named scan ", block.scan, " of ", batch.size()));
     }
-    const TakenPrompt& taken = batch[static_cast<size_t>(block.scan)];
+    const TakenUnit& taken = batch[static_cast<size_t>(block.scan)];
     Request& request = *taken.request;
     if (!request.error.ok()) return absl::OkStatus();
     const auto rows = static_cast<int64_t>(block.variant.size());
     request.rows_done += rows;
     request.rows_in_run += rows;
-    request.error = request.sink->TakeBlock(std::move(block), static_cast<int32_t>(taken.prompt));
+    request.error = request.sink->TakeBlock(std::move(block), taken.unit);
     return absl::OkStatus();
   });
   absl::flat_hash_set<Request*> seen;
-  for (const TakenPrompt& taken : batch) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const TakenUnit& taken = batch[i];
+    if (stats.ok()) taken.request->rows_expected += RowsOf(scans[i]);
     if (!seen.insert(taken.request.get()).second) continue;
     taken.request->timing.forward_ns += stats.ok() ? stats->forward_ns : absl::ToInt64Nanoseconds(absl::Now() - begin);
     taken.request->timing.forward_passes += stats.ok() ? stats->forward_passes : 0;
@@ -144,10 +154,10 @@ absl::Status Scheduler::RunOnce(const std::vector<TakenPrompt>& batch) {
 }
 
 // One request must not fail its neighbours: those that have got no row of the failed run are run again on their own.
-void Scheduler::RunEachAlone(const std::vector<TakenPrompt>& batch, const absl::Status& error) {
+void Scheduler::RunEachAlone(const std::vector<TakenUnit>& batch, const absl::Status& error) {
   std::vector<Request*> order;
-  absl::flat_hash_map<Request*, std::vector<TakenPrompt>> parts;
-  for (const TakenPrompt& taken : batch) {
+  absl::flat_hash_map<Request*, std::vector<TakenUnit>> parts;
+  for (const TakenUnit& taken : batch) {
     auto& part = parts[taken.request.get()];
     if (part.empty()) order.push_back(taken.request.get());
     part.push_back(taken);
@@ -164,13 +174,25 @@ void Scheduler::RunEachAlone(const std::vector<TakenPrompt>& batch, const absl::
   }
 }
 
-void Scheduler::FinishRequests(const std::vector<TakenPrompt>& batch) {
+// Where a request has been cancelled rows are missing: it is over anyhow.
+void Scheduler::EndPrompts(const std::vector<TakenUnit>& batch) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    Request& request = *batch[i].request;
+    const int32_t prompt = request.prepared->units[batch[i].unit].prompt;
+    const bool is_last = i + 1 == batch.size() || batch[i + 1].request != batch[i].request ||
+                         request.prepared->units[batch[i + 1].unit].prompt != prompt;
+    if (!is_last || !request.error.ok() || request.rows_done != request.rows_expected) continue;
+    request.error = request.sink->EndPrompt(prompt);
+  }
+}
+
+void Scheduler::FinishRequests(const std::vector<TakenUnit>& batch) {
   absl::flat_hash_set<Request*> seen;
-  for (const TakenPrompt& taken : batch) {
+  for (const TakenUnit& taken : batch) {
     Request& request = *taken.request;
     // Those with prompts left stand in the queue, where TakeEnded finds the failed ones.
     if (!seen.insert(&request).second || !AllTaken(request)) continue;
-    if (request.error.ok() && request.rows_done == request.prepared->total_rows()) {
+    if (request.error.ok() && request.rows_done == request.rows_expected) {
       Finish(request, absl::OkStatus());
       continue;
     }
@@ -178,7 +200,7 @@ void Scheduler::FinishRequests(const std::vector<TakenPrompt>& batch) {
     if (status.ok()) {
       status = ErrorWithReason(
           absl::StatusCode::kInternal, "ROWS_MISSING",
-          absl::StrCat("the engine gave ", request.rows_done, " rows, expected ", request.prepared->total_rows()));
+          absl::StrCat("the engine gave ", request.rows_done, " rows, expected ", request.rows_expected));
     }
     Finish(request, status);
   }

@@ -45,7 +45,7 @@ class Scheduler {
   absl::Status Admit(std::shared_ptr<Request> request, std::vector<EndedRequest>& ended);
   void Loop();
   // False when the queue is closed and empty.
-  bool Next(bool device_was_busy, std::vector<EndedRequest>& ended, std::vector<TakenPrompt>& batch);
+  bool Next(bool device_was_busy, std::vector<EndedRequest>& ended, std::vector<TakenUnit>& batch);
 
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return closed_ || queue_.HasReady() || queue_.HasAbandoned();
@@ -53,10 +53,11 @@ class Scheduler {
   bool HasFullBatch() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closed_ || queue_.HasFullBatch(); }
 
   // Device thread only.
-  void Run(const std::vector<TakenPrompt>& batch);
-  absl::Status RunOnce(const std::vector<TakenPrompt>& batch);
-  void RunEachAlone(const std::vector<TakenPrompt>& batch, const absl::Status& error);
-  void FinishRequests(const std::vector<TakenPrompt>& batch);
+  void Run(const std::vector<TakenUnit>& batch);
+  absl::Status RunOnce(const std::vector<TakenUnit>& batch);
+  void RunEachAlone(const std::vector<TakenUnit>& batch, const absl::Status& error);
+  void EndPrompts(const std::vector<TakenUnit>& batch);
+  void FinishRequests(const std::vector<TakenUnit>& batch);
 
   Engine* const engine_;
   const absl::Duration batch_window_;

@@ -21,6 +21,11 @@ Side Of(const std::vector<int32_t>& ids, double residual) {
   return side;
 }
 
+// Of two tokens, by the run's parity: so some runs keep their baseline's.
+int32_t Top1(double residual) {
+  return static_cast<int32_t>(std::abs(std::floor(residual))) % 2 == 0 ? FakeTokenizer::kIs : FakeTokenizer::kGermany;
+}
+
 void AddAnswers(const Answers& answers, double residual, double baseline, ReadoutBlock& block) {
   const Side target = Of(answers.targets, residual), base_target = Of(answers.targets, baseline);
   const Side contrast = Of(answers.contrasts, residual), base_contrast = Of(answers.contrasts, baseline);
@@ -86,9 +91,8 @@ ReadoutBlock FakeReadout(const Scan& scan, absl::Span<const FakeRow> rows) {
     block.variant.push_back(row.variant);
     block.position.push_back(position);
     AddAnswers(scan.AnswersAt(row.read), residual, baseline, block);
-    // The most probable token is the run's parity, so that some runs keep it.
-    block.top1_id.push_back(static_cast<int32_t>(std::abs(std::floor(residual))) % 2);
-    block.top1_preserved.push_back(block.top1_id.back() == static_cast<int32_t>(std::abs(std::floor(baseline))) % 2);
+    block.top1_id.push_back(Top1(residual));
+    block.top1_preserved.push_back(block.top1_id.back() == Top1(baseline));
     block.kl_divergence.push_back(FakeEngine::Kl(baseline, residual));
     block.entropy.push_back(std::abs(residual) / 4096);
     if (has_donor) block.kl_from_donor.push_back(FakeEngine::Kl(donor, residual));

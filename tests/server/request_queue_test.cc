@@ -9,8 +9,8 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/convert.h"
 #include "server/errors.h"
+#include "server/row_blocks.h"
 #include "tests/server/test_server.h"
 
 namespace ablate {
@@ -23,7 +23,8 @@ using ::testing::SizeIs;
 
 class FakeSink final : public ResultSink {
  public:
-  absl::Status TakeBlock(ReadoutBlock /*block*/, int32_t /*prompt_index*/) override { return absl::OkStatus(); }
+  absl::Status TakeBlock(ReadoutBlock /*block*/, size_t /*unit*/) override { return absl::OkStatus(); }
+  absl::Status EndPrompt(int32_t /*prompt*/) override { return absl::OkStatus(); }
   void Complete(absl::Status /*status*/, const RequestTiming& /*timing*/) override {}
   bool Abandoned() const override { return abandoned; }
   int64_t waiting_bytes() const override { return waiting; }
@@ -34,12 +35,17 @@ class FakeSink final : public ResultSink {
   int64_t max_waiting = 1 << 30;
 };
 
-// A request whose prompts cost what `costs` says, and its sink.
+// A request whose prompts cost what `costs` says, each in `units` units, and its sink.
 struct Waiting {
-  explicit Waiting(std::vector<int64_t> costs) {
+  explicit Waiting(std::vector<int64_t> costs, int64_t units = 1) {
     PreparedRequest prepared;
+    prepared.replacements.resize(1);
     for (const int64_t cost : costs) {
-      prepared.prompts.push_back({.token_ids = {1}, .cost = cost});
+      const auto prompt = static_cast<int32_t>(prepared.prompts.size());
+      PreparedPrompt& added = prepared.prompts.emplace_back();
+      added.token_ids = {1};
+      added.read_positions = {0};
+      for (int64_t u = 0; u < units; ++u) prepared.units.push_back({.prompt = prompt, .cost = cost / units});
       prepared.cost += cost;
     }
     request->prepared = std::make_shared<const PreparedRequest>(std::move(prepared));
@@ -49,10 +55,10 @@ struct Waiting {
   std::shared_ptr<Request> request = std::make_shared<Request>();
 };
 
-// The batch's prompts in the order taken: (which request, which prompt).
+// The batch's units in the order taken: (which request, which unit).
 std::vector<std::pair<const Request*, size_t>> Take(RequestQueue& queue) {
   std::vector<std::pair<const Request*, size_t>> taken;
-  for (const TakenPrompt& t : queue.TakeBatch()) taken.emplace_back(t.request.get(), t.prompt);
+  for (const TakenUnit& t : queue.TakeBatch()) taken.emplace_back(t.request.get(), t.unit);
   return taken;
 }
 
@@ -71,6 +77,19 @@ TEST(RequestQueueTest, RequestsTakeTurnsPromptByPrompt) {
   EXPECT_FALSE(queue.empty());
   queue.BatchIsDone(absl::Seconds(1));
   EXPECT_THAT(Take(queue), ElementsAre(std::pair(ra, 3)));
+  EXPECT_TRUE(queue.empty());
+}
+
+// Their rows need each other: what one prompt leaves waiting is bounded by its own rows.
+TEST(RequestQueueTest, APromptsUnitsStayTogether) {
+  RequestQueue queue({.batch_cost = 5});
+  Waiting a({4, 4}, /*units=*/2), b({1});
+  queue.Put(a.request);
+  queue.Put(b.request);
+  const Request *ra = a.request.get(), *rb = b.request.get();
+  EXPECT_THAT(Take(queue), ElementsAre(std::pair(ra, 0), std::pair(ra, 1), std::pair(rb, 0)));
+  queue.BatchIsDone(absl::Seconds(1));
+  EXPECT_THAT(Take(queue), ElementsAre(std::pair(ra, 2), std::pair(ra, 3)));
   EXPECT_TRUE(queue.empty());
 }
 

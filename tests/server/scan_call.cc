@@ -26,7 +26,7 @@ ScanResult Read(
 pb::AblateRequest ScanRequest(const std::string& prompt, const std::string& target) {
   pb::AblateRequest request;
   request.add_prompts()->set_text(prompt);
-  if (!target.empty()) request.mutable_prompts(0)->mutable_target()->set_text(target);
+  if (!target.empty()) request.mutable_prompts(0)->add_targets()->set_text(target);
   return request;
 }
 

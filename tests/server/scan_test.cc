@@ -26,6 +26,15 @@ std::vector<int32_t> Ids(const pb::ResolvedPrompt& prompt) {
   return ids;
 }
 
+// Of a prompt whose variant's head is zeroed; -1 is the baseline.
+double ZeroedLogprob(const std::vector<int32_t>& token_ids, int32_t target, int variant) {
+  Scan scan;
+  scan.token_ids = token_ids;
+  Variant edited;
+  if (variant >= 0) edited.edits = {{.site = {variant / FakeEngine::kHeads, variant % FakeEngine::kHeads}}};
+  return FakeEngine::Logprob(FakeEngine::Residual(scan, edited, static_cast<int32_t>(token_ids.size()) - 1), target);
+}
+
 TEST(ScanTest, ManifestThenVariantsThenPromptsThenRowsThenCompletion) {
   TestServer server;
   server.Serve();
@@ -50,8 +59,8 @@ TEST(ScanTest, ManyPromptsComeInMessagesThatAnyClientTakes) {
     auto& ids = *request.add_prompts()->mutable_token_ids();
     for (int t = 0; t < kTokens; ++t) ids.add_ids((p + t) % 256);
   }
-  request.mutable_sweep()->mutable_heads()->add_layers(0);
-  request.mutable_sweep()->mutable_heads()->add_heads(0);
+  request.mutable_sweep()->mutable_heads();
+  request.mutable_sweep()->mutable_filter()->add_sites("L0H0");
   const auto channel = grpc::CreateChannel(server.server().address(), grpc::InsecureChannelCredentials());
   const ScanResult result = RunScan(*pb::AblationService::NewStub(channel), request);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
@@ -109,10 +118,12 @@ TEST(ScanTest, HeadTellsModelVariantsAndTokens) {
   EXPECT_EQ(Ids(prompts[0]), kBerlinIs);
   EXPECT_EQ(prompts[0].tokens(1).text(), " is");
   EXPECT_EQ(prompts[0].tokens(1).raw(), " is");
-  EXPECT_EQ(prompts[0].target().id(), FakeTokenizer::kGermany);
-  EXPECT_EQ(prompts[0].target().text(), " Germany");
-  EXPECT_EQ(prompts[0].target().raw(), " Germany");
-  EXPECT_FALSE(prompts[0].has_contrast());
+  ASSERT_THAT(prompts[0].targets(), SizeIs(1));
+  EXPECT_EQ(prompts[0].targets(0).id(), FakeTokenizer::kGermany);
+  EXPECT_EQ(prompts[0].targets(0).text(), " Germany");
+  EXPECT_EQ(prompts[0].targets(0).raw(), " Germany");
+  EXPECT_THAT(prompts[0].contrasts(), IsEmpty());
+  EXPECT_THAT(prompts[0].read_positions(), ElementsAre(1));
   EXPECT_THAT(prompts[0].warnings(), IsEmpty());
 }
 
@@ -132,9 +143,8 @@ TEST(ScanTest, EachRowOnceWithItsOwnValue) {
     for (int i = 0; i < block.variant_size(); ++i) {
       const int prompt = block.prompt_index(i), variant = block.variant(i);
       EXPECT_TRUE(seen.emplace(prompt, variant).second) << prompt << " " << variant;
-      const int layer = variant < 0 ? -1 : variant / 3, head = variant < 0 ? -1 : variant % 3;
       const auto p = static_cast<size_t>(prompt);
-      EXPECT_EQ(block.target_logprob(i), FakeEngine::TargetLogprob(ids.at(p), targets.at(p), layer, head));
+      EXPECT_EQ(block.target_logprob(i), ZeroedLogprob(ids.at(p), targets.at(p), variant));
       EXPECT_EQ(block.position(i), static_cast<int>(ids[p].size()) - 1);
     }
     EXPECT_THAT(block.contrast_logprob(), IsEmpty());
@@ -161,14 +171,15 @@ TEST(ScanTest, SweepFiltersChooseLayersAndHeads) {
   TestServer server;
   server.Serve();
   pb::AblateRequest request = ScanRequest("Berlin is");
-  request.mutable_sweep()->mutable_heads()->add_layers(1);
-  request.mutable_sweep()->mutable_heads()->add_heads(2);
-  request.mutable_sweep()->mutable_heads()->add_heads(0);
+  request.mutable_sweep()->mutable_heads();
+  request.mutable_sweep()->mutable_filter()->add_layers(1);
+  request.mutable_sweep()->mutable_filter()->add_heads(2);
+  request.mutable_sweep()->mutable_filter()->add_heads(0);
   const ScanResult result = RunScan(server.stub(), request);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   ASSERT_THAT(result.variants(), SizeIs(2));
-  EXPECT_EQ(result.variants()[0].label(), "L1H2");
-  EXPECT_EQ(result.variants()[1].label(), "L1H0");
+  EXPECT_EQ(result.variants()[0].label(), "L1H0");
+  EXPECT_EQ(result.variants()[1].label(), "L1H2");
   EXPECT_EQ(result.rows(), 3);
 }
 
@@ -182,9 +193,10 @@ TEST(ScanTest, TopKComesWithItsTexts) {
   const pb::RowBlock& block = result.responses.at(3).row_block();
   EXPECT_THAT(block.top_k_id(), SizeIs(21));
   EXPECT_THAT(block.top_k_logprob(), SizeIs(21));
-  // Ids 0, 1, 2 and the top-1 token, once each.
-  ASSERT_EQ(block.tokens_size(), 4);
-  EXPECT_EQ(block.tokens(3).id(), FakeTokenizer::kIs);
+  // Ids 0, 1, 2 and the top-1 tokens, once each.
+  std::vector<int32_t> ids;
+  for (const pb::Token& token : block.tokens()) ids.push_back(token.id());
+  EXPECT_THAT(ids, ElementsAre(0, 1, 2, FakeTokenizer::kIs, FakeTokenizer::kGermany));
   EXPECT_EQ(block.tokens(3).text(), " is");
 }
 
@@ -204,12 +216,12 @@ TEST(ScanTest, WarnsOfWhatMaySurprise) {
   TestServer server;
   server.Serve();
   pb::AblateRequest request = ScanRequest("Berlin is ", "x");
-  request.mutable_prompts(0)->mutable_contrast()->set_id(5);
+  request.mutable_prompts(0)->add_contrasts()->set_id(5);
   const ScanResult result = RunScan(server.stub(), request);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   EXPECT_THAT(result.prompts().at(0).warnings(),
               ElementsAre(HasSubstr("ends in a space"), HasSubstr("target \"x\" has no leading space")));
-  EXPECT_EQ(result.prompts().at(0).contrast().id(), 5);
+  EXPECT_EQ(result.prompts().at(0).contrasts(0).id(), 5);
 }
 
 TEST(ScanTest, ManyClientsAtOnceGetTheirOwnRows) {
@@ -225,7 +237,7 @@ TEST(ScanTest, ManyClientsAtOnceGetTheirOwnRows) {
         pb::AblateRequest request;
         for (const int32_t id : {c, call}) {
           request.add_prompts()->mutable_token_ids()->add_ids(id);
-          request.mutable_prompts()->rbegin()->mutable_target()->set_id(c);
+          request.mutable_prompts()->rbegin()->add_targets()->set_id(c);
         }
         const ScanResult result = RunScan(*stub, request);
         if (!result.status.ok() || result.rows() != 14) continue;
@@ -235,8 +247,7 @@ TEST(ScanTest, ManyClientsAtOnceGetTheirOwnRows) {
           for (int i = 0; i < block.variant_size(); ++i) {
             const int v = block.variant(i);
             const int32_t id = block.prompt_index(i) == 0 ? c : call;
-            all = all &&
-                  block.target_logprob(i) == FakeEngine::TargetLogprob({id}, c, v < 0 ? -1 : v / 3, v < 0 ? -1 : v % 3);
+            all = all && block.target_logprob(i) == ZeroedLogprob({id}, c, v);
           }
         }
         good += all ? 1 : 0;

@@ -1,0 +1,108 @@
+#include "server/selection.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/errors.h"
+#include "server/stats/clusters.h"
+
+namespace ablate {
+namespace pb = ::ablation::v1;
+
+PromptSplit WithoutSplit(size_t n_prompts) {
+  PromptSplit split;
+  split.chooses.resize(n_prompts);
+  std::iota(split.chooses.begin(), split.chooses.end(), 0);
+  split.estimates = split.chooses;
+  return split;
+}
+
+absl::StatusOr<PromptSplit> SplitClusters(absl::Span<const PreparedPrompt> prompts, uint64_t seed) {
+  std::vector<std::string> templates;
+  for (const PreparedPrompt& prompt : prompts) templates.push_back(prompt.template_name);
+  const stats::Clusters clusters = stats::MakeClusters(templates);
+  if (clusters.count < 2) {
+    return BadField("summary.split", "TOO_FEW_CLUSTERS",
+                    absl::StrCat("the prompts make ", clusters.count, " cluster, expected at least 2 to split"));
+  }
+  const std::vector<bool> chooses = stats::DrawHalf(clusters.count, seed);
+  PromptSplit split;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const auto cluster = static_cast<size_t>(clusters.of_prompt[i]);
+    (chooses[cluster] ? split.chooses : split.estimates).push_back(static_cast<int32_t>(i));
+  }
+  return split;
+}
+
+void KeepForSelection(absl::Span<const int32_t> prompts, PreparedRequest& prepared) {
+  PreparedReadout& readout = prepared.readout;
+  readout.top_k = 0;
+  readout.effects = readout.compensation = readout.likelihood = false;
+  std::vector<int32_t> new_index(prepared.prompts.size(), -1);
+  std::vector<PreparedPrompt> kept;
+  for (const int32_t prompt : prompts) {
+    new_index[static_cast<size_t>(prompt)] = static_cast<int32_t>(kept.size());
+    kept.push_back(std::move(prepared.prompts[static_cast<size_t>(prompt)]));
+  }
+  prepared.prompts = std::move(kept);
+  std::vector<ScanUnit> units;
+  prepared.cost = 0;
+  for (ScanUnit unit : prepared.units) {
+    unit.prompt = new_index[static_cast<size_t>(unit.prompt)];
+    if (unit.prompt < 0 || unit.is_likelihood) continue;
+    prepared.cost += unit.cost;
+    units.push_back(unit);
+  }
+  prepared.units = std::move(units);
+}
+
+SiteStrengths::SiteStrengths(std::shared_ptr<const PreparedRequest> prepared)
+    : prepared_(std::move(prepared)), delta_(prepared_->variants.size() * prepared_->prompts.size(), 0.0) {}
+
+void SiteStrengths::Take(int32_t prompt, const WireRows& rows) {
+  const auto p = static_cast<size_t>(prompt);
+  const std::vector<double>* delta = PrimaryDelta(rows.values, prepared_->readout.primary);
+  if (delta == nullptr || delta->empty()) return;
+  const int32_t last = prepared_->prompts[p].read_positions.back();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows.values.variant[i] < 0 || rows.replacement[i] != 0 || rows.values.position[i] != last) continue;
+    delta_[static_cast<size_t>(rows.values.variant[i]) * prepared_->prompts.size() + p] += (*delta)[i];
+  }
+}
+
+pb::Selection SiteStrengths::Order() const {
+  const size_t n_sites = prepared_->variants.size(), n_prompts = prepared_->prompts.size();
+  std::vector<double> mean(n_sites);
+  std::vector<size_t> order(n_sites);
+  for (size_t v = 0; v < n_sites; ++v) {
+    const auto begin = delta_.begin() + static_cast<std::ptrdiff_t>(v * n_prompts);
+    mean[v] =
+        std::accumulate(begin, begin + static_cast<std::ptrdiff_t>(n_prompts), 0.0) / static_cast<double>(n_prompts);
+    order[v] = v;
+  }
+  const auto site = [this](size_t v) { return prepared_->variants[v].sites.at(0); };
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const double first = std::abs(mean[a]), second = std::abs(mean[b]);
+    return first != second ? first > second : site(a) < site(b);
+  });
+  pb::Selection selection;
+  for (const size_t v : order) {
+    pb::Site& to = *selection.add_sites();
+    to.set_layer(site(v).layer);
+    to.set_head(site(v).head);
+    selection.add_mean_delta(mean[v]);
+  }
+  return selection;
+}
+
+std::vector<Site> SitesOf(const pb::Selection& selection) {
+  std::vector<Site> sites;
+  for (const pb::Site& site : selection.sites()) sites.push_back({site.layer(), site.head()});
+  return sites;
+}
+
+}  // namespace ablate

@@ -1,0 +1,62 @@
+// Takes the results of the `heads` sweep that chooses sites.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+
+#include "ablation/v1/scan.pb.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/budget.h"
+#include "server/request.h"
+#include "server/row_assembler.h"
+#include "server/selection.h"
+
+namespace ablate {
+
+class SelectionSink final : public ResultSink {
+ public:
+  struct Callbacks {
+    // As ResultSink::Abandoned.
+    std::function<bool()> abandoned;
+    // Once, and last; from the thread that Complete is called from. Must not block.
+    std::function<void(absl::StatusOr<ablation::v1::Selection> selection, const RequestTiming& timing)> done;
+  };
+
+  SelectionSink(std::shared_ptr<const PreparedRequest> prepared, Budget::Lease lease, Callbacks callbacks)
+      : lease_(std::move(lease)),
+        callbacks_(std::move(callbacks)),
+        assembler_(prepared, /*is_over_pairs=*/false),
+        strengths_(std::move(prepared)) {}
+
+  absl::Status TakeBlock(ReadoutBlock block, size_t unit) override {
+    const auto rows = assembler_.Take(block, unit);
+    if (!rows.ok()) return absl::InternalError(rows.status().message());
+    strengths_.Take(rows->prompt, rows->plain);
+    strengths_.Take(rows->prompt, rows->normalized);
+    return absl::OkStatus();
+  }
+  absl::Status EndPrompt(int32_t prompt) override { return assembler_.EndPrompt(prompt); }
+  void Complete(absl::Status status, const RequestTiming& timing) override {
+    if (status.ok()) {
+      callbacks_.done(strengths_.Order(), timing);
+    } else {
+      callbacks_.done(std::move(status), timing);
+    }
+  }
+  bool Abandoned() const override { return callbacks_.abandoned(); }
+  // Nothing waits for a reader here.
+  int64_t waiting_bytes() const override { return 0; }
+  int64_t max_waiting_bytes() const override { return std::numeric_limits<int64_t>::max(); }
+
+ private:
+  const Budget::Lease lease_;
+  const Callbacks callbacks_;
+  RowAssembler assembler_;
+  SiteStrengths strengths_;
+};
+
+}  // namespace ablate

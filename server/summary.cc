@@ -1,0 +1,204 @@
+#include "server/summary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "server/row_blocks.h"
+#include "server/stats/summary.h"
+#include "server/wire_rows.h"
+
+namespace ablate {
+namespace {
+
+namespace pb = ::ablation::v1;
+
+// Rows of [P, width] that belong to `prompts`.
+template <typename Value>
+std::vector<Value> RowsOf(absl::Span<const Value> values, size_t width, absl::Span<const int32_t> prompts) {
+  std::vector<Value> rows;
+  rows.reserve(prompts.size() * width);
+  for (const int32_t prompt : prompts) {
+    const auto row = values.subspan(static_cast<size_t>(prompt) * width, width);
+    rows.insert(rows.end(), row.begin(), row.end());
+  }
+  return rows;
+}
+
+// What the entries' ratios are made of.
+std::vector<stats::EntryRatios> RatiosOf(const DeltaTable& deltas, bool keeps_sets) {
+  const PreparedRequest& prepared = deltas.prepared();
+  std::vector<stats::EntryRatios> ratios(deltas.n_entries());
+  for (size_t e = 0; e < ratios.size(); ++e) {
+    DeltaTable::Entry entry = deltas.EntryAt(e);
+    if (prepared.has_pairs()) {
+      ratios[e].gap = static_cast<int32_t>(entry.read);
+      ratios[e].edits_corrupted = prepared.replacements[static_cast<size_t>(entry.replacement)].edits_corrupted;
+    }
+    // The first variant keeps nothing.
+    entry.variant = 0;
+    if (keeps_sets) ratios[e].none_kept = static_cast<int32_t>(deltas.IndexOf(entry));
+  }
+  return ratios;
+}
+
+// [P, reads]
+std::vector<double> GapsOf(const DeltaTable& deltas, absl::Span<const int32_t> prompts) {
+  std::vector<double> gaps;
+  if (!deltas.prepared().has_pairs()) return gaps;
+  for (const int32_t prompt : prompts) {
+    for (size_t read = 0; read < deltas.n_reads(); ++read) {
+      gaps.push_back(deltas.clean_minus_corrupted(static_cast<size_t>(prompt), read));
+    }
+  }
+  return gaps;
+}
+
+// By index, where positions are swept over: counted from the end where the prompts differ in length.
+std::vector<int32_t> EditPositionsOf(const PreparedRequest& prepared) {
+  const auto& prompts = prepared.prompts;
+  const bool are_of_one_length = std::all_of(prompts.begin(), prompts.end(), [&prompts](const PreparedPrompt& p) {
+    return p.token_ids.size() == prompts[0].token_ids.size();
+  });
+  std::vector<int32_t> positions = prompts[0].edit_positions;
+  if (are_of_one_length) return positions;
+  for (int32_t& position : positions) position -= static_cast<int32_t>(prompts[0].token_ids.size());
+  return positions;
+}
+
+// Of the longest prompt: no column's floor falls with length.
+double FloorFor(const DeltaTable& deltas, const SummaryRequest& request) {
+  size_t longest = 0;
+  for (const PreparedPrompt& prompt : deltas.prepared().prompts) longest = std::max(longest, prompt.token_ids.size());
+  const std::string column = absl::StrCat("delta_", PrimaryName(deltas.prepared().readout.primary));
+  return FloorOf(request.floors, column, static_cast<int32_t>(longest));
+}
+
+pb::SummaryHead MakeHead(const stats::SummaryTable& table, uint64_t seed) {
+  pb::SummaryHead head;
+  head.set_n_clusters(table.n_clusters);
+  head.set_n_prompts(table.n_prompts);
+  head.set_assumes_iid(table.assumes_iid);
+  head.set_bootstrap_resamples(table.bootstrap_resamples);
+  head.set_sign_flips(table.sign_flips);
+  head.set_seed(seed);
+  for (const stats::RankAgreement& agreement : table.rank_agreement) {
+    pb::RankAgreement& to = *head.add_rank_agreement();
+    to.set_first(agreement.first);
+    to.set_second(agreement.second);
+    to.set_spearman(agreement.spearman);
+  }
+  return head;
+}
+
+// One entry's line.
+struct Line {
+  DeltaTable::Entry entry;
+  std::optional<int32_t> edit_position;
+  double floor = 0;
+  bool selected_in_sample = false;
+};
+
+void AddLine(const stats::SummaryTable& table, size_t e, const Line& line, pb::SummaryBlock& to) {
+  to.add_replacement(line.entry.replacement);
+  to.add_variant(line.entry.variant);
+  if (line.edit_position.has_value()) to.add_edit_position(*line.edit_position);
+  to.add_read_index(static_cast<int32_t>(line.entry.read));
+  to.add_mean(table.mean[e]);
+  to.add_std(table.std[e]);
+  to.add_sem(table.sem[e]);
+  to.add_ci_low(table.ci_low[e]);
+  to.add_ci_high(table.ci_high[e]);
+  to.add_sign_share(table.sign_share[e]);
+  to.add_top1_share(table.top1_share[e]);
+  to.add_p_fwer(table.p_fwer[e]);
+  to.add_q_bh(table.q_bh[e]);
+  to.add_q_by(table.q_by[e]);
+  to.add_below_floor(std::abs(table.mean[e]) < line.floor);
+  to.add_selected_in_sample(line.selected_in_sample);
+  to.add_normalized(table.normalized[e]);
+  to.add_faithfulness(table.faithfulness[e]);
+}
+
+std::vector<pb::AblateResponse> MakeMessages(const DeltaTable& deltas, const SummaryRequest& request,
+                                             const stats::SummaryTable& table) {
+  // Four columns of at most ten bytes, twelve of eight and two flags.
+  constexpr size_t kBytesPerLine = 160, kLines = kBlockBytes / kBytesPerLine;
+  std::vector<pb::AblateResponse> messages(1);
+  *messages[0].mutable_summary_head() = MakeHead(table, request.options.seed());
+  const std::vector<int32_t> edit_positions = EditPositionsOf(deltas.prepared());
+  Line line;
+  line.floor = FloorFor(deltas, request);
+  line.selected_in_sample = request.selected_in_sample;
+  for (size_t e = 0; e < deltas.n_entries(); ++e) {
+    if (e % kLines == 0) messages.emplace_back();
+    line.entry = deltas.EntryAt(e);
+    if (!edit_positions.empty()) line.edit_position = edit_positions[line.entry.edit];
+    AddLine(table, e, line, *messages.back().mutable_summary_block());
+  }
+  return messages;
+}
+
+}  // namespace
+
+std::vector<pb::NumericFloor> NumericFloors(const EngineInfo& /*info*/) {
+  return {};
+}
+
+double FloorOf(const std::vector<pb::NumericFloor>& floors, absl::string_view column, int32_t n_tokens) {
+  const pb::NumericFloor* best = nullptr;
+  for (const pb::NumericFloor& floor : floors) {
+    if (floor.column() != column) continue;
+    // Long enough and shorter than the best, or longer than a best that is too short.
+    const bool is_better = best == nullptr || (best->n_tokens() < n_tokens ? floor.n_tokens() > best->n_tokens()
+                                                                           : floor.n_tokens() >= n_tokens &&
+                                                                                 floor.n_tokens() < best->n_tokens());
+    if (is_better) best = &floor;
+  }
+  return best == nullptr ? 0 : best->floor();
+}
+
+absl::StatusOr<std::vector<pb::AblateResponse>> MakeSummary(const DeltaTable& deltas, const SummaryRequest& request,
+                                                            const std::function<absl::Status()>& go_on) {
+  const PreparedRequest& prepared = deltas.prepared();
+  const size_t n_entries = deltas.n_entries();
+  std::vector<std::string> templates;
+  for (const int32_t p : request.estimates) templates.push_back(prepared.prompts[static_cast<size_t>(p)].template_name);
+  const bool all = request.estimates.size() == deltas.n_prompts();
+  // Copied only where some are left out.
+  const std::vector<double> some = all ? std::vector<double>() : RowsOf(deltas.deltas(), n_entries, request.estimates);
+  const std::vector<uint8_t> some_top1 =
+      all ? std::vector<uint8_t>() : RowsOf(deltas.top1(), n_entries, request.estimates);
+  const std::vector<double> gaps = GapsOf(deltas, request.estimates);
+  const std::vector<stats::EntryRatios> ratios = RatiosOf(deltas, request.keeps_sets);
+
+  stats::SummaryInput input;
+  input.templates = templates;
+  input.n_entries = static_cast<int32_t>(n_entries);
+  input.n_families = static_cast<int32_t>(prepared.replacements.size());
+  input.delta = all ? deltas.deltas() : absl::MakeConstSpan(some);
+  input.top1_preserved = all ? deltas.top1() : absl::MakeConstSpan(some_top1);
+  input.gap = gaps;
+  input.ratios = ratios;
+  const pb::SummaryOptions& asked = request.options;
+  stats::SummaryOptions options;
+  if (asked.bootstrap_resamples() > 0) options.bootstrap_resamples = asked.bootstrap_resamples();
+  if (asked.sign_flips() > 0) options.sign_flips = asked.sign_flips();
+  options.seed = asked.seed();
+  options.min_effect = asked.min_effect();
+  options.min_denominator = prepared.readout.min_denominator;
+  options.test = request.is_over_pairs ? stats::Test::kT : stats::Test::kSignFlips;
+  options.go_on = go_on;
+  const auto table = stats::Summarize(input, options);
+  if (!table.ok()) {
+    if (!absl::IsInvalidArgument(table.status())) return table.status();
+    return absl::InternalError(absl::StrCat("the summary failed: ", table.status().message()));
+  }
+  return MakeMessages(deltas, request, *table);
+}
+
+}  // namespace ablate

@@ -1,0 +1,306 @@
+// What the server makes of the engine's rows beside passing them on: pairs of sites, sequences, likelihoods, effects, positions.
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/row_map.h"
+#include "tests/server/scan_call.h"
+#include "tests/server/test_server.h"
+
+namespace ablate {
+namespace {
+
+namespace pb = ::ablation::v1;
+using ::testing::DoubleNear;
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+constexpr int32_t kTarget = FakeTokenizer::kGermany, kContrast = FakeTokenizer::kFrance;
+const std::vector<int32_t> kIds = {10, 200, 30};
+
+pb::AblateRequest IdsRequest(const std::vector<int32_t>& ids = kIds) {
+  pb::AblateRequest request;
+  for (const int32_t id : ids) {
+    if (request.prompts().empty()) request.add_prompts();
+    request.mutable_prompts(0)->mutable_token_ids()->add_ids(id);
+  }
+  request.mutable_prompts(0)->add_targets()->set_id(kTarget);
+  request.mutable_prompts(0)->add_contrasts()->set_id(kContrast);
+  return request;
+}
+
+ScanResult ResultOf(const pb::AblateRequest& request, FakeBlocks blocks = {}) {
+  TestServer server;
+  server.Serve();
+  server.device().SetBlocks(blocks);
+  ScanResult result = RunScan(server.stub(), request);
+  EXPECT_TRUE(result.status.ok()) << result.status.error_message();
+  return result;
+}
+
+Site SiteAt(int index) {
+  return {index / FakeEngine::kHeads, index % FakeEngine::kHeads};
+}
+
+// With the given sites zeroed in `range`.
+double Residual(const std::vector<int32_t>& ids, const std::vector<int>& sites, int32_t position,
+                PositionRange range = {}) {
+  Variant variant;
+  for (const int site : sites) variant.edits.push_back({.site = SiteAt(site), .positions = range});
+  Scan scan;
+  scan.token_ids = ids;
+  return FakeEngine::Residual(scan, variant, position);
+}
+
+double LogitDiff(double residual) {
+  return FakeEngine::Logit(residual, kTarget) - FakeEngine::Logit(residual, kContrast);
+}
+
+TEST(PairsTest, InteractionIsWhatThePairDoesBeyondItsSites) {
+  for (const FakeBlocks blocks : {FakeBlocks{}, FakeBlocks{.rows = 1, .backwards = true}, FakeBlocks{.rows = 4}}) {
+    pb::AblateRequest request = IdsRequest();
+    request.mutable_sweep()->mutable_pairs();
+    request.mutable_readout()->set_all_positions(true);
+    request.add_replacements()->mutable_zero();
+    request.add_replacements()->mutable_scale()->set_factor(0.5);
+    const ScanResult result = ResultOf(request, blocks);
+    const auto rows = RowsOf(result);
+    ASSERT_THAT(rows, SizeIs(3 * (1 + 2 * 21)));
+    const auto variants = result.variants();
+    int pairs = 0;
+    for (const auto& [key, row] : rows) {
+      if (key.variant < 0 || variants[static_cast<size_t>(key.variant)].sites_size() == 1) {
+        EXPECT_EQ(row.at("interaction"), 0);
+        continue;
+      }
+      // Every position that is read adds weight x weight once for each position that is edited before it.
+      const pb::Variant& variant = variants[static_cast<size_t>(key.variant)];
+      double product = key.position + 1;
+      for (const pb::Site& site : variant.sites()) product *= FakeEngine::Weight({site.layer(), site.head()});
+      EXPECT_EQ(row.at("interaction"), LogitDiff(product)) << variant.label() << " at " << key.position;
+      EXPECT_NE(row.at("interaction"), 0);
+      ++pairs;
+    }
+    EXPECT_EQ(pairs, 3 * 2 * 15);
+  }
+}
+
+TEST(PairsTest, OtherSweepsHaveNoInteraction) {
+  pb::AblateRequest request = IdsRequest();
+  request.mutable_sweep()->mutable_layers();
+  for (const auto& [key, row] : RowsOf(ResultOf(request))) EXPECT_FALSE(row.contains("interaction"));
+}
+
+TEST(PositionsTest, EachEditPositionIsARowOfItsOwn) {
+  pb::AblateRequest request = IdsRequest();
+  request.mutable_edit_positions()->set_each(true);
+  request.mutable_readout()->set_all_positions(true);
+  const ScanResult result = ResultOf(request, {.rows = 5, .backwards = true});
+  const auto rows = RowsOf(result);
+  ASSERT_THAT(rows, SizeIs(3 * (1 + 3 * 6)));
+  for (const auto& [key, row] : rows) {
+    ASSERT_TRUE(row.contains("edit_position"));
+    if (key.variant < 0) {
+      EXPECT_EQ(key.edit_position, -1);
+      continue;
+    }
+    const double edited = Residual(kIds, {key.variant}, key.position, {key.edit_position, key.edit_position + 1});
+    EXPECT_EQ(row.at("logit_diff"), LogitDiff(edited)) << key.variant << " " << key.edit_position;
+  }
+  EXPECT_THAT(result.prompts().at(0).edit_positions(), ElementsAre(0, 1, 2));
+  EXPECT_THAT(result.prompts().at(0).read_positions(), ElementsAre(0, 1, 2));
+}
+
+// Sum of the log-probs of `answer`, each with the ones before it appended; `sites` are zeroed at the prompt's own positions.
+double SequenceLogprob(const std::vector<int32_t>& answer, const std::vector<int>& sites) {
+  std::vector<int32_t> ids = kIds;
+  ids.insert(ids.end(), answer.begin(), answer.end() - 1);
+  double sum = 0;
+  for (size_t i = 0; i < answer.size(); ++i) {
+    const auto position = static_cast<int32_t>(kIds.size() - 1 + i);
+    sum += FakeEngine::Logprob(Residual(ids, sites, position, {0, static_cast<int32_t>(kIds.size())}), answer[i]);
+  }
+  return sum;
+}
+
+TEST(SequenceTest, RowsAreSumsOverTheAnswersTokens) {
+  const std::vector<int32_t> target = {'a', 'b', 'c'}, contrast = {'d', 'e'};
+  for (const FakeBlocks blocks : {FakeBlocks{}, FakeBlocks{.rows = 1, .backwards = true}, FakeBlocks{.rows = 2}}) {
+    pb::AblateRequest request = IdsRequest();
+    request.mutable_prompts(0)->mutable_targets(0)->set_text("abc");
+    request.mutable_prompts(0)->mutable_contrasts(0)->set_text("de");
+    request.mutable_readout()->set_target_mode(pb::TARGET_MODE_SEQUENCE);
+    request.mutable_readout()->set_top_k(2);
+    const ScanResult result = ResultOf(request, blocks);
+    EXPECT_EQ(result.manifest().primary_metric(), "logit_diff");
+    const auto rows = RowsOf(result);
+    ASSERT_THAT(rows, SizeIs(7));
+    const double base_target = SequenceLogprob(target, {}), base_contrast = SequenceLogprob(contrast, {});
+    for (const auto& [key, row] : rows) {
+      const std::vector<int> sites = key.variant < 0 ? std::vector<int>{} : std::vector<int>{key.variant};
+      const double of_target = SequenceLogprob(target, sites), of_contrast = SequenceLogprob(contrast, sites);
+      EXPECT_EQ(key.position, 2);
+      EXPECT_EQ(row.at("target_logprob"), of_target);
+      EXPECT_EQ(row.at("contrast_logprob"), of_contrast);
+      EXPECT_EQ(row.at("logit_diff"), of_target - of_contrast);
+      EXPECT_EQ(row.at("delta_target_logprob"), of_target - base_target);
+      EXPECT_EQ(row.at("delta_logit_diff"), (of_target - base_target) - (of_contrast - base_contrast));
+      EXPECT_EQ(row.at("target_prob"), std::exp(of_target));
+      // exp and expm1 are right to a few units in the last place of numbers of at most 1.
+      EXPECT_THAT(row.at("delta_target_prob"), DoubleNear(std::exp(of_target) - std::exp(base_target), 1e-15));
+      EXPECT_THAT(row.at("delta_prob_diff"), DoubleNear((std::exp(of_target) - std::exp(of_contrast)) -
+                                                            (std::exp(base_target) - std::exp(base_contrast)),
+                                                        2e-15));
+      // Of the target's first token.
+      const double first = Residual(kIds, sites, 2);
+      EXPECT_EQ(row.at("entropy"), std::abs(first) / 4096);
+      EXPECT_EQ(row.at("kl_divergence"), FakeEngine::Kl(Residual(kIds, {}, 2), first));
+      for (const char* column : {"target_logit", "contrast_logit", "delta_target_logit", "delta_contrast_logit"}) {
+        EXPECT_FALSE(row.contains(column)) << column;
+      }
+    }
+    for (const pb::RowBlock& block : result.row_blocks()) EXPECT_EQ(block.top_k_id_size(), 2 * block.variant_size());
+    EXPECT_THAT(result.prompts().at(0).targets(), SizeIs(3));
+    EXPECT_THAT(result.prompts().at(0).contrasts(), SizeIs(2));
+  }
+}
+
+TEST(SequenceTest, WithoutAContrastTheTargetsSumIsTheMetric) {
+  pb::AblateRequest request = IdsRequest();
+  request.mutable_prompts(0)->mutable_targets(0)->set_text("abc");
+  request.mutable_prompts(0)->clear_contrasts();
+  request.mutable_readout()->set_target_mode(pb::TARGET_MODE_SEQUENCE);
+  const ScanResult result = ResultOf(request);
+  EXPECT_EQ(result.manifest().primary_metric(), "target_logprob");
+  for (const auto& [key, row] : RowsOf(result)) {
+    EXPECT_FALSE(row.contains("logit_diff"));
+    EXPECT_FALSE(row.contains("contrast_logprob"));
+  }
+}
+
+TEST(LikelihoodTest, EveryRunTellsHowLikelyThePromptIs) {
+  for (const FakeBlocks blocks : {FakeBlocks{}, FakeBlocks{.rows = 1, .backwards = true}, FakeBlocks{.rows = 3}}) {
+    pb::AblateRequest request = IdsRequest();
+    request.mutable_readout()->set_likelihood(true);
+    const ScanResult result = ResultOf(request, blocks);
+    EXPECT_EQ(result.rows(), 7);
+    std::map<int, int> seen;
+    double base = 0;
+    for (int32_t p = 0; p < 2; ++p)
+      base -= FakeEngine::Logprob(Residual(kIds, {}, p), kIds[static_cast<size_t>(p) + 1]);
+    for (const auto& response : result.responses) {
+      const pb::LikelihoodBlock& block = response.likelihood_block();
+      ASSERT_EQ(block.token_logprob_size(), 2 * block.variant_size());
+      for (int i = 0; i < block.variant_size(); ++i) {
+        ++seen[block.variant(i)];
+        const bool is_edited = block.variant(i) >= 0;
+        EXPECT_EQ(block.replacement(i), is_edited ? 0 : -1);
+        EXPECT_EQ(block.edit_position(i), -1);
+        double nll = 0;
+        for (int32_t p = 0; p < 2; ++p) {
+          const double residual =
+              Residual(kIds, is_edited ? std::vector<int>{block.variant(i)} : std::vector<int>{}, p);
+          const double logprob = FakeEngine::Logprob(residual, kIds[static_cast<size_t>(p) + 1]);
+          EXPECT_EQ(block.token_logprob(2 * i + p), logprob);
+          nll -= logprob;
+        }
+        EXPECT_EQ(block.mean_nll(i), nll / 2);
+        EXPECT_EQ(block.delta_mean_nll(i), nll / 2 - base / 2);
+      }
+    }
+    EXPECT_THAT(seen, SizeIs(7));
+    for (const auto& [variant, times] : seen) EXPECT_EQ(times, 1) << variant;
+  }
+}
+
+// A patched run's text is its own prompt's; the other prompt's tokens under it would mean nothing.
+TEST(LikelihoodTest, UnderDenoisingTheTextIsTheCorruptedOne) {
+  pb::AblateRequest request = IdsRequest();
+  for (const int32_t id : {7, 8, 9}) request.mutable_prompts(0)->mutable_corrupted_token_ids()->add_ids(id);
+  request.add_replacements()->mutable_resample()->set_direction(pb::DIRECTION_DENOISING);
+  request.mutable_readout()->set_likelihood(true);
+  const ScanResult result = ResultOf(request);
+  std::map<int, double> first;
+  for (const auto& response : result.responses) {
+    const pb::LikelihoodBlock& block = response.likelihood_block();
+    for (int i = 0; i < block.variant_size(); ++i) first[block.variant(i)] = block.token_logprob(2 * i);
+  }
+  ASSERT_THAT(first, SizeIs(7));
+  ASSERT_TRUE(first.contains(-2));
+  EXPECT_EQ(first[-2], FakeEngine::Logprob(7, 8));
+}
+
+TEST(EffectsTest, TotalIndirectAndWhatCompensates) {
+  for (const FakeBlocks blocks : {FakeBlocks{}, FakeBlocks{.rows = 1, .backwards = true}}) {
+    pb::AblateRequest request = IdsRequest();
+    request.mutable_readout()->set_compensation(true);
+    const ScanResult result = ResultOf(request, blocks);
+    const auto rows = RowsOf(result);
+    ASSERT_THAT(rows, SizeIs(7));
+    for (const auto& [key, row] : rows) {
+      const double total = row.at("delta_logit_diff");
+      EXPECT_EQ(row.at("direct_contribution"), key.variant < 0 ? 0 : 4);
+      EXPECT_EQ(row.at("direct_effect"), total / 2);
+      EXPECT_EQ(row.at("direct_effect_live"), 0.75 * total);
+      EXPECT_EQ(row.at("total_effect"), total);
+      EXPECT_EQ(row.at("indirect_effect"), total / 2);
+      EXPECT_EQ(row.at("self_repair"), total / 2);
+    }
+    std::map<int, double> layer_norm;
+    for (const auto& response : result.responses) {
+      const pb::CompensationBlock& block = response.compensation_block();
+      ASSERT_EQ(block.heads_size(), 6 * block.variant_size());
+      ASSERT_EQ(block.mlps_size(), 2 * block.variant_size());
+      for (int i = 0; i < block.variant_size(); ++i) {
+        EXPECT_TRUE(layer_norm.emplace(block.variant(i), block.layer_norm(i)).second);
+        EXPECT_EQ(block.replacement(i), 0);
+        EXPECT_EQ(block.edit_position(i), -1);
+        EXPECT_EQ(block.position(i), 2);
+        for (int h = 0; h < 6; ++h) EXPECT_EQ(block.heads(6 * i + h), h);
+        EXPECT_EQ(block.mlps(2 * i + 1), -1);
+      }
+    }
+    EXPECT_THAT(layer_norm, SizeIs(6));
+    for (const auto& [variant, value] : layer_norm) {
+      EXPECT_EQ(value, rows.at({.variant = variant, .position = 2}).at("delta_logit_diff") / 4);
+    }
+  }
+}
+
+// The corrupted run is no edit: it has a delta, and no effect.
+TEST(EffectsTest, UneditedRunsHaveNone) {
+  pb::AblateRequest request = IdsRequest();
+  for (const int32_t id : {7, 8, 9}) request.mutable_prompts(0)->mutable_corrupted_token_ids()->add_ids(id);
+  request.add_replacements()->mutable_resample()->set_direction(pb::DIRECTION_NOISING);
+  request.mutable_readout()->set_effects(true);
+  const auto rows = RowsOf(ResultOf(request));
+  const RowColumns& corrupted = rows.at(CorruptedRow(0, 2));
+  EXPECT_NE(corrupted.at("delta_logit_diff"), 0);
+  for (const char* column : {"direct_contribution", "direct_effect", "direct_effect_live", "total_effect",
+                             "indirect_effect", "self_repair"}) {
+    EXPECT_EQ(corrupted.at(column), 0) << column;
+  }
+}
+
+TEST(AssemblyTest, NoMessageExceedsWhatClientsTake) {
+  TestServer server;
+  server.Serve(1'000'000);
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < 32; ++i) ids.push_back(i);
+  pb::AblateRequest request = IdsRequest(ids);
+  request.mutable_sweep()->mutable_pairs();
+  request.mutable_edit_positions()->set_each(true);
+  request.mutable_readout()->set_all_positions(true);
+  request.mutable_readout()->set_compensation(true);
+  request.mutable_readout()->set_likelihood(true);
+  const ScanResult result = RunScan(server.stub(), request);
+  ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+  EXPECT_EQ(result.rows(), 32 * (1 + 21 * 32));
+  EXPECT_EQ(result.manifest().total_rows(), result.rows());
+  for (const auto& response : result.responses) EXPECT_LE(response.ByteSizeLong(), size_t{300} << 10);
+}
+
+}  // namespace
+}  // namespace ablate
