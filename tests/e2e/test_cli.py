@@ -18,55 +18,25 @@ import pytest
 import torch
 from transformers import GPT2TokenizerFast
 
+from tests.e2e.programs import (
+    ABLATE,
+    ABLATED,
+    DEADLINE,
+    FAILED,
+    INTERRUPTED,
+    OK,
+    UNAVAILABLE,
+    USAGE,
+    Server,
+    ablate,
+    scan_jsonl,
+)
 from tests.oracle import hf
 from tests.oracle.compare import assert_close
 from tests.oracle.models import DEMO
-from tests.oracle.probe import BUILD_DIR
-
-ABLATE = BUILD_DIR / "bin" / "ablate"
-ABLATED = BUILD_DIR / "bin" / "ablated"
 
 PROMPT, TARGET, CONTRAST = "Berlin is the capital of", " Germany", " France"
 REAL_COLUMNS = ("target_logit", "contrast_logit", "target_logprob", "contrast_logprob", "kl_divergence", "entropy")
-OK, FAILED, USAGE, UNAVAILABLE, DEADLINE, INTERRUPTED = 0, 1, 2, 3, 4, 130
-
-
-class Server:
-    """`ablated` in a process of its own, ready or not."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.port_file = folder / "port"
-        self.log = (folder / "log").open("w+")
-        self.process = subprocess.Popen(
-            [
-                ABLATED,
-                "--model",
-                DEMO,
-                "--device",
-                "cpu",
-                "--listen",
-                "127.0.0.1:0",
-                "--port-file",
-                self.port_file,
-                *options,
-            ],
-            stderr=self.log,
-        )
-        deadline = time.monotonic() + 60
-        while not (self.port_file.exists() and self.port_file.read_text().strip()):
-            assert self.process.poll() is None, self.text()
-            assert time.monotonic() < deadline, "no port file after 60 s"
-            time.sleep(0.05)
-        self.address = f"127.0.0.1:{self.port_file.read_text().strip()}"
-
-    def text(self) -> str:
-        self.log.seek(0)
-        return self.log.read()
-
-    def stop(self) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -75,20 +45,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert ablate(started, "health", "--wait", "60s").returncode == OK
     yield started
     assert started.stop() == 0
-
-
-def ablate(server: Server | None, command: str, *args: str | Path, **options) -> subprocess.CompletedProcess[str]:
-    where = [] if server is None else ["--server", server.address]
-    return subprocess.run(
-        [ABLATE, command, *where, *args], capture_output=True, text=True, timeout=120, check=False, **options
-    )
-
-
-def scan_jsonl(server: Server, *args: str | Path) -> tuple[dict, list[dict]]:
-    done = ablate(server, "scan", "--format", "jsonl", *args)
-    assert done.returncode == OK, done.stderr
-    first, *rows = (json.loads(line) for line in done.stdout.splitlines())
-    return first["manifest"], rows
 
 
 REFERENCE = ("--prompt", PROMPT, "--target", TARGET, "--contrast", CONTRAST)
@@ -126,7 +82,8 @@ def test_reference_experiment_equals_hooks(server: Server) -> None:
     assert [variant["label"] for variant in manifest["variants"]] == list(exact)[1:]
     assert (manifest["n_prompts"], manifest["n_variants"], manifest["total_rows"]) == (1, 144, "145")
     assert prompt["token_ids"] == tokenizer(PROMPT)["input_ids"]
-    assert prompt["target"]["text"] == TARGET
+    assert [token["text"] for token in prompt["targets"]] == [TARGET]
+    assert [token["text"] for token in prompt["contrasts"]] == [CONTRAST]
     assert manifest["runtime"]["precision"] == "PRECISION_FLOAT32"
     assert manifest["runtime"]["batch_invariant"] is True
     for row, want in zip(rows, exact.values(), strict=True):
