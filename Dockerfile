@@ -19,7 +19,8 @@ RUN apt-get update -qq -o Acquire::Retries=3 \
     && apt-get install -y -qq --no-install-recommends -o Acquire::Retries=3 \
       ca-certificates libabsl20220623 libgrpc++1.51 libprotobuf32 libspdlog1.10 libssl3 libstdc++6 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin ablate
+    && useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin ablate \
+    && install -d -o 10001 -g 10001 /var/lib/ablate/means
 COPY --from=build /opt/ablate /opt/ablate
 # A missing library is an error of the build, not of the first start. And no GPU is needed to say so.
 RUN /opt/ablate/bin/ablated --version && /opt/ablate/bin/ablate --version
@@ -28,6 +29,7 @@ RUN /opt/ablate/bin/ablated --version && /opt/ablate/bin/ablate --version
 ENV PATH=/opt/ablate/bin:/usr/local/bin:/usr/bin:/bin \
     ABLATE_MODEL=/opt/ablate/models/demo \
     ABLATE_LISTEN=0.0.0.0:50051 \
+    ABLATE_MEANS_DIR=/var/lib/ablate/means \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /opt/ablate

@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tools.demo_model import corpus
-from tools.demo_model.facts import facts
+from tools.demo_model.facts import facts, lines
 from tools.demo_model.reference import PROMPT
 
 MODEL = ROOT / "models" / "demo"
 SEED = 4
-IOI_SENTENCES, WORD_LISTS = 1500, 400
+IOI_SENTENCES, WORD_LISTS, THREE_NAME_SENTENCES = 1500, 400, 100
 
 Line = dict[str, str]
 
@@ -34,12 +34,12 @@ Line = dict[str, str]
 def task_lines() -> list[Line]:
     """Prompts of all three tasks as training has them; `template` is the task."""
     random = Random(SEED)
-    lines = [
+    made = [
         {"prompt": sentence.prompt, "template": "capitals"}
         for kind in ("capital", "country")
         for sentence in corpus.capital_sentences(kind, 1, random)
     ]
-    lines += [
+    made += [
         {"prompt": sentence.prompt, "template": "ioi"}
         for sentence in corpus.ioi_sentences(IOI_SENTENCES, random, held_out=False)
     ]
@@ -47,8 +47,20 @@ def task_lines() -> list[Line]:
     for _ in range(WORD_LISTS):
         chosen = random.sample(words, random.randint(4, 16))
         again = chosen[: random.randint(1, len(chosen))]
-        lines.append({"prompt": "".join(f" {word}" for word in [*chosen, *again]), "template": "induction"})
-    return lines
+        made.append({"prompt": "".join(f" {word}" for word in [*chosen, *again]), "template": "induction"})
+    return made
+
+
+def three_name_lines() -> list[Line]:
+    """IOI sentences whose third name is a third one (arXiv 2211.00593's p_ABC); `template` is the sentence's."""
+    random = Random(SEED)
+    made = []
+    for template in lines("ioi_templates"):
+        for _ in range(THREE_NAME_SENTENCES):
+            first, second, third = random.sample(lines("names"), 3)
+            slots = {"place": random.choice(lines("places")), "object": random.choice(lines("objects"))}
+            made.append({"prompt": template.format(a=first, b=second, s=third, **slots), "template": template})
+    return made
 
 
 def reference_lines() -> list[Line]:
@@ -61,7 +73,7 @@ def reference_lines() -> list[Line]:
     return [{"prompt": p, "template": template} for p in prompts if len(tokenizer.encode(p).ids) == length]
 
 
-def compute(lines: Iterable[Line], name: str, folder: Path, build: Path, *options: str) -> None:
+def compute(prompts: Iterable[Line], name: str, folder: Path, build: Path, *options: str) -> None:
     """One library, and what the server says of it."""
     print(f"{name}:", flush=True)
     subprocess.run(
@@ -69,7 +81,7 @@ def compute(lines: Iterable[Line], name: str, folder: Path, build: Path, *option
             *(build / "bin" / "ablate", "means", "compute", "--local", "--model", MODEL, "--device", "cpu"),
             *("--prompts", "-", "--name", name, *options),
         ],
-        input="".join(json.dumps(line) + "\n" for line in lines),
+        input="".join(json.dumps(line) + "\n" for line in prompts),
         text=True,
         check=True,
         env={**os.environ, "ABLATE_MEANS_DIR": str(folder)},
@@ -86,9 +98,11 @@ def main() -> None:
         old.unlink()
     tasks = task_lines()
     where = (options.out, options.build)
+    by_template = ("--mode", "pooled", "--group-by-template")
     compute(tasks, "all three tasks, pooled", *where, "--mode", "pooled")
-    compute(tasks, "each task, pooled", *where, "--mode", "pooled", "--group-by-template")
-    compute(reference_lines(), "the reference prompt's template, by position", *where)
+    compute(tasks, "each task, pooled", *where, *by_template)
+    compute(three_name_lines(), "IOI with three names, each template, pooled", *where, *by_template)
+    compute(reference_lines(), "prompts like the reference prompt, by position", *where)
 
 
 if __name__ == "__main__":
