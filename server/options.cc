@@ -1,14 +1,13 @@
 #include "server/options.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <vector>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "server/engine_options.h"
+#include "server/environment.h"
 
 namespace ablate {
 namespace {
@@ -28,13 +27,6 @@ std::string CheckListen(const std::string& listen) {
     return absl::StrCat("got `", listen, "`, expected HOST:PORT with a port of 0 .. 65535, or unix:PATH");
   }
   return "";
-}
-
-std::string CheckDevice(const std::string& device) {
-  const bool cuda = absl::StartsWith(device, "cuda:") && device.size() > 5 && device.size() <= 8 &&
-                    device.find_first_not_of("0123456789", 5) == std::string::npos;
-  return device == "auto" || device == "cpu" || cuda ? ""
-                                                     : absl::StrCat("got `", device, "`, expected auto, cpu or cuda:N");
 }
 
 // Values that CLI11 cannot write straight into the options.
@@ -66,23 +58,15 @@ void AddNetwork(CLI::App& app, Options& options, Raw& raw) {
 }
 
 void AddModel(CLI::App& app, Options& options) {
-  app.add_option("--model", options.engine.model_dir,
-                 "Folder of a GPT-2 in Hugging Face's layout: config.json, model.safetensors, vocab.json, merges.txt")
-      ->required();
-  app.add_option("--model-name", options.server.model_name, "The model's name in results; default: the folder's name");
-  app.add_option("--device", options.engine.device,
-                 "Where to compute: auto (the first usable GPU, else the CPU), cpu, or cuda:N")
-      ->check(CheckDevice);
+  AddEngineOptions(app, options.engine);
   app.add_option_function<std::string>(
-         "--precision",
-         [&options](const std::string& text) {
-           if (const auto precision = ParsePrecision(text); precision.ok()) options.engine.precision = *precision;
-         },
-         "float32, or float64 (CPU only: the oracle)")
-      ->check(CLI::IsMember({"float32", "float64"}))
-      ->default_str("float32");
-  app.add_option("--threads", options.engine.threads, "CPU threads of the engine; 0: one a core")
-      ->check(CLI::Range(0, 1024));
+         "--means-dir", [&options](const std::string& folder) { options.means_dir = folder; },
+         "Folder of mean libraries (`ablate means`), made where it is missing; empty keeps none. Those in the folder "
+         "`means` of the model are read in any case")
+      ->default_str("$XDG_DATA_HOME/ablate/means, else ~/.local/share/ablate/means");
+  app.add_option("--model-name", options.server.model_name, "The model's name in results; default: the folder's name");
+  app.add_option("--numeric-floor", options.numeric_floor,
+                 "File of floors that `ablated verify` measured; default: numeric_floor.json in the model's folder");
   app.add_option("--max-packed-tokens", options.engine.max_packed_tokens,
                  "Most packed tokens in one forward pass; 0: from the device's free memory")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
@@ -112,30 +96,6 @@ void AddScheduling(CLI::App& app, Options& options, Raw& raw) {
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
 }
 
-// `--max-calls` is ABLATE_MAX_CALLS.
-std::string EnvironmentName(const CLI::Option& option) {
-  return absl::StrCat("ABLATE_", absl::AsciiStrToUpper(absl::StrReplaceAll(option.get_lnames().front(), {{"-", "_"}})));
-}
-
-// CLI11 lets the file win over the environment. Put in front of the command line, the environment wins over the file
-// and loses against the command line, since the last of several counts.
-std::vector<std::string> WithEnvironment(CLI::App& app, int argc, const char* const* argv) {
-  std::vector<std::string> arguments;
-  for (CLI::Option* option : app.get_options()) {
-    const std::string& name = option->get_lnames().front();
-    if (name == "help" || name == "version") continue;
-    option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    const std::string variable = EnvironmentName(*option);
-    option->description(absl::StrCat(option->get_description(), " (", variable, ")"));
-    if (const char* value = std::getenv(variable.c_str()); value != nullptr && *value != '\0') {
-      arguments.push_back(absl::StrCat("--", name, "=", value));
-    }
-  }
-  arguments.insert(arguments.end(), argv + 1, argv + argc);
-  // CLI11 takes a vector from behind.
-  return {arguments.rbegin(), arguments.rend()};
-}
-
 std::string FolderName(const std::string& path) {
   const auto clean = std::filesystem::path(path).lexically_normal();
   return (clean.has_filename() ? clean.filename() : clean.parent_path().filename()).string();
@@ -147,6 +107,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
                                 std::ostream& err) {
   CLI::App app(
       "ablated: serves attention-head ablations of a GPT-2 over gRPC.\n"
+      "`ablated verify` measures instead how far its results are from float64 (ablated verify --help).\n"
       "Every option may also stand in the environment (the name in parentheses) or in the file of --config "
       "(`name = value`). The command line wins over the environment, the environment over the file.",
       "ablated");

@@ -14,8 +14,12 @@ namespace ablate {
 struct Options {
   ServerOptions server;
   EngineOptions engine;
+  // Where the numeric floor is read; empty: beside the model.
+  std::string numeric_floor;
   // Where to write the port, or the address of a unix socket; empty: nowhere.
   std::string port_file;
+  // Where mean libraries are kept; unset: a folder of the user's (server/means/open_store.h); empty: nowhere.
+  std::optional<std::string> means_dir;
   absl::Duration drain_timeout = absl::Seconds(30);
   std::string log_level = "info";
 };

@@ -7,14 +7,19 @@
 #include <fstream>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "server/logging.h"
+#include "server/means/open_store.h"
 #include "server/options.h"
 #include "server/server.h"
 #include "server/signals.h"
 #include "server/unix_socket.h"
+#include "server/verify/floor_file.h"
+#include "server/verify_command.h"
 #include "spdlog/spdlog.h"
 
 namespace ablate {
@@ -56,12 +61,33 @@ class PortFile {
   std::string path_;
 };
 
+// What `ablated verify` measured on this device. A file that cannot be used is none: results are the same without it.
+std::vector<NumericFloor> LoadNumericFloor(const Options& options, const EngineInfo& info) {
+  const bool is_named = !options.numeric_floor.empty();
+  const std::string path = is_named ? options.numeric_floor : DefaultFloorFile(options.engine.model_dir);
+  auto floors = ReadFloors(path, MakeFloorKey(info, ABLATE_VERSION));
+  if (floors.ok()) {
+    spdlog::info("numeric floor: {} figures from {}", floors->size(), path);
+    return *std::move(floors);
+  }
+  const bool is_expected = absl::IsNotFound(floors.status()) && !is_named;
+  spdlog::log(is_expected ? spdlog::level::info : spdlog::level::warn,
+              "no numeric floor: {}; `ablated verify` measures it", std::string(floors.status().message()));
+  return {};
+}
+
 int Main(int argc, const char* const* argv, const EngineLoader& load) {
+  if (argc > 1 && std::string_view(argv[1]) == "verify") {
+    return RunVerify(argc - 1, argv + 1, load, std::cout, std::cerr);
+  }
   Options options;
   if (const auto code = ParseOptions(argc, argv, options, std::cout, std::cerr)) return *code;
   InitLogging(options.log_level);
   BlockStopSignals();
 
+  auto means = OpenMeanStore(options.means_dir, options.engine.model_dir);
+  if (!means.ok()) return Fail(means.status());
+  options.server.means = *std::move(means);
   auto server = Server::Start(options.server);
   if (!server.ok()) return Fail(server.status());
   spdlog::info("listening on {}", (*server)->address());
@@ -99,7 +125,8 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   spdlog::info("{}: {} layers x {} heads on {} ({}), {}, {} packed tokens", options.server.model_name, info.n_layers,
                info.n_heads, info.device, info.device_name, Name(info.precision), info.max_packed_tokens);
   if (!info.why_cpu.empty()) spdlog::info("--device auto took the CPU: {}", info.why_cpu);
-  (*server)->Serve(*std::move(engine));
+  std::vector<NumericFloor> numeric_floor = LoadNumericFloor(options, info);
+  (*server)->Serve(*std::move(engine), std::move(numeric_floor));
   loading = false;
   // For people and scripts; the log goes to standard error.
   std::cout << "ablated: serving on " << (*server)->address() << std::endl;

@@ -79,7 +79,7 @@ absl::Status Server::Listen() {
   return absl::OkStatus();
 }
 
-void Server::Serve(std::unique_ptr<Engine> engine) {
+void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> numeric_floor) {
   engine_ = std::move(engine);
   const SchedulerOptions scheduling = {.queue = {.max_requests = options_.queue_size,
                                                  .max_cost = options_.max_queue_cost,
@@ -95,7 +95,9 @@ void Server::Serve(std::unique_ptr<Engine> engine) {
                        .scheduler = scheduler_.get(),
                        .executor = executor_.get(),
                        .stall_guard = stall_guard_.get(),
+                       .means = options_.means.get(),
                        .model_name = options_.model_name,
+                       .numeric_floor = std::move(numeric_floor),
                        .limits = options_.limits,
                        .max_stream_bytes = options_.max_stream_bytes,
                        .max_write_stall = options_.max_write_stall});

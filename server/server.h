@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,9 +14,11 @@
 #include "server/executor.h"
 #include "server/gate.h"
 #include "server/health.h"
+#include "server/means/mean_store.h"
 #include "server/prepare.h"
 #include "server/scheduler.h"
 #include "server/service.h"
+#include "server/verify/numeric_floor.h"
 
 namespace ablate {
 
@@ -24,6 +27,8 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:50051";
   // What DescribeModel calls the model.
   std::string model_name = {};
+  // Where mean libraries are; null: nowhere.
+  std::shared_ptr<MeanStore> means = nullptr;
   RequestLimits limits = {};
   // Most requests, and most packed tokens x layers, that wait for the device.
   int32_t queue_size = 256;
@@ -53,8 +58,8 @@ class Server {
   // 0 for a unix socket.
   int port() const { return port_; }
 
-  // Lets calls in. Once; not after Drain.
-  void Serve(std::unique_ptr<Engine> engine);
+  // Lets calls in. `numeric_floor` is what manifests tell of the engine's. Once; not after Drain.
+  void Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> numeric_floor = {});
 
   // NOT_SERVING and no new call from now on; those that run may end within `timeout`, then they are cut off. Returns
   // how many were. The port is closed behind it, and a unix socket's file removed. Later calls do nothing.

@@ -96,7 +96,8 @@ grpc::ServerUnaryReactor* AblationServiceImpl::DescribeModel(grpc::CallbackServe
     const auto pass = gate_->Enter();
     if (!pass.ok()) return Finished(context, pass.status());
     *response->mutable_model() = MakeModelInfo(backend_.engine->Describe(), backend_.model_name);
-    *response->mutable_runtime() = MakeRuntimeInfo(backend_.engine->Describe(), backend_.limits);
+    *response->mutable_runtime() =
+        MakeRuntimeInfo(backend_.engine->Describe(), backend_.limits, backend_.numeric_floor);
   }
   return Finished(context, absl::OkStatus());
 }

@@ -48,6 +48,13 @@ TEST(OptionsTest, Defaults) {
   EXPECT_EQ(parsed.options.engine.precision, Precision::kFloat32);
   EXPECT_EQ(parsed.options.server.batch_window, absl::Milliseconds(1));
   EXPECT_EQ(parsed.options.drain_timeout, absl::Seconds(30));
+  EXPECT_EQ(parsed.options.means_dir, std::nullopt);
+}
+
+// Unlike without the option, which has a default.
+TEST(OptionsTest, AnEmptyMeansDirIsNone) {
+  EXPECT_EQ(Parse({"--model=m", "--means-dir="}).options.means_dir, "");
+  EXPECT_EQ(Parse({"--model=m", "--means-dir", ""}).options.means_dir, "");
 }
 
 TEST(OptionsTest, EveryOptionArrives) {
@@ -55,6 +62,8 @@ TEST(OptionsTest, EveryOptionArrives) {
                                "--model-name=n",
                                "--listen=unix:/tmp/x",
                                "--port-file=p",
+                               "--means-dir=means",
+                               "--numeric-floor=floor.json",
                                "--device=cuda:1",
                                "--precision=float64",
                                "--threads=3",
@@ -77,6 +86,8 @@ TEST(OptionsTest, EveryOptionArrives) {
   EXPECT_EQ(o.server.model_name, "n");
   EXPECT_EQ(o.server.listen, "unix:/tmp/x");
   EXPECT_EQ(o.port_file, "p");
+  EXPECT_EQ(o.means_dir, "means");
+  EXPECT_EQ(o.numeric_floor, "floor.json");
   EXPECT_EQ(o.engine.device, "cuda:1");
   EXPECT_EQ(o.engine.precision, Precision::kFloat64);
   EXPECT_EQ(o.engine.threads, 3);
