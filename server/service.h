@@ -6,6 +6,7 @@
 #include "ablation/v1/service.grpc.pb.h"
 #include "server/backend.h"
 #include "server/gate.h"
+#include "server/means/means_service.h"
 
 namespace ablate {
 
@@ -25,10 +26,35 @@ class AblationServiceImpl final : public ablation::v1::AblationService::Callback
                                           const ablation::v1::DescribeModelRequest* request,
                                           ablation::v1::DescribeModelResponse* response) override;
 
+  // Each is MeansService's.
+  grpc::ServerWriteReactor<ablation::v1::ComputeMeansResponse>* ComputeMeans(
+      grpc::CallbackServerContext* context, const ablation::v1::ComputeMeansRequest* request) override {
+    return means_.Compute(context, request);
+  }
+  grpc::ServerUnaryReactor* ListMeanLibraries(grpc::CallbackServerContext* context,
+                                              const ablation::v1::ListMeanLibrariesRequest* request,
+                                              ablation::v1::ListMeanLibrariesResponse* response) override {
+    return means_.List(context, request, response);
+  }
+  grpc::ServerUnaryReactor* DeleteMeanLibrary(grpc::CallbackServerContext* context,
+                                              const ablation::v1::DeleteMeanLibraryRequest* request,
+                                              ablation::v1::DeleteMeanLibraryResponse* response) override {
+    return means_.Delete(context, request, response);
+  }
+  grpc::ServerWriteReactor<ablation::v1::ExportMeanLibraryResponse>* ExportMeanLibrary(
+      grpc::CallbackServerContext* context, const ablation::v1::ExportMeanLibraryRequest* request) override {
+    return means_.Export(context, request);
+  }
+  grpc::ServerReadReactor<ablation::v1::ImportMeanLibraryRequest>* ImportMeanLibrary(
+      grpc::CallbackServerContext* context, ablation::v1::ImportMeanLibraryResponse* response) override {
+    return means_.Import(context, response);
+  }
+
  private:
   Gate* const gate_;
   // Read only by who has passed the gate.
   Backend backend_;
+  MeansService means_{gate_, &backend_};
 };
 
 }  // namespace ablate
