@@ -259,7 +259,7 @@ absl::StatusOr<v1::MeanLibrary> Client::ImportMeanLibrary(const std::function<ab
   v1::ImportMeanLibraryRequest request;
   absl::StatusOr<std::string> piece = next();
   for (; piece.ok() && !piece->empty(); piece = next()) {
-    request.set_data(*std::move(piece));
+    request.set_data(std::move(*piece));
     // The server has ended the call; Finish tells why.
     if (!writer->Write(request)) break;
   }

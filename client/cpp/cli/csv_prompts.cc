@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -31,7 +32,7 @@ bool Has(const std::vector<std::string>& header, absl::string_view name) {
 bool IsGreaterThan(const std::vector<std::string>& header) {
   const auto is_answer = [](const std::string& name) {
     return name == "correct_idx" || name == "target_id" ||
-           (IsPromptKey(name) && (name.find("target") == 0 || name == "answers"));
+           (IsPromptKey(name) && (absl::StartsWith(name, "target") || name == "answers"));
   };
   return Has(header, "label") && Has(header, "clean") && Has(header, "corrupted") &&
          std::none_of(header.begin(), header.end(), is_answer);

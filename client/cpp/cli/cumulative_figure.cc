@@ -50,6 +50,7 @@ std::vector<Point> PointsOf(const VariantMeans& means) {
 std::vector<size_t> Columns(size_t n_points) {
   const size_t n = std::min(n_points, kMostColumns);
   std::vector<size_t> columns;
+  columns.reserve(n);
   for (size_t c = 0; c < n; ++c) columns.push_back(n == 1 ? 0 : c * (n_points - 1) / (n - 1));
   return columns;
 }

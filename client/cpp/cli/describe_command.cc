@@ -47,6 +47,13 @@ std::string TableOf(const ablation::v1::DescribeModelResponse& response) {
   add("request cost", absl::StrCat("at most ", runtime.max_request_cost(), " packed tokens x layers"));
   add("request tokens", absl::StrCat("at most ", runtime.max_request_tokens(), " in all prompts of a request"));
   add("batch invariant", runtime.batch_invariant() ? "yes" : "no");
+  std::string floors;
+  for (const auto& floor : runtime.numeric_floor()) {
+    if (floor.column() != "delta_logit_diff") continue;
+    absl::StrAppendFormat(&floors, "%s%.1e (%d tokens)", floors.empty() ? "delta_logit_diff " : ", ", floor.floor(),
+                          floor.n_tokens());
+  }
+  add("numeric floor", floors.empty() ? "not measured (`ablated verify --model DIR` does)" : floors);
   add("engine", absl::StrCat("ablated ", runtime.engine_version(), ", torch ", runtime.torch_version()));
   return table;
 }

@@ -47,6 +47,7 @@ std::string Describe(const Legend& legend, const CompensationEntry& entry) {
   const auto heads = CompensationHeads(entry, int64_t{model.n_layers()} * model.n_heads());
   const auto mlps = CompensationMlps(entry, model.n_layers());
   std::vector<Part> parts;
+  parts.reserve(heads.size() + mlps.size());
   for (size_t i = 0; i < heads.size(); ++i) {
     parts.push_back({absl::StrCat("L", i / model.n_heads(), "H", i % model.n_heads()), heads[i]});
   }

@@ -50,7 +50,7 @@ absl::StatusOr<std::string> PromptJson(const ablation::v1::ResolvedPrompt& promp
   status.Update(AppendAnswers("contrasts", prompt.contrasts(), &json));
   if (!status.ok()) return status;
   if (!prompt.corrupted_tokens().empty()) {
-    json += ",";
+    json += ',';
     AppendTokens("corrupted_", prompt.corrupted_tokens(), &json);
   }
   absl::StrAppend(&json, ",\"read_positions\":[", absl::StrJoin(prompt.read_positions(), ","), "]");

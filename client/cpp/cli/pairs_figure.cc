@@ -47,6 +47,7 @@ std::vector<size_t> Strongest(const VariantMeans& means, const Value& value) {
   const size_t n = std::min(kShown, pairs.size());
   std::partial_sort(pairs.begin(), pairs.begin() + static_cast<std::ptrdiff_t>(n), pairs.end());
   std::vector<size_t> strongest;
+  strongest.reserve(n);
   for (size_t i = 0; i < n; ++i) strongest.push_back(pairs[i].second);
   return strongest;
 }

@@ -49,8 +49,9 @@ absl::StatusOr<Outputs> OpenOutputs(const ScanOptions& options, const ablation::
   Outputs outputs;
   const auto open = [](const std::string& path, std::unique_ptr<Output>* output) {
     auto opened = Output::ToFile(path);
-    if (opened.ok()) *output = *std::move(opened);
-    return opened.status();
+    if (!opened.ok()) return opened.status();
+    *output = *std::move(opened);
+    return absl::OkStatus();
   };
   absl::Status status;
   if (options.output.empty()) {

@@ -44,6 +44,7 @@ bool IsPlain(const ScanManifest& manifest) {
 
 std::string Positions(const ablation::v1::EditPositions& edits) {
   std::vector<std::string> parts;
+  parts.reserve(edits.positions().positions_size() + edits.positions().ranges_size());
   for (const int32_t position : edits.positions().positions()) parts.push_back(absl::StrCat(position));
   for (const auto& range : edits.positions().ranges()) {
     parts.push_back(absl::StrCat(range.has_begin() ? absl::StrCat(range.begin()) : "", ":",
