@@ -129,6 +129,13 @@ TEST(UnitScanTest, DenoisingAloneNeedsNoOtherUnit) {
   EXPECT_THAT(Kinds(request), ElementsAre(FieldsAre(true, false, false)));
 }
 
+// Both unedited runs stand beside every unit's rows, which may be compared with either.
+TEST(UnitScanTest, TheOtherRunIsReadThoughNoEditOfTheUnitTakesItsValues) {
+  const PreparedRequest request = MustPrepare(absl::StrCat(kPair, kOneHead, "replacements { zero {} }", kDenoising));
+  ASSERT_THAT(Kinds(request), ElementsAre(FieldsAre(false, false, false), FieldsAre(true, false, false)));
+  EXPECT_THAT(request.MakeScan(0).donor_token_ids, ElementsAre(120, 120));
+}
+
 TEST(UnitScanTest, APairIsNotRunUnlessAReplacementTakesValuesOfIt) {
   EXPECT_THAT(MustPrepare(kPair).MakeScan(0).donor_token_ids, IsEmpty());
 }
