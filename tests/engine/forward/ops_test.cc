@@ -16,7 +16,6 @@
 #include "engine/forward/device.h"
 #include "engine/forward/logits_readout.h"
 #include "engine/plan/plan.h"
-#include "engine/plan/sweep.h"
 
 namespace ablate {
 namespace {
@@ -142,26 +141,52 @@ TEST_P(OpsTest, Attend) {
   }
 }
 
+// One of each kind of edit at every site: zero, a multiple, an entry, an entry a position, the donor's value.
+std::vector<Variant> EveryKindOfEdit(int32_t n_layers, int32_t n_heads) {
+  std::vector<Variant> variants;
+  const auto add = [&](Edit edit) { variants.push_back({{edit}}); };
+  for (int32_t layer = 0; layer < n_layers; ++layer) {
+    for (int32_t head = 0; head < n_heads; ++head) {
+      add({.site = {layer, head}});
+      add({.site = {layer, head}, .positions = {2, 5}, .scale = -1.5F});
+      add({.site = {layer, head}, .entry = head % 3});
+      add({.site = {layer, head}, .scale = 0.5F, .entry = 3, .entry_stride = 1});
+      add({.site = {layer, head}, .positions = {1, INT32_MAX}, .scale = 1.0F, .from_donor = true});
+    }
+  }
+  return variants;
+}
+
 TEST_P(OpsTest, FanOutEqualsTheFormulaBitForBit) {
-  const std::vector<Variant> variants = MakeVariants({}, 3, 12).value();
+  constexpr int32_t kHeads = 12, kTokens = 7;
+  const std::vector<Variant> variants = EveryKindOfEdit(3, kHeads);
   const std::vector<int32_t> reads = {4, 6};
-  const PlanPrompt prompts[] = {{.n_tokens = 7, .variants = variants, .read_positions = reads}};
+  const PlanPrompt prompts[] = {
+      {.n_tokens = kTokens, .variants = variants, .read_positions = reads, .has_donor = true}};
   const Plan plan = MakePlan(prompts, {.n_layers = 3, .max_packed_tokens = 100'000}).value();
   for (const int64_t dh : {8, 64, 5}) {
+    const at::Tensor table = Random({3 + kTokens, dh});
     for (const LayerPlan& layer : plan.chunks.at(0).layers) {
       const int64_t m = static_cast<int64_t>(layer.source_token.size());
-      const at::Tensor x = Random({layer.n_tokens_in, 12 * dh});
-      const at::Tensor z = Random({layer.n_tokens_in, 12, dh});
-      const at::Tensor bias = Random({12 * dh});
-      at::Tensor x_out = at::full({m, 12 * dh}, NAN, x.options());
-      at::Tensor z_out = at::full({m, 12, dh}, NAN, x.options());
-      FanOut(x, z, bias, {}, layer, x_out, z_out);
+      const at::Tensor x = Random({layer.n_tokens_in, kHeads * dh});
+      const at::Tensor z = Random({layer.n_tokens_in, kHeads, dh});
+      const at::Tensor bias = Random({kHeads * dh});
+      at::Tensor x_out = at::full({m, kHeads * dh}, NAN, x.options());
+      at::Tensor z_out = at::full({m, kHeads, dh}, NAN, x.options());
+      FanOut(x, z, bias, table, layer, x_out, z_out);
 
       const at::Tensor source = at::tensor(layer.source_token, at::kInt).to(at::kLong);
-      at::Tensor expected = z.cpu().index_select(0, source);
+      const at::Tensor z_host = z.cpu(), table_host = table.cpu();
+      at::Tensor expected = z_host.index_select(0, source);
       for (int64_t t = 0; t < m; ++t) {
+        const int32_t position = layer.position[t];
         for (int32_t e = layer.row_edit_begin[layer.row[t]]; e < layer.row_edit_begin[layer.row[t] + 1]; ++e) {
-          expected[t][layer.row_edits[e].head].zero_();
+          const RowEdit& edit = layer.row_edits[e];
+          if (position < edit.positions.begin || position >= edit.positions.end) continue;
+          const int64_t from = edit.source_first < 0 ? layer.source_token[t] : edit.source_first + position;
+          at::Tensor value = z_host[from][edit.head] * edit.scale;
+          if (edit.entry >= 0) value = value + table_host[edit.entry + edit.entry_stride * position];
+          expected[t][edit.head].copy_(value);
         }
       }
       EXPECT_TRUE(at::equal(z_out.cpu(), expected)) << "z, layer " << layer.layer << ", Dh " << dh;
