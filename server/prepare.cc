@@ -107,6 +107,7 @@ absl::Status CheckEachPrompt(const PrepareContext& context, const Libraries& lib
 // As many variants as the sweep will have, with as many sites, in whatever order: those of the `heads` sweep in their own.
 absl::StatusOr<std::vector<SiteSet>> AnyOrder(const pb::AblateRequest& request, const PreparedRequest& prepared) {
   std::vector<Site> order;
+  order.reserve(prepared.variants.size());
   for (const SiteSet& head : prepared.variants) order.push_back(head.sites.front());
   return SweepSets(request, prepared.shape, order);
 }

@@ -25,6 +25,7 @@ std::vector<int32_t> ReplacementsOf(const PreparedRequest& request, const ScanUn
 std::vector<std::vector<PositionRange>> EditRanges(const PreparedRequest& request, const ScanUnit& unit) {
   std::vector<std::vector<PositionRange>> sets;
   const PreparedPrompt& prompt = request.prompts[static_cast<size_t>(unit.prompt)];
+  sets.reserve(prompt.edit_positions.size());
   for (const int32_t position : prompt.edit_positions) sets.push_back({{position, position + 1}});
   if (!sets.empty()) return sets;
   return {AsRanges(EditedPositions(request, static_cast<size_t>(unit.prompt), NumAppended(request, unit)))};

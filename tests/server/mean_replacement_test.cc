@@ -30,9 +30,10 @@ MeanLibrary DigitLibrary(pb::MeanMode mode, const std::vector<std::string>& temp
   library.count.assign(templates.size() * static_cast<size_t>(n_positions), 5);
   for (size_t g = 0; g < templates.size(); ++g) {
     for (int site = 0; site < 6; ++site) {
+      const int layer = site / 3, head = site % 3;
       for (int32_t p = 0; p < n_positions; ++p) {
         for (int d = 0; d < 4; ++d) {
-          library.mean.push_back(10'000.0 * static_cast<double>(g) + 1000 * (site / 3) + 100 * (site % 3) + 10 * p + d);
+          library.mean.push_back(10'000.0 * static_cast<double>(g) + 1000 * layer + 100 * head + 10 * p + d);
         }
       }
     }
