@@ -2,20 +2,22 @@
 . tools/run/build.sh
 
 run_test() {
-  local ctest_args=()
+  local ctest_args=() pytest_args=()
   while [ $# -gt 0 ]; do
     case "$1" in
       -h | --help)
         cat <<'TEXT'
-usage: ./run test [CTEST_ARGS...] [-- PYTEST_ARGS...]
+usage: ./run test [--long] [CTEST_ARGS...] [-- PYTEST_ARGS...]
 
 Sets up, builds, and runs every test: C++ through CTest, then Python through pytest. For some of them:
   ./run test -R plan               C++ tests whose name matches (-E leaves out); pytest still runs
   ./run test -- -k oracle          Python tests whose name matches; ctest still runs
   ./run test -R plan -- -k oracle  both
+  ./run test --long                also what takes longer, or fetches peers to compare with (into .venv-peers)
 TEXT
         return
         ;;
+      --long) pytest_args+=(--long); shift ;;
       --) shift; break ;;
       *) ctest_args+=("$1"); shift ;;
     esac
@@ -25,6 +27,6 @@ TEXT
   say "C++ tests"
   ctest --test-dir "$build_dir" --output-on-failure -j "$(nproc)" ${ctest_args[@]+"${ctest_args[@]}"} || failed=1
   say "Python tests"
-  ABLATE_BUILD_DIR=$build_dir "$venv/bin/python" -m pytest tests "$@" || failed=1
+  ABLATE_BUILD_DIR=$build_dir "$venv/bin/python" -m pytest tests ${pytest_args[@]+"${pytest_args[@]}"} "$@" || failed=1
   return $failed
 }
