@@ -89,9 +89,9 @@ TEST(CumulativeTest, IsACurveWithTheFall) {
   // Levels 1.5 (unedited), 1.4, 1.75, 0.
   ASSERT_EQ(lines.size(), 17U);
   EXPECT_EQ(lines[2], "below: logit_diff over the number of heads edited; # top-1 kept, . lost");
-  EXPECT_EQ(lines[3], "   1.7500 |  * ");
-  EXPECT_EQ(lines[4], "          |*   ");
-  EXPECT_EQ(lines[5], "          | *  ");
+  EXPECT_EQ(lines[3], "   1.7500 |  *");
+  EXPECT_EQ(lines[4], "          |*");
+  EXPECT_EQ(lines[5], "          | *");
   EXPECT_EQ(lines[12], "   0.0000 |   *");
   EXPECT_EQ(lines[13], "top-1     |###.");
   EXPECT_EQ(lines[14], "    heads  0  3");
@@ -123,8 +123,8 @@ TEST(AllButTest, ComparesKeptSetsWithRandomOnes) {
       ElementsAre("delta_logit_diff, all heads but a set -> zero", HasSubstr("logit difference"),
                   "  kept                             logit_diff  faithfulness  top-1 kept  random sets of its "
                   "size",
-                  "  everything (unedited)               +1.5000         1.000       100 %  ",
-                  "  nothing                             +1.4000         0.000       100 %  ",
+                  "  everything (unedited)               +1.5000         1.000       100 %",
+                  "  nothing                             +1.4000         0.000       100 %",
                   "  movers                              +1.7500         3.500       100 %  mean -6.250; 0 of 2 "
                   "as faithful",
                   "faithfulness: (kept - nothing) / (everything - nothing); 1: the kept heads are enough"));

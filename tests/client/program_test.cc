@@ -216,8 +216,13 @@ TEST_F(ProgramTest, ARefusedFieldNamesItsOption) {
   const auto result = Ablate({"scan", "--prompt", "x", "--sites", "L99H0"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.err, "ablate: sweep.filter.sites[0]: `L99H0`: the model has layers 0 to 1 (--sites)\n");
+  script.ablate = [](grpc::ServerContext*, const ablation::v1::AblateRequest&, ServerWriter*) {
+    return InvalidField("replacements[0].mean.library", "unknown");
+  };
+  Serve(script);
+  EXPECT_THAT(Ablate({"scan", "--prompt", "x", "--replace", "mean", "--means", "a"}).err, HasSubstr("(--means)"));
   // Where a file made the request, its field is name enough.
-  EXPECT_THAT(Ablate({"scan", "--spec", "-"}, "{}").err, Not(HasSubstr("--sites")));
+  EXPECT_THAT(Ablate({"scan", "--spec", "-"}, "{}").err, Not(HasSubstr("(--means)")));
 }
 
 TEST_F(ProgramTest, ManyPromptsComeOutInTheirOrder) {

@@ -144,7 +144,7 @@ TEST(TableTest, EveryReplacementHasItsMapAndItsStrongest) {
   EXPECT_THAT(shown, HasSubstr("L1   -0.75  0.03"));
   EXPECT_THAT(shown, HasSubstr("Strongest heads -> resample"));
   EXPECT_THAT(shown, HasSubstr("corrupted top-1 ' Germany', logit difference -0.5000"));
-  EXPECT_THAT(shown, HasSubstr("9 of 12 ablations keep the top-1 token"));
+  EXPECT_THAT(shown, HasSubstr("9 of 12 ablations keep the top-1 token of the run that they edit"));
 }
 
 TEST(TableTest, OnlyTheLastReadPositionIsShown) {
@@ -191,7 +191,7 @@ TEST(TableTest, AFirstSweepsChoiceIsShown) {
   selection->add_mean_delta(-2.5);
   EXPECT_THAT(Shown(manifest, {}), HasSubstr("chosen    by a heads sweep: L0H1 (-2.5000)"));
   selection->add_prompt_index(0);
-  EXPECT_THAT(Shown(manifest, {}), HasSubstr("over 1 prompts that are not estimated on"));
+  EXPECT_THAT(Shown(manifest, {}), HasSubstr("over 1 of the prompts, which are not estimated on"));
 }
 
 }  // namespace

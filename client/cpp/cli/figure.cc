@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -31,18 +32,19 @@ bool ShowsMap(const client::ScanManifest& manifest) {
 std::string Explain(Metric metric, const client::ScanManifest& manifest) {
   const bool is_single = manifest.n_prompts() == 1;
   if (metric == Metric::kKlDivergence) return "KL divergence from the unedited run, nats";
-  if (metric == Metric::kDeltaProbDiff)
-    return "change of p(targets) - p(contrasts); negative: what is edited helps them";
+  if (metric == Metric::kDeltaProbDiff) return "change of p(targets) - p(contrasts); negative: the heads help them";
   std::string target = "target";
   if (is_single && !manifest.prompts[0].targets().empty()) {
     const auto& targets = manifest.prompts[0].targets();
     target = targets.size() == 1 ? Quote(targets.Get(0).text()) : absl::StrCat(targets.size(), " targets");
   }
   if (metric == Metric::kDeltaLogitDiff) {
-    return absl::StrCat("change of the logit difference of ", target,
-                        " and contrast; negative: what is edited helps it");
+    return absl::StrCat("change of the logit difference of ", target, " and contrast; negative: the heads help it");
   }
-  return absl::StrCat("change of log p(", target, "), nats; negative: the head helps it");
+  const auto kind = manifest.head.sweep().kind_case();
+  const bool is_heads = kind == Sweep::kHeads || kind == Sweep::KIND_NOT_SET;
+  return absl::StrCat("change of log p(", target,
+                      "), nats; negative: ", is_heads ? "the head helps it" : "they help it");
 }
 
 std::string ReadNote(const client::ScanManifest& manifest) {
@@ -103,7 +105,7 @@ std::vector<std::string> DrawFigure(const Legend& legend, const VariantMeans& me
         drawn = DrawHeads(means, color);
     }
   }
-  lines.insert(lines.end(), drawn.begin(), drawn.end());
+  for (const std::string& line : drawn) lines.emplace_back(absl::StripTrailingAsciiWhitespace(line));
   return lines;
 }
 

@@ -48,12 +48,25 @@ constexpr FieldOption kOptions[] = {
     {"prepend_bos", "--prepend-bos"},
 };
 
+// Of one of the replacements.
+constexpr FieldOption kReplacementOptions[] = {
+    {".mean", "--means"},
+    {".constant", "--value or --value-file"},
+    {".scale", "--factor"},
+    {".resample", "--direction"},
+};
+
 // Empty where the field is no option's.
 std::string OriginOf(absl::string_view field, const ScanRequest& request) {
   absl::string_view rest = field;
   size_t prompt = 0;
   if (absl::ConsumePrefix(&rest, "prompts[") && absl::SimpleAtoi(rest.substr(0, rest.find(']')), &prompt)) {
     return prompt < request.data.origins.size() ? request.data.origins[prompt] : "";
+  }
+  if (!request.is_spec && absl::StartsWith(field, "replacements[")) {
+    for (const FieldOption& known : kReplacementOptions) {
+      if (absl::StrContains(field, known.field)) return known.option;
+    }
   }
   for (const FieldOption& known : kOptions) {
     if (!request.is_spec && absl::StartsWith(field, known.field)) return known.option;

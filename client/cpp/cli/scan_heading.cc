@@ -66,7 +66,7 @@ std::string SelectionLine(const ablation::v1::Selection& selection) {
   constexpr int kShown = 6;
   std::string line = "chosen    by a heads sweep";
   if (!selection.prompt_index().empty()) {
-    absl::StrAppend(&line, " over ", selection.prompt_index_size(), " prompts that are not estimated on");
+    absl::StrAppend(&line, " over ", selection.prompt_index_size(), " of the prompts, which are not estimated on");
   }
   absl::StrAppend(&line, ":");
   for (int i = 0; i < std::min(kShown, selection.sites_size()); ++i) {

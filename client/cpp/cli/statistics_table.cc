@@ -94,8 +94,12 @@ void AppendNotes(const ablation::v1::SummaryHead& head, const std::vector<Summar
     lines->push_back(absl::StrFormat(
         "p_fwer: Westfall-Young max-t, %d sign flips, over all entries of a replacement; q_bh: false discovery rate",
         head.sign_flips()));
+  } else if (std::any_of(shown.begin(), shown.end(),
+                         [](const SummaryEntry& entry) { return !std::isnan(entry.Value(entry.block->p_fwer())); })) {
+    lines->emplace_back(
+        "p_fwer: a t test over clusters, over all entries of a replacement; q_bh: false discovery rate");
   } else {
-    lines->push_back("p, q: no sign-flip test ran (it needs 20 clusters; pairs have a t test over clusters)");
+    lines->emplace_back("p_fwer, q_bh: not given under 20 clusters");
   }
   const auto any = [&](bool (SummaryEntry::*flag)() const) {
     return std::any_of(shown.begin(), shown.end(), [&](const SummaryEntry& entry) { return (entry.*flag)(); });

@@ -116,8 +116,10 @@ absl::Status TableWriter::Prompt(const PromptResult& result) {
   Append(DescribeBaseline(manifest().prompts[result.prompt], rows));
   for (int r = 0; r < legend_->n_replacements(); ++r) AppendRuns(result, rows, r);
   Append(LikelihoodTable(*legend_, result.likelihoods, options_.color));
+  // Of a pair either run may be the one that is edited.
+  const bool is_pair = rows.size() > 1 && rows[1].variant() == client::kCorrupted;
   Append({absl::StrCat(CountTop1Preserved(rows), " of ", CountEdited(rows), " ablations keep the top-1 token ",
-                       Quote(rows[0].Top1Text()))});
+                       is_pair ? "of the run that they edit" : Quote(rows[0].Top1Text()))});
   return absl::OkStatus();
 }
 
