@@ -43,14 +43,13 @@ bool IsPlain(const ScanManifest& manifest) {
 }
 
 std::string Positions(const ablation::v1::EditPositions& edits) {
-  std::vector<std::string> parts;
-  parts.reserve(edits.positions().positions_size() + edits.positions().ranges_size());
-  for (const int32_t position : edits.positions().positions()) parts.push_back(absl::StrCat(position));
+  std::string parts;
+  const auto add = [&parts](const auto&... pieces) { absl::StrAppend(&parts, parts.empty() ? "" : ",", pieces...); };
+  for (const int32_t position : edits.positions().positions()) add(position);
   for (const auto& range : edits.positions().ranges()) {
-    parts.push_back(absl::StrCat(range.has_begin() ? absl::StrCat(range.begin()) : "", ":",
-                                 range.has_end() ? absl::StrCat(range.end()) : ""));
+    add(range.has_begin() ? absl::StrCat(range.begin()) : "", ":", range.has_end() ? absl::StrCat(range.end()) : "");
   }
-  const std::string where = parts.empty() ? "all positions" : absl::StrCat("positions ", absl::StrJoin(parts, ","));
+  const std::string where = parts.empty() ? "all positions" : absl::StrCat("positions ", parts);
   return edits.each() ? absl::StrCat("each of ", where, " alone") : where;
 }
 
