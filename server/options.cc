@@ -60,8 +60,10 @@ void AddNetwork(CLI::App& app, Options& options, Raw& raw) {
 void AddModel(CLI::App& app, Options& options) {
   AddEngineOptions(app, options.engine);
   app.add_option_function<std::string>(
-         "--means-dir", [&options](const std::string& folder) { options.means_dir = folder; },
-         "Folder of mean libraries (`ablate means`), made where it is missing; empty keeps none. Those in the folder "
+         "--means-dir",
+         // An empty value gets lost in the environment, and CLI11 does not see it behind `=`.
+         [&options](const std::string& folder) { options.means_dir = folder == "none" ? "" : folder; },
+         "Folder of mean libraries (`ablate means`), made where it is missing; `none` keeps none. Those in the folder "
          "`means` of the model are read in any case")
       ->default_str("$XDG_DATA_HOME/ablate/means, else ~/.local/share/ablate/means");
   app.add_option("--model-name", options.server.model_name, "The model's name in results; default: the folder's name");

@@ -52,9 +52,12 @@ TEST(OptionsTest, Defaults) {
 }
 
 // Unlike without the option, which has a default.
-TEST(OptionsTest, AnEmptyMeansDirIsNone) {
-  EXPECT_EQ(Parse({"--model=m", "--means-dir="}).options.means_dir, "");
+TEST(OptionsTest, MeansDirMayBeNone) {
+  EXPECT_EQ(Parse({"--model=m", "--means-dir=none"}).options.means_dir, "");
   EXPECT_EQ(Parse({"--model=m", "--means-dir", ""}).options.means_dir, "");
+  EXPECT_EQ(Parse({"--model=m", "--means-dir=./none"}).options.means_dir, "./none");
+  const Environment none("ABLATE_MEANS_DIR", "none");
+  EXPECT_EQ(Parse({"--model=m"}).options.means_dir, "");
 }
 
 TEST(OptionsTest, EveryOptionArrives) {
