@@ -56,6 +56,7 @@ std::string Positions(const ablation::v1::EditPositions& edits) {
 std::string SweepLine(const Legend& legend) {
   const auto& manifest = legend.manifest();
   std::vector<std::string> replacements;
+  replacements.reserve(legend.n_replacements());
   for (int r = 0; r < legend.n_replacements(); ++r) replacements.push_back(legend.Replacement(r));
   return absl::StrCat("sweep     ", manifest.n_variants(), " ", WordsOf(manifest).plural, " -> ",
                       absl::StrJoin(replacements, ", "), " | edited at ", Positions(manifest.head.edit_positions()));
