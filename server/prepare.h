@@ -83,7 +83,8 @@ struct ScanUnit {
   // Under `is_sequence`: the contrast's tokens are appended, not the target's.
   bool appends_contrast = false;
   // Reads how likely its own prompt is (the corrupted one under `edits_corrupted`), and gives no rows: at the positions
-  // 0 .. T - 2, with the next token as target. A donor's reads mean nothing: those tokens are not its own.
+  // 0 .. T - 2, with the next token as target. A donor's reads mean nothing: those tokens are not its own; so both runs of a
+  // pair have such a unit where a replacement is `resample`, one without variants where nothing edits it.
   bool is_likelihood = false;
   // Packed tokens x layers.
   int64_t cost = 0;

@@ -122,7 +122,9 @@ std::vector<ScanUnit> MakeUnits(const PreparedRequest& request) {
       unit.prompt = static_cast<int32_t>(p);
       for (const bool edits_corrupted : {false, true}) {
         unit.edits_corrupted = edits_corrupted;
-        if (!ReplacementsOf(request, unit).empty()) units.push_back(unit);
+        // A likelihood is told of both unedited runs, also of the one that nothing edits.
+        const bool is_told = unit.is_likelihood && request.has_pairs();
+        if (is_told || !ReplacementsOf(request, unit).empty()) units.push_back(unit);
       }
     };
     add_runs({});

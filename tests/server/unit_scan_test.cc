@@ -219,5 +219,22 @@ TEST(UnitScanTest, ALikelihoodReadsTheNextToken) {
   EXPECT_THAT(corrupted.answers[1].targets, ElementsAre('z'));
 }
 
+// The contract has one likelihood a run: of the clean and the corrupted run too, whichever of them is edited.
+TEST(UnitScanTest, ALikelihoodOfBothUneditedRuns) {
+  for (const bool denoises : {false, true}) {
+    const PreparedRequest request =
+        MustPrepare(absl::StrCat(kPair, kOneHead, denoises ? kDenoising : kNoising, "readout { likelihood: true }"));
+    EXPECT_THAT(Kinds(request), ElementsAre(FieldsAre(denoises, false, false), FieldsAre(false, false, true),
+                                            FieldsAre(true, false, true)));
+    const Scan edited = request.MakeScan(denoises ? 2 : 1);
+    EXPECT_THAT(edited.variants, SizeIs(1));
+    const Scan unedited = request.MakeScan(denoises ? 1 : 2);
+    EXPECT_THAT(unedited.variants, IsEmpty());
+    EXPECT_THAT(unedited.donor_token_ids, IsEmpty());
+    EXPECT_THAT(unedited.token_ids, denoises ? ElementsAre(257, 258) : ElementsAre(120, 120));
+    EXPECT_THAT(unedited.read_positions, ElementsAre(0));
+  }
+}
+
 }  // namespace
 }  // namespace ablate
