@@ -23,7 +23,7 @@ from bench.common import CONTRAST, LONG_TOKENS, PROMPT_TOKENS, TARGET, random_id
 from tests.oracle import hf
 from tests.oracle.compare import max_abs_diff
 from tests.oracle.models import GPT2_SMALL
-from tests.oracle.probe import Answers, Probe, Scan
+from tests.oracle.probe import Probe, Scan
 
 # Of target_logprob, nats: what two float32 runs of GPT-2 Small may be apart.
 MAX_DIFFERENCE = 5e-5
@@ -95,7 +95,7 @@ def compare_heads(model_dir: Path, threads: int, rounds: int, loop_rounds: int) 
     model = GPT2LMHeadModel.from_pretrained(model_dir, dtype=torch.float32).eval()
     ids = random_ids(PROMPT_TOKENS, seed=6)
     sites = [hf.Edit(layer, head) for layer in range(GPT2_SMALL.n_layer) for head in range(GPT2_SMALL.n_head)]
-    scan = Scan(ids, [[site] for site in sites], [len(ids) - 1], [Answers([TARGET], [CONTRAST])])
+    scan = Scan(ids, [[site] for site in sites], [len(ids) - 1], TARGET, CONTRAST)
     with Probe(model_dir, threads=threads) as probe:
         rows = probe.run([scan]).rows
         ours = [rows[0, v, len(ids) - 1]["target_logprob"] for v in range(-1, len(sites))]
@@ -132,7 +132,7 @@ def long_prompt(model_dir: Path, threads: int) -> dict:
     ids = random_ids(LONG_TOKENS, seed=7)
     sites = [[hf.Edit(layer, head)] for layer in range(GPT2_SMALL.n_layer) for head in range(GPT2_SMALL.n_head)]
     with Probe(model_dir, threads=threads) as probe:
-        result = probe.run([Scan(ids, sites, [LONG_TOKENS - 1], [Answers([TARGET], [CONTRAST])])])
+        result = probe.run([Scan(ids, sites, [LONG_TOKENS - 1], TARGET, CONTRAST)])
         return {
             "case": f"{LONG_TOKENS} tokens, 144 heads and the baseline, GPT-2 Small geometry, float32",
             "max_packed_tokens": probe.info["max_packed_tokens"],

@@ -18,13 +18,13 @@ from transformers import GPT2LMHeadModel
 from bench.common import CONTRAST, LONG_TOKENS, PROMPT_TOKENS, TARGET, random_ids, seconds
 from tests.oracle.hf import Edit
 from tests.oracle.models import GPT2_SMALL
-from tests.oracle.probe import Answers, Probe, Result, Scan
+from tests.oracle.probe import Probe, Result, Scan
 
 SITES = [(layer, head) for layer in range(GPT2_SMALL.n_layer) for head in range(GPT2_SMALL.n_head)]
 
 
 def scan(ids: Sequence[int], variants: Sequence[Sequence[Edit]]) -> Scan:
-    return Scan(ids, variants, [len(ids) - 1], [Answers([TARGET], [CONTRAST])])
+    return Scan(ids, variants, [len(ids) - 1], TARGET, CONTRAST)
 
 
 def figures(result: Result) -> dict:
