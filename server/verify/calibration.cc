@@ -29,6 +29,7 @@ int32_t CasesOfLength(int32_t n_tokens, int32_t n_sites) {
 // `n_tokens` from `begin` on; behind the last one comes the first.
 std::vector<int32_t> Cut(const std::vector<int32_t>& ids, size_t begin, int32_t n_tokens) {
   std::vector<int32_t> piece;
+  piece.reserve(n_tokens);
   for (int32_t i = 0; i < n_tokens; ++i) piece.push_back(ids[(begin + i) % ids.size()]);
   return piece;
 }

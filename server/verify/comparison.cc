@@ -85,6 +85,7 @@ void Comparison::AddRanking(const CalibrationCase& made, size_t read, const Case
 std::vector<ColumnError> Comparison::errors() const {
   const std::vector<absl::string_view> names = MeasuredColumns();
   std::vector<ColumnError> made;
+  made.reserve(names.size());
   for (size_t i = 0; i < names.size(); ++i) {
     made.push_back(
         {.column = std::string(names[i]), .n_tokens = length_.n_tokens, .stats = MakeErrorStats(errors_[i])});
