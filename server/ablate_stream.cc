@@ -127,7 +127,8 @@ absl::Status AblateStream::Submit() {
 
   pb::Manifest manifest;
   *manifest.mutable_model() = MakeModelInfo(backend_->engine->Describe(), backend_->model_name);
-  *manifest.mutable_runtime() = MakeRuntimeInfo(backend_->engine->Describe(), backend_->limits, backend_->numeric_floor);
+  *manifest.mutable_runtime() =
+      MakeRuntimeInfo(backend_->engine->Describe(), backend_->limits, backend_->numeric_floor);
   manifest.set_cost(selection_cost_ + prepared->cost);
   if (selection_.has_value()) *manifest.mutable_selection() = *std::move(selection_);
   head_.emplace(std::move(manifest), request_, prepared, &backend_->engine->tokenizer());
@@ -162,7 +163,7 @@ absl::Status AblateStream::ReserveDeltas(const std::shared_ptr<const PreparedReq
       .selected_in_sample = split_.has_value() && !request_->summary().split(),
       .is_over_pairs = request_->sweep().has_pairs(),
       .keeps_sets = request_->sweep().has_all_but(),
-      .floors = NumericFloors(backend_->engine->Describe())};
+      .floors = backend_->numeric_floor};
   return absl::OkStatus();
 }
 

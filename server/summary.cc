@@ -75,7 +75,7 @@ double FloorFor(const DeltaTable& deltas, const SummaryRequest& request) {
   size_t longest = 0;
   for (const PreparedPrompt& prompt : deltas.prepared().prompts) longest = std::max(longest, prompt.token_ids.size());
   const std::string column = absl::StrCat("delta_", PrimaryName(deltas.prepared().readout.primary));
-  return FloorOf(request.floors, column, static_cast<int32_t>(longest));
+  return FloorOf(request.floors, column, static_cast<int32_t>(longest)).value_or(0);
 }
 
 pb::SummaryHead MakeHead(const stats::SummaryTable& table, uint64_t seed) {
@@ -145,28 +145,12 @@ std::vector<pb::AblateResponse> MakeMessages(const DeltaTable& deltas, const Sum
 
 }  // namespace
 
-std::vector<pb::NumericFloor> NumericFloors(const EngineInfo& /*info*/) {
-  return {};
-}
-
-double FloorOf(const std::vector<pb::NumericFloor>& floors, absl::string_view column, int32_t n_tokens) {
-  const pb::NumericFloor* best = nullptr;
-  for (const pb::NumericFloor& floor : floors) {
-    if (floor.column() != column) continue;
-    // Long enough and shorter than the best, or longer than a best that is too short.
-    const bool is_better = best == nullptr || (best->n_tokens() < n_tokens ? floor.n_tokens() > best->n_tokens()
-                                                                           : floor.n_tokens() >= n_tokens &&
-                                                                                 floor.n_tokens() < best->n_tokens());
-    if (is_better) best = &floor;
-  }
-  return best == nullptr ? 0 : best->floor();
-}
-
 absl::StatusOr<std::vector<pb::AblateResponse>> MakeSummary(const DeltaTable& deltas, const SummaryRequest& request,
                                                             const std::function<absl::Status()>& go_on) {
   const PreparedRequest& prepared = deltas.prepared();
   const size_t n_entries = deltas.n_entries();
   std::vector<std::string> templates;
+  templates.reserve(request.estimates.size());
   for (const int32_t p : request.estimates) templates.push_back(prepared.prompts[static_cast<size_t>(p)].template_name);
   const bool all = request.estimates.size() == deltas.n_prompts();
   // Copied only where some are left out.

@@ -5,11 +5,10 @@
 #include <functional>
 #include <vector>
 
-#include "ablation/v1/model.pb.h"
 #include "ablation/v1/scan.pb.h"
 #include "absl/status/statusor.h"
-#include "engine/engine.h"
 #include "server/delta_table.h"
+#include "server/verify/numeric_floor.h"
 
 namespace ablate {
 
@@ -23,14 +22,9 @@ struct SummaryRequest {
   bool is_over_pairs = false;
   // `all_but`: there is a faithfulness.
   bool keeps_sets = false;
-  std::vector<ablation::v1::NumericFloor> floors;
+  // Measured; empty: nothing is under a floor.
+  std::vector<NumericFloor> floors;
 };
-
-// What has been measured of this device and precision; empty: nothing.
-std::vector<ablation::v1::NumericFloor> NumericFloors(const EngineInfo& info);
-
-// The floor of a column for prompts of `n_tokens` tokens, as NumericFloor says; 0 where nothing was measured.
-double FloorOf(const std::vector<ablation::v1::NumericFloor>& floors, absl::string_view column, int32_t n_tokens);
 
 // One summary head and its blocks of at most about 256 KiB. Takes up to seconds: not for the device's thread. `go_on` is
 // asked now and then; its error ends the work and is returned.

@@ -227,8 +227,10 @@ TEST(LikelihoodTest, UnderDenoisingTheTextIsTheCorruptedOne) {
     const pb::LikelihoodBlock& block = response.likelihood_block();
     for (int i = 0; i < block.variant_size(); ++i) first[block.variant(i)] = block.token_logprob(2 * i);
   }
-  ASSERT_THAT(first, SizeIs(7));
-  ASSERT_TRUE(first.contains(-2));
+  // Both unedited runs, each with its own text.
+  ASSERT_THAT(first, SizeIs(8));
+  ASSERT_TRUE(first.contains(-1) && first.contains(-2));
+  EXPECT_EQ(first[-1], FakeEngine::Logprob(kIds[0], kIds[1]));
   EXPECT_EQ(first[-2], FakeEngine::Logprob(7, 8));
 }
 

@@ -61,6 +61,11 @@ bool FakeDevice::WaitForRuns(size_t runs) {
   return mu_.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(10));
 }
 
+bool FakeDevice::WaitForCancelled() {
+  absl::MutexLock lock(&mu_);
+  return mu_.AwaitWithTimeout(absl::Condition(&cancelled_), absl::Seconds(10));
+}
+
 std::vector<std::vector<std::vector<int32_t>>> FakeDevice::runs() const {
   absl::MutexLock lock(&mu_);
   return runs_;
@@ -79,7 +84,9 @@ absl::Status FakeDevice::Begin(absl::Span<const Scan> scans) {
     run.push_back(scan.token_ids);
     variants.push_back(scan.variants.size());
   }
-  mu_.Await(absl::Condition(this, &FakeDevice::MayRun));
+  while (!mu_.AwaitWithTimeout(absl::Condition(this, &FakeDevice::MayRun), absl::Milliseconds(10))) {
+    for (const Scan& scan : scans) cancelled_ = cancelled_ || (scan.cancelled && scan.cancelled());
+  }
   if (allowed_ > 0) --allowed_;
   for (const Scan& scan : scans) {
     if (fails_ && fails_(scan)) return error_;

@@ -33,6 +33,8 @@ class FakeDevice {
 
   // Waits until so many runs have begun; false after 10 s.
   bool WaitForRuns(size_t runs);
+  // Waits until a run that waits has learnt that one of its scans is not wanted any more; false after 10 s.
+  bool WaitForCancelled();
   // The token ids of each run's scans.
   std::vector<std::vector<std::vector<int32_t>>> runs() const;
   // The number of variants of each run's scans.
@@ -58,6 +60,7 @@ class FakeDevice {
   std::function<bool(const Scan&)> fails_ ABSL_GUARDED_BY(mu_);
   absl::Status error_ ABSL_GUARDED_BY(mu_);
   FakeBlocks blocks_ ABSL_GUARDED_BY(mu_);
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::vector<std::vector<int32_t>>> runs_ ABSL_GUARDED_BY(mu_);
   std::vector<std::vector<size_t>> variants_ ABSL_GUARDED_BY(mu_);
 };

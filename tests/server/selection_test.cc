@@ -217,6 +217,7 @@ TEST(SelectionTest, WhoLeavesOrIsLateInTheFirstSweepGetsNoSecond) {
     if (!is_late) call.Cancel();
     EXPECT_EQ(call.Wait().status.error_code(),
               is_late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED);
+    ASSERT_TRUE(server.device().WaitForCancelled());
     server.device().Resume();
     ASSERT_TRUE(Eventually([&server] { return RunScan(server.stub(), Prompts(1)).status.ok(); }));
     EXPECT_THAT(server.device().variants_of_runs(), ElementsAre(ElementsAre(6), ElementsAre(6)))

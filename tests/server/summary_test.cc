@@ -256,23 +256,6 @@ TEST(SummaryTest, ATableThatDoesNotFitIsRefused) {
   EXPECT_THAT(server.device().runs(), IsEmpty());
 }
 
-TEST(SummaryTest, FloorIsThatOfTheNextLength) {
-  std::vector<pb::NumericFloor> floors(4);
-  for (int i = 0; i < 3; ++i) {
-    floors[static_cast<size_t>(i)].set_column("delta_logit_diff");
-    floors[static_cast<size_t>(i)].set_n_tokens(std::vector<int>{64, 8, 16}[static_cast<size_t>(i)]);
-    floors[static_cast<size_t>(i)].set_floor(floors[static_cast<size_t>(i)].n_tokens());
-  }
-  floors[3].set_column("entropy");
-  floors[3].set_n_tokens(10);
-  EXPECT_EQ(FloorOf(floors, "delta_logit_diff", 1), 8);
-  EXPECT_EQ(FloorOf(floors, "delta_logit_diff", 8), 8);
-  EXPECT_EQ(FloorOf(floors, "delta_logit_diff", 9), 16);
-  EXPECT_EQ(FloorOf(floors, "delta_logit_diff", 60), 64);
-  EXPECT_EQ(FloorOf(floors, "delta_logit_diff", 1000), 64) << "none is long enough: the longest";
-  EXPECT_EQ(FloorOf(floors, "kl_divergence", 8), 0);
-}
-
 TEST(SummaryTest, EffectsUnderTheFloorAreFlagged) {
   auto prepared = std::make_shared<PreparedRequest>();
   prepared->replacements.resize(1);
@@ -295,10 +278,7 @@ TEST(SummaryTest, EffectsUnderTheFloorAreFlagged) {
   deltas.Take(1, rows);
   SummaryRequest request;
   request.estimates = {0, 1};
-  request.floors.resize(1);
-  request.floors[0].set_column("delta_target_logprob");
-  request.floors[0].set_n_tokens(8);
-  request.floors[0].set_floor(1e-5);
+  request.floors = {{.column = "delta_target_logprob", .n_tokens = 8, .floor = 1e-5}};
   const auto messages = MakeSummary(deltas, request, [] { return absl::OkStatus(); });
   ASSERT_TRUE(messages.ok()) << messages.status();
   EXPECT_THAT(messages->at(1).summary_block().below_floor(), ElementsAre(true, false));
