@@ -17,9 +17,9 @@ from tools.reproduce.service import Service, ServiceError
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./run reproduce",
-        description="Run the published experiments on attention heads and print published beside found. The figures are "
-        "about OpenAI's GPT-2 Small (./run pull gpt2; then --model models/gpt2).",
-        epilog="Exit codes: 0 all experiments ran and, with OpenAI's weights, all that is published was found; 1 not so.",
+        description="Run the published experiments on attention heads and print published beside found. The figures "
+        "are about OpenAI's GPT-2 Small (./run pull gpt2; then --model models/gpt2).",
+        epilog="Exit codes: 0 all experiments ran and, with OpenAI's weights, all that is published was found; else 1.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--model", type=Path, default=Path("models/demo"), help="folder in Hugging Face's GPT-2 layout")

@@ -90,5 +90,6 @@ def three_names(templates: Sequence[Slots], a_template: int, random: Random) -> 
 
 
 def swapped(sentence: Sentence) -> str:
-    """The sentence with the other name a second time: the answer turns round (arXiv 2309.16042's symmetric token replacement)."""
+    """The sentence with the other name a second time, which turns the answer round (symmetric token replacement, arXiv
+    2309.16042)."""
     return sentence.template.format(**{**sentence.slots, "s": sentence.indirect})

@@ -79,7 +79,7 @@ def run(service: Service, checkpoint: Checkpoint) -> Section:
             _most(zero, "contrast_rises"),
         ),
     ]
-    rows = [("replacement", "top-1 kept", "target falls", "contrast rises", "")]
+    rows: list[tuple[str, ...]] = [("replacement", "top-1 kept", "target falls", "contrast rises", "")]
     notes = {"mean": f"over {len(alike)} prompts like it, by position", "constant": f"{CONSTANT} in every element"}
     for name in REPLACEMENTS:
         figures = found[name]

@@ -35,7 +35,7 @@ class Section:
         if self.error:
             return [*head, f"   not run: {self.error}"]
         rows = [("", "published", "found", "")]
-        rows += [(f.statement, f.published, f.found, "found" if f.holds else "NOT FOUND") for f in self.findings]
+        rows += [(f.statement, f.published, f.found, "found" if f.holds else "not found") for f in self.findings]
         body = [*self.setting, "", *columns(rows), *(["", *self.table] if self.table else [])]
         return [*head, *(f"   {line}".rstrip() for line in body)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -73,6 +74,7 @@ class Service:
                 *(self.bin / "ablated", "--model", self.model, "--device", self.device),
                 *("--listen", self.address, "--means-dir", folder / "means"),
             ],
+            stdout=self._log,
             stderr=self._log,
         )
         try:
@@ -105,12 +107,13 @@ class Service:
 
     def _ask(self, *command: str | Path, given: str | None = None) -> str:
         asking = subprocess.Popen(
-            [self.bin / "ablate", *command, "--server", self.address],
+            [self.bin / "ablate", *command],
             stdin=subprocess.PIPE if given is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            env={**os.environ, "ABLATE_SERVER": self.address},
         )
         with asking:
             # `health --wait` would wait on for a server that has ended.
