@@ -129,5 +129,5 @@ def test_random_requests_equal_the_oracle(subject: Subject, first: int, tmp_path
         except AssertionError as error:
             failures.append(f"{CASES[index]}: {error}\n{json.dumps(request)}")
     print(f"{n_rows} rows")
-    assert n_rows > 20 * BLOCK
+    assert n_rows > 10 * BLOCK  # each has a baseline and, mostly, dozens of variants
     assert not failures, f"{len(failures)} of {BLOCK} requests differ\n" + "\n\n".join(failures)
