@@ -221,6 +221,13 @@ TEST_F(ProgramTest, ARefusedFieldNamesItsOption) {
   };
   Serve(script);
   EXPECT_THAT(Ablate({"scan", "--prompt", "x", "--replace", "mean", "--means", "a"}).err, HasSubstr("(--means)"));
+  script.ablate = [](grpc::ServerContext*, const ablation::v1::AblateRequest&, ServerWriter*) {
+    return InvalidField("prompts[0].targets[0].text", "\" a b\" is 2 tokens; `readout.target_mode` takes more");
+  };
+  Serve(script);
+  EXPECT_THAT(Ablate({"scan", "--prompt", "x", "--target", " a b"}).err,
+              HasSubstr("2 tokens; --target-mode first_token or sequence takes more"));
+  EXPECT_THAT(Ablate({"scan", "--spec", "-"}, "{}").err, HasSubstr("`readout.target_mode` takes more"));
   // Where a file made the request, its field is name enough.
   EXPECT_THAT(Ablate({"scan", "--spec", "-"}, "{}").err, Not(HasSubstr("(--means)")));
 }
@@ -374,6 +381,8 @@ TEST_F(ProgramTest, WrongUsageNamesTheOption) {
       {{"scan", "--prompt", "x", "--target-id", "y"}, "--target-id"},
       {{"scan", "--prompt", "x", "--strongest", "3"}, "--strongest belongs to --sweep pairs"},
       {{"scan", "--prompt", "x", "--replace", "resample"}, "--direction noising"},
+      {{"scan", "--prompt", "x", "--positions", ""}, "--positions: got nothing, expected a value"},
+      {{"scan", "--prompt", "x", "--spec", ""}, "--spec: got nothing"},
       {{"scan", "--spec", "f.json", "--each-position"}, "--spec holds the whole request: drop --each-position"},
       {{"scan", "--spec", "f.json", "--value", "1"}, "drop --value"},
       {{"scan", "--spec", "/no/such.json"}, "--spec: cannot read /no/such.json"},

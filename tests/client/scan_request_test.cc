@@ -121,11 +121,12 @@ TEST(ScanRequestTest, Replacements) {
           "replacements { resample { direction: DIRECTION_DENOISING } }");
   ExpectRequest(
       [](auto& o) {
-        o.prompts.corrupted = "y";
         o.replacement.replace = {"constant"};
         o.replacement.value_file = WriteFile("vector.txt", "1\n\n  -2.5\n0.25\n");
       },
-      head + "replacements { constant { vector { values: [1, -2.5, 0.25] } } }");
+      "prompts { text: 'x' } sweep { heads {} } readout {} replacements { constant { vector { values: [1, -2.5, 0.25] "
+      "} } "
+      "}");
 }
 
 TEST(ScanRequestTest, PositionsReadoutsAnswersAndSummary) {
@@ -227,7 +228,7 @@ TEST(ScanRequestTest, WrongCombinationsNameTheOptionAndTheWayOut) {
          o.sweep.sweep = "groups";
          o.sweep.groups = {"a="};
        },
-       "--groups ``: a site is missing"},
+       "--groups `a=`: a site is missing"},
       {[](auto& o) {
          o.sweep.sweep = "groups";
          o.sweep.groups = {"a=L0H0"};
@@ -259,6 +260,7 @@ TEST(ScanRequestTest, WrongCombinationsNameTheOptionAndTheWayOut) {
          o.replacement.directions = {"noising"};
        },
        "clean.jsonl, line 2 has none"},
+      {[](auto& o) { o.prompts.corrupted = "y"; }, "--corrupted belongs to --replace resample"},
       {[](auto& o) { o.replacement.values = {1}; }, "--value belongs to --replace constant"},
       {[](auto& o) { o.replacement.value_file = "f"; }, "--value-file belongs to --replace constant"},
       {[](auto& o) { o.replacement.factors = {1}; }, "--factor belongs to --replace scale"},

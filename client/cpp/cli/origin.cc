@@ -3,6 +3,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "client/cpp/cli/scan_request.h"
 #include "client/cpp/errors.h"
@@ -56,6 +57,16 @@ constexpr FieldOption kReplacementOptions[] = {
     {".resample", "--direction"},
 };
 
+// Of messages that name another field or call as the way out.
+constexpr FieldOption kWaysOut[] = {
+    {"`readout.target_mode` takes more", "--target-mode first_token or sequence takes more"},
+    {"`ComputeMeans` makes one, `ListMeanLibraries` lists them",
+     "`ablate means compute` makes one, `ablate means list` lists them"},
+    {"`prepend_bos`", "--prepend-bos"},
+    {"`sweep.pairs.strongest`", "--sweep pairs --strongest"},
+    {"`sweep.cumulative` without an order", "--sweep cumulative without --order"},
+};
+
 // Empty where the field is no option's.
 std::string OriginOf(absl::string_view field, const ScanRequest& request) {
   absl::string_view rest = field;
@@ -82,8 +93,13 @@ absl::Status NameOrigin(const absl::Status& status, const ScanRequest& request) 
     const std::string origin = OriginOf(violation.field(), request);
     if (!origin.empty() && !absl::StrContains(status.message(), origin)) origins.push_back(origin);
   }
-  if (origins.empty()) return status;
-  absl::Status named(status.code(), absl::StrCat(status.message(), " (", absl::StrJoin(origins, "; "), ")"));
+  std::string message(status.message());
+  for (const FieldOption& way : kWaysOut) {
+    if (!request.is_spec) absl::StrReplaceAll({{way.field, way.option}}, &message);
+  }
+  if (!origins.empty()) absl::StrAppend(&message, " (", absl::StrJoin(origins, "; "), ")");
+  if (message == status.message()) return status;
+  absl::Status named(status.code(), message);
   status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { named.SetPayload(url, payload); });
   return named;
 }

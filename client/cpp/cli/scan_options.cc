@@ -1,6 +1,7 @@
 #include "client/cpp/cli/scan_options.h"
 
 #include <CLI/CLI.hpp>
+#include <type_traits>
 
 #include "absl/strings/str_join.h"
 #include "client/cpp/cli/exit_code.h"
@@ -26,6 +27,10 @@ constexpr char kFooter[] =
 // Beside the flags' 30 columns.
 constexpr int kHelpWidth = 86;
 
+std::string ExpectText(const std::string& value) {
+  return value.empty() ? "got nothing, expected a value; without one, drop the option" : "";
+}
+
 // Adds options to one group, and those that make the request to `request_flags` when they are given.
 class Group {
  public:
@@ -35,7 +40,10 @@ class Group {
   // Once.
   template <typename T>
   CLI::Option* Add(const char* flag, T* value, const char* help) const {
-    return Note(flag, command_->add_option(flag, *value, Wrap(help, kHelpWidth)));
+    auto* option = Note(flag, command_->add_option(flag, *value, Wrap(help, kHelpWidth)));
+    // An unset variable in a script (--positions "$WHERE") must not read as if the option had not been given.
+    if constexpr (std::is_same_v<T, std::string>) option->check(ExpectText);
+    return option;
   }
   // Any number of times, one value each.
   template <typename T>
@@ -94,7 +102,7 @@ void AddSweepOptions(const Group& group, SweepOptions* options) {
       "--order", &options->order,
       "cumulative: heads in this order, e.g. L9H9,L5H1 (default: the strongest first, by a heads sweep run first)");
   group.AddFlag("--backwards", &options->backwards, "cumulative: begin at the order's end, the weakest head first");
-  group.Add("--steps", &options->steps, "cumulative: stop behind so many heads (default: all)");
+  group.Add("--steps", &options->steps, "cumulative: stop after so many heads (default: all)");
   group.Add("--random-sets", &options->random_sets,
             "all-but: for each group so many random ones of its size, for comparison, 0 to 1000 (default: 0)");
 }
@@ -118,7 +126,9 @@ void AddReplacementOptions(const Group& group, ReplacementOptions* options) {
 
 void AddReadoutOptions(const Group& group, ReadoutOptions* options) {
   group.Add("--read", &options->read, "Measure there: last, all, 0,3,-1, 2:5 (default: last)");
-  group.Add("--top-k", &options->top_k, "Also the N most probable tokens of each run, 0 to 100 (default: 0)")
+  group
+      .Add("--top-k", &options->top_k,
+           "Also the N most probable tokens of each run (in the table, of the unedited one), 0 to 100 (default: 0)")
       ->check(CLI::Range(0, 100));
   group.Add(
       "--reduction", &options->reduction,

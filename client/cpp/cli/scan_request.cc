@@ -68,10 +68,13 @@ absl::Status AddPromptsFile(const PromptOptions& options, ScanRequest* result) {
   return absl::OkStatus();
 }
 
-// The server would say the same, with less of a way out.
-absl::Status CheckPairs(const ReplacementOptions& options, const ScanRequest& result) {
-  if (std::find(options.replace.begin(), options.replace.end(), "resample") == options.replace.end()) {
-    return absl::OkStatus();
+// Of missing ones the server would say the same, with less of a way out.
+absl::Status CheckPairs(const ScanRequestOptions& options, const ScanRequest& result) {
+  const auto& kinds = options.replacement.replace;
+  const bool has_resample = std::find(kinds.begin(), kinds.end(), "resample") != kinds.end();
+  // A data set has its pairs whatever is done with them.
+  if (!has_resample) {
+    return CheckDependents({{options.prompts.corrupted.has_value(), "--corrupted", false, "--replace resample"}});
   }
   for (int p = 0; p < result.request.prompts_size(); ++p) {
     if (result.request.prompts(p).corrupted_input_case() != ablation::v1::Prompt::CORRUPTED_INPUT_NOT_SET) continue;
@@ -89,9 +92,11 @@ absl::StatusOr<ScanRequest> ReadSpec(const std::string& path) {
   result.is_spec = true;
   const auto status = google::protobuf::util::JsonStringToMessage(*text, &result.request);
   if (!status.ok()) {
+    // Behind its first line it draws the place.
+    const std::string reason(status.message());
     return OptionError(
         "--spec ", NameOfFile(path),
-        ": not an AblateRequest in protobuf JSON (--print-spec writes one): ", std::string(status.message()));
+        ": not an AblateRequest in protobuf JSON (--print-spec writes one): ", reason.substr(0, reason.find('\n')));
   }
   for (int p = 0; p < result.request.prompts_size(); ++p) {
     result.data.origins.push_back(absl::StrCat(NameOfFile(path), ", prompts[", p, "]"));
@@ -125,7 +130,7 @@ absl::StatusOr<ScanRequest> MakeScanRequest(const ScanRequestOptions& options) {
   if (!status.ok()) return status;
   status = prompts.prompt ? AddPrompt(prompts, &result) : AddPromptsFile(prompts, &result);
   status.Update(SetReadout(options.readout, result.data.reduction, &result.request));
-  status.Update(CheckPairs(options.replacement, result));
+  status.Update(CheckPairs(options, result));
   if (!status.ok()) return status;
   result.request.set_prepend_bos(prompts.prepend_bos);
   return result;

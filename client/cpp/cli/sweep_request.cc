@@ -18,10 +18,11 @@ absl::Status SetRange(const char* option, const std::string& text, google::proto
   return absl::OkStatus();
 }
 
-// What a site or pattern is, the server knows; here only that there is one.
-absl::Status SetSites(const char* option, absl::string_view text, const char* separators,
+// `list` is the part of the option's `text` that holds the sites. What a site or pattern is, the server knows; here only
+// that there is one.
+absl::Status SetSites(const char* option, absl::string_view text, absl::string_view list, const char* separators,
                       RepeatedPtrField<std::string>* sites) {
-  for (absl::string_view site : absl::StrSplit(text, absl::ByAnyChar(separators))) {
+  for (absl::string_view site : absl::StrSplit(list, absl::ByAnyChar(separators))) {
     site = absl::StripAsciiWhitespace(site);
     if (site.empty()) {
       return OptionError(option, " `", text,
@@ -37,12 +38,13 @@ absl::Status AddGroups(const std::string& text, RepeatedPtrField<ablation::v1::S
     part = absl::StripAsciiWhitespace(part);
     if (part.empty()) continue;
     auto* group = groups->Add();
+    absl::string_view list = part;
     const size_t equals = part.find('=');
     if (equals != absl::string_view::npos) {
       group->set_name(std::string(absl::StripAsciiWhitespace(part.substr(0, equals))));
-      part.remove_prefix(equals + 1);
+      list.remove_prefix(equals + 1);
     }
-    if (auto status = SetSites("--groups", part, "+,", group->mutable_sites()); !status.ok()) return status;
+    if (auto status = SetSites("--groups", part, list, "+,", group->mutable_sites()); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -70,7 +72,8 @@ absl::Status SetKind(const SweepOptions& options, std::optional<uint64_t> seed, 
     auto* cumulative = sweep->mutable_cumulative();
     cumulative->set_backwards(options.backwards);
     cumulative->set_steps(options.steps.value_or(0));
-    if (!options.order.empty()) return SetSites("--order", options.order, "+,", cumulative->mutable_order());
+    if (!options.order.empty())
+      return SetSites("--order", options.order, options.order, "+,", cumulative->mutable_order());
   } else if (options.sweep.empty() || options.sweep == "heads") {
     sweep->mutable_heads();
   } else {
@@ -108,7 +111,8 @@ absl::Status SetSweep(const SweepOptions& options, std::optional<uint64_t> seed,
   if (filter != nullptr) {
     status.Update(SetRange("--layers", options.layers, filter->mutable_layers()));
     status.Update(SetRange("--heads", options.heads, filter->mutable_heads()));
-    if (!options.sites.empty()) status.Update(SetSites("--sites", options.sites, ",+", filter->mutable_sites()));
+    if (!options.sites.empty())
+      status.Update(SetSites("--sites", options.sites, options.sites, ",+", filter->mutable_sites()));
   }
   status.Update(SetKind(options, seed, sweep));
   return status;
