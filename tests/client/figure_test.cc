@@ -38,6 +38,14 @@ TEST(HeadsTest, IsAMapOfLayersByHeads) {
                           "L0   -0.10  0.25", "L1   -1.50  0.05"));
 }
 
+TEST(HeadsTest, ASequenceIsNamedAsOneText) {
+  auto manifest = testing::MakeManifest();
+  manifest.prompts[0].add_targets()->set_text(" is");
+  EXPECT_EQ(Drawn(manifest)[1], "change of log p(2 targets), nats; negative: the head helps it");
+  manifest.head.mutable_readout()->set_target_mode(ablation::v1::TARGET_MODE_SEQUENCE);
+  EXPECT_EQ(Drawn(manifest)[1], "change of log p(' Germany is'), nats; negative: the head helps it");
+}
+
 TEST(HeadsTest, ShowsOnlyTheScannedSitesAndWhatHasCome) {
   auto manifest = testing::MakeManifest();
   testing::SetVariants({{{0, 1}}, {{1, 1}}}, &manifest);
@@ -69,16 +77,17 @@ TEST(PairsTest, ShowsThePairsBesideTheirHeads) {
   manifest.head.mutable_sweep()->mutable_pairs();
   testing::SetVariants({{{0, 0}}, {{0, 1}}, {{0, 0}, {0, 1}}, {{0, 0}, {1, 1}}}, &manifest);
   const auto lines = Drawn(manifest);
-  EXPECT_THAT(lines, ElementsAre("delta_logit_diff, one and two heads at a time -> zero",
-                                 HasSubstr("logit difference of ' Germany'"), "", "Strongest pairs",
-                                 "  pair                    both        first       second  interaction  top-1 kept",
-                                 "  L0H0+L0H1            -1.5000      -0.1000      +0.2500      +0.2500  0 %",
-                                 "  L0H0+L1H1            +0.0500      -0.1000            -      +0.3750  100 %", "",
-                                 "Strongest interactions",
-                                 "  pair                    both        first       second  interaction  top-1 kept",
-                                 "  L0H0+L1H1            +0.0500      -0.1000            -      +0.3750  100 %",
-                                 "  L0H0+L0H1            -1.5000      -0.1000      +0.2500      +0.2500  0 %",
-                                 "interaction: what both do beyond the sum of each; 0: they act on their own"));
+  EXPECT_THAT(
+      lines,
+      ElementsAre("delta_logit_diff, one and two heads at a time -> zero",
+                  "change of the logit difference, ' Germany' minus ' France'; negative: the heads help it", "",
+                  "Strongest pairs", "  pair                  both      first     second interaction  top-1 kept",
+                  "  L0H0+L0H1          -1.5000    -0.1000    +0.2500     +0.2500  0 %",
+                  "  L0H0+L1H1          +0.0500    -0.1000          -     +0.3750  100 %", "", "Strongest interactions",
+                  "  pair                  both      first     second interaction  top-1 kept",
+                  "  L0H0+L1H1          +0.0500    -0.1000          -     +0.3750  100 %",
+                  "  L0H0+L0H1          -1.5000    -0.1000    +0.2500     +0.2500  0 %",
+                  "interaction: what both do beyond the sum of each; 0: they act on their own"));
 }
 
 TEST(CumulativeTest, IsACurveWithTheFall) {
@@ -137,7 +146,7 @@ TEST(PositionsTest, IsAMapOfLayersByPositions) {
   testing::SweepPositions(&manifest);
   EXPECT_THAT(Drawn(manifest),
               ElementsAre("delta_target_logprob, one head at a time, one position at a time -> zero", HasSubstr("nats"),
-                          "of each layer the head with the largest change; across: the position that is edited",
+                          "of each layer the strongest head; across: the position that is edited",
                           "         0     1", "L0    0.25  0.25", "L1   -1.50 -1.50", "0:'Berlin' 1:' is'"));
 }
 

@@ -9,7 +9,10 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "client/cpp/cli/row_order.h"
 #include "tests/client/fixtures.h"
 
@@ -17,12 +20,22 @@ namespace ablate::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 struct Shape {
   bool has_target = true;
   bool has_summary = false;
 };
+
+// But for lines that name things of any length: the sweep, and the token that takes the place of the most probable one.
+std::vector<std::string> WiderThan(size_t width, const std::string& shown) {
+  std::vector<std::string> wide = absl::StrSplit(shown, '\n');
+  std::erase_if(wide, [width](const std::string& line) {
+    return line.size() <= width || absl::StartsWith(line, "sweep ") || absl::EndsWith(line, "(changed)");
+  });
+  return wide;
+}
 
 // The table of all of a manifest's rows, the last one first.
 std::string Shown(const client::ScanManifest& manifest, const TableOptions& options, const Shape& shape = {},
@@ -39,7 +52,8 @@ std::string Shown(const client::ScanManifest& manifest, const TableOptions& opti
                    [&](const PromptResult& whole) { return writer.Prompt(whole); });
     auto rows = testing::AllRows(manifest);
     std::reverse(rows.begin(), rows.end());
-    const auto block = std::make_shared<const Block>(testing::MakeBlock(manifest, rows, 0, shape.has_target));
+    const auto block =
+        std::make_shared<const Block>(testing::MakeBlock(manifest, rows, readout.top_k(), shape.has_target));
     EXPECT_TRUE(writer.Arrived(*block).ok());
     for (int p = 0; p < manifest.n_prompts(); ++p) {
       if (readout.likelihood()) {
@@ -87,11 +101,11 @@ contrast  ' France'  log p -1.6000 (p 0.2019), logit difference +1.5000
 top-1     ' Germany'
 
 Strongest heads
-  head    log p target log p contrast    logit diff           KL   rank  top-1
-  L1H0         -1.5000        +0.7500       -1.5000       2.2500      1  ' "France", so'  (changed)
-  L0H1         +0.2500        -0.1250       +0.2500       0.0625      0  ' Germany'
-  L0H0         -0.1000        +0.0500       -0.1000       0.0100      0  ' Germany'
-  L1H1         +0.0500        -0.0250       +0.0500       0.0025      0  ' Germany'
+  head    log p target log p contrast logit diff      KL rank  top-1
+  L1H0         -1.5000        +0.7500    -1.5000  2.2500    1  ' "France", so' (changed)
+  L0H1         +0.2500        -0.1250    +0.2500  0.0625    0  ' Germany'
+  L0H0         -0.1000        +0.0500    -0.1000  0.0100    0  ' Germany'
+  L1H1         +0.0500        -0.0250    +0.0500  0.0025    0  ' Germany'
 
 Layer 1, each head ablated alone: the change of
         log p(' Germany')             log p(' France')
@@ -116,9 +130,9 @@ TEST(TableTest, WithoutATargetItShowsKl) {
 
 TEST(TableTest, ManyPromptsGetALineEachAndTheMeanMap) {
   const std::string shown = Shown(testing::MakeManifest(2), {});
-  EXPECT_THAT(shown, HasSubstr("    0  'Berlin is'"));
-  EXPECT_THAT(shown, HasSubstr("    1  'Berlin is'"));
-  EXPECT_THAT(shown, HasSubstr("L1H0        -3.0000  3/4"));
+  EXPECT_THAT(shown, HasSubstr("   0  'Berlin is'"));
+  EXPECT_THAT(shown, HasSubstr("   1  'Berlin is'"));
+  EXPECT_THAT(shown, HasSubstr("L1H0       -3.0000  3/4"));
   EXPECT_THAT(shown, HasSubstr("Mean delta_target_logprob"));
   EXPECT_THAT(shown, HasSubstr("L1   -2.25  0.08"));  // the mean of -1.5 and -3; of 0.05 and 0.1
 }
@@ -130,6 +144,28 @@ TEST(TableTest, AFocusLayerThatWasNotScannedIsRefused) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("layers 0 to 1"));
 }
 
+TEST(TableTest, TablesFitEightyColumns) {
+  auto manifest = testing::MakeManifest();
+  testing::AddReplacements(&manifest);
+  manifest.head.mutable_readout()->set_likelihood(true);
+  manifest.head.mutable_readout()->set_compensation(true);
+  EXPECT_THAT(WiderThan(80, Shown(manifest, {.width = 80}, {.has_summary = true})), IsEmpty());
+  EXPECT_THAT(WiderThan(80, Shown(testing::MakeManifest(3), {.width = 80})), IsEmpty());
+}
+
+TEST(TableTest, AWideTerminalShowsMoreOfThePrompts) {
+  auto manifest = testing::MakeManifest(2);
+  manifest.prompts[0].mutable_tokens(1)->set_text(" the capital of Germany");
+  EXPECT_THAT(Shown(manifest, {.width = 80}), HasSubstr("0  'Berlin the...  "));
+  EXPECT_THAT(Shown(manifest, {.width = 120}), HasSubstr("0  'Berlin the capital of Germany'  "));
+}
+
+TEST(TableTest, TheMostProbableTokensAreShownWhereAskedFor) {
+  auto manifest = testing::MakeManifest();
+  manifest.head.mutable_readout()->set_top_k(2);
+  EXPECT_THAT(Shown(manifest, {}), HasSubstr("top-2     ' Germany' 0.6065, "));
+}
+
 TEST(TableTest, AFileGetsNoEscapes) {
   EXPECT_THAT(Shown(testing::MakeManifest(), {}), Not(HasSubstr("\x1b")));
 }
@@ -138,7 +174,7 @@ TEST(TableTest, EveryReplacementHasItsMapAndItsStrongest) {
   auto manifest = testing::MakeManifest();
   testing::AddReplacements(&manifest);
   const std::string shown = Shown(manifest, {});
-  EXPECT_THAT(shown, HasSubstr("sweep     4 heads -> zero, scale, resample | edited at all positions"));
+  EXPECT_THAT(shown, HasSubstr("sweep     4 heads -> zero, scale(0.5), resample(noising) | edited at all positions"));
   EXPECT_THAT(shown, HasSubstr("one head at a time -> zero\n"));
   EXPECT_THAT(shown, HasSubstr("one head at a time -> scale\n"));
   EXPECT_THAT(shown, HasSubstr("L1   -0.75  0.03"));
@@ -166,8 +202,8 @@ TEST(TableTest, LikelihoodAndCompensation) {
   EXPECT_THAT(shown, HasSubstr("  baseline    3.0000       20.09   +0.0000\n"
                                "  L1H0        1.5000        4.48   -1.5000\n"));
   // Of L1H0, the strongest: 3 x (1 + 2 + 3 + 4).
-  EXPECT_THAT(shown, HasSubstr("  L1H0    heads +30.0000, MLPs +0.0000, LayerNorm +0.2500; most: L1H1 +12.0000, L1H0 "
-                               "+9.0000, L0H1 +6.0000, L0H0 +3.0000\n"));
+  EXPECT_THAT(shown, HasSubstr("  L1H0    heads +30.0000, MLPs +0.0000, LayerNorm +0.2500\n"
+                               "          most: L1H1 +12.0000, L1H0 +9.0000, L0H1 +6.0000, L0H0 +3.0000\n"));
 }
 
 TEST(TableTest, StatisticsAreExplained) {
@@ -175,8 +211,8 @@ TEST(TableTest, StatisticsAreExplained) {
   testing::AddReplacements(&manifest);
   const std::string shown = Shown(manifest, {}, {.has_summary = true});
   EXPECT_THAT(shown, HasSubstr("Statistics of delta_logit_diff over 24 prompts, each on its own"));
-  EXPECT_THAT(shown, HasSubstr("L1H0 zero       -1.5000  -1.7500 .. -1.2500     0.0312   0.0625   75 %        50 %\n"));
-  EXPECT_THAT(shown, HasSubstr("  f  s\n"));
+  EXPECT_THAT(shown, HasSubstr("L1H0 zero      -1.5000  -1.7500 .. -1.2500   0.0312  0.0625  75 %  50 %\n"));
+  EXPECT_THAT(shown, HasSubstr(" f s\n"));
   EXPECT_THAT(shown, HasSubstr("f: under the numeric floor"));
   EXPECT_THAT(shown, HasSubstr("s: chosen on the very prompts"));
   EXPECT_THAT(shown, HasSubstr("(2000 resamples, seed 7)"));

@@ -13,7 +13,7 @@ namespace ablate::cli {
 namespace {
 
 constexpr int kHeight = 10;
-constexpr size_t kMostColumns = 72;
+constexpr size_t kMostColumns = 68;
 constexpr size_t kMostNamed = 12;
 
 struct Point {

@@ -41,7 +41,7 @@ double Sum(absl::Span<const double> values) {
   return sum;
 }
 
-// `later heads +0.8000, MLPs -0.1000, LayerNorm +0.2000; most L10H7 +0.5000, ...`
+// `heads +0.8000, MLPs -0.1000, LayerNorm +0.2000`, and on a second line `most: L10H7 +0.5000, ...`.
 std::string Describe(const Legend& legend, const CompensationEntry& entry) {
   const auto& model = legend.manifest().head.model();
   const auto heads = CompensationHeads(entry, int64_t{model.n_layers()} * model.n_heads());
@@ -59,7 +59,7 @@ std::string Describe(const Legend& legend, const CompensationEntry& entry) {
   for (size_t i = 0; i < n; ++i) {
     absl::StrAppend(&most, i == 0 ? "" : ", ", parts[i].name, absl::StrFormat(" %+.4f", parts[i].change));
   }
-  return absl::StrFormat("heads %+.4f, MLPs %+.4f, LayerNorm %+.4f; most: %s", Sum(heads), Sum(mlps),
+  return absl::StrFormat("heads %+.4f, MLPs %+.4f, LayerNorm %+.4f\n          most: %s", Sum(heads), Sum(mlps),
                          entry.block->layer_norm(entry.index), most);
 }
 
@@ -67,7 +67,7 @@ std::string Describe(const Legend& legend, const CompensationEntry& entry) {
 
 std::vector<std::string> EffectsTable(const Legend& legend, absl::Span<const Row> strongest, Color color) {
   if (strongest.empty() || strongest[0].columns().total_effect().empty()) return {};
-  constexpr char kFormat[] = "  %s %13s %12s %12s %12s %12s";
+  constexpr char kFormat[] = "  %s %12s %10s %13s %10s %10s";
   int width = 7;
   for (const Row& row : strongest) width = std::max(width, VisibleWidth(RunTitle(legend, row)));
   std::vector<std::string> lines = {Bold(color, "Effects on the logit difference"),
@@ -83,10 +83,9 @@ std::vector<std::string> EffectsTable(const Legend& legend, absl::Span<const Row
                                     number(block.direct_effect_live()), number(block.indirect_effect()),
                                     number(block.total_effect())));
   }
-  lines.emplace_back(
-      "contribution: what the heads write, unedited; direct: its change, later parts frozen; live: through the");
-  lines.emplace_back(
-      "final LayerNorm; indirect: total - direct (no natural indirect effect), of opposite sign: self-repair");
+  lines.emplace_back("contribution: what the heads write, unedited; direct: its change, later parts");
+  lines.emplace_back("frozen; live: through the final LayerNorm; indirect: total - direct (no natural");
+  lines.emplace_back("indirect effect), of opposite sign: self-repair");
   return lines;
 }
 
@@ -117,7 +116,7 @@ std::vector<std::string> LikelihoodTable(const Legend& legend, absl::Span<const 
   int width = 8;
   for (const auto& entry : shown) width = std::max(width, VisibleWidth(Title(legend, entry.key())));
   std::vector<std::string> lines = {
-      Bold(color, "How likely the prompt is itself (nats a token), and the runs that change it most"),
+      Bold(color, "How likely the prompt itself is (nats a token), and the runs that change it most"),
       absl::StrFormat(kFormat, PadRight("run", width), "mean NLL", "perplexity", "change")};
   for (const auto& entry : shown) {
     const double nll = entry.block->mean_nll(entry.index);

@@ -10,12 +10,15 @@
 #include "absl/strings/str_join.h"
 #include "client/cpp/cli/bars.h"
 #include "client/cpp/cli/heatmap.h"
+#include "client/cpp/cli/prompt_report.h"
 #include "client/cpp/cli/text.h"
 
 namespace ablate::cli {
 namespace {
 
 using ablation::v1::Sweep;
+
+constexpr auto kSequence = ablation::v1::TARGET_MODE_SEQUENCE;
 
 // Whether maps and bars show it, or the primary metric is what counts.
 bool ShowsMap(const client::ScanManifest& manifest) {
@@ -33,13 +36,16 @@ std::string Explain(Metric metric, const client::ScanManifest& manifest) {
   const bool is_single = manifest.n_prompts() == 1;
   if (metric == Metric::kKlDivergence) return "KL divergence from the unedited run, nats";
   if (metric == Metric::kDeltaProbDiff) return "change of p(targets) - p(contrasts); negative: the heads help them";
-  std::string target = "target";
-  if (is_single && !manifest.prompts[0].targets().empty()) {
-    const auto& targets = manifest.prompts[0].targets();
-    target = targets.size() == 1 ? Quote(targets.Get(0).text()) : absl::StrCat(targets.size(), " targets");
-  }
+  const auto name = [&](const auto& answers, const char* word) {
+    if (answers.empty()) return std::string(word);
+    const bool is_one = answers.size() == 1 || manifest.head.readout().target_mode() == kSequence;
+    return is_one ? AnswerText(manifest, answers) : absl::StrCat(answers.size(), " ", word, "s");
+  };
+  const std::string target = is_single ? name(manifest.prompts[0].targets(), "target") : "target";
   if (metric == Metric::kDeltaLogitDiff) {
-    return absl::StrCat("change of the logit difference of ", target, " and contrast; negative: the heads help it");
+    const std::string contrast = is_single ? name(manifest.prompts[0].contrasts(), "contrast") : "contrast";
+    return absl::StrCat("change of the logit difference, ", target, " minus ", contrast,
+                        "; negative: the heads help it");
   }
   const auto kind = manifest.head.sweep().kind_case();
   const bool is_heads = kind == Sweep::kHeads || kind == Sweep::KIND_NOT_SET;
@@ -51,7 +57,8 @@ std::string ReadNote(const client::ScanManifest& manifest) {
   const auto& reads = manifest.prompts[0].read_positions();
   if (reads.size() <= 1) return "";
   return absl::StrCat("read at the last of ", reads.size(), " positions",
-                      manifest.n_prompts() == 1 ? absl::StrCat(", ", *reads.rbegin()) : "");
+                      manifest.n_prompts() == 1 ? absl::StrCat(", ", *reads.rbegin()) : "",
+                      "; --format jsonl or csv has all");
 }
 
 }  // namespace

@@ -24,12 +24,14 @@ struct Side {
   Column column;
 };
 
-std::vector<Side> SidesOf(const ablation::v1::ResolvedPrompt& prompt) {
+std::vector<Side> SidesOf(const client::ScanManifest& manifest, int index) {
+  const auto& prompt = manifest.prompts[index];
   if (prompt.targets().empty()) return {{"KL(baseline || ablated)", &RowBlock::kl_divergence}};
   std::vector<Side> sides = {
-      {absl::StrCat("log p(", AnswerText(prompt.targets()), ")"), &RowBlock::delta_target_logprob}};
+      {absl::StrCat("log p(", AnswerText(manifest, prompt.targets()), ")"), &RowBlock::delta_target_logprob}};
   if (!prompt.contrasts().empty()) {
-    sides.push_back({absl::StrCat("log p(", AnswerText(prompt.contrasts()), ")"), &RowBlock::delta_contrast_logprob});
+    sides.push_back(
+        {absl::StrCat("log p(", AnswerText(manifest, prompt.contrasts()), ")"), &RowBlock::delta_contrast_logprob});
   }
   return sides;
 }
@@ -52,7 +54,7 @@ bool HasFocusLayer(const client::ScanManifest& manifest, int32_t layer) {
 
 std::vector<std::string> DrawFocus(const Legend& legend, int prompt, absl::Span<const Row> rows, int32_t layer,
                                    Color color) {
-  const std::vector<Side> sides = SidesOf(legend.manifest().prompts[prompt]);
+  const std::vector<Side> sides = SidesOf(legend.manifest(), prompt);
   std::vector<Row> chosen;
   double max_abs = 0;
   for (const Row& row : rows) {

@@ -70,4 +70,10 @@ const std::string& Legend::Replacement(int32_t index) const {
   return index < 0 || index >= n_replacements() ? none_ : replacements_[index];
 }
 
+std::string Legend::ReplacementInFull(int32_t index) const {
+  const auto& replacement = manifest_->head.replacements(index);
+  const std::string parameter = Parameter(replacement);
+  return parameter.empty() ? Kind(replacement) : absl::StrCat(Kind(replacement), "(", parameter, ")");
+}
+
 }  // namespace ablate::cli

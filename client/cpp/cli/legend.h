@@ -23,6 +23,8 @@ class Legend {
   // `zero`, `mean`, ...; where the request has several of one kind, with what tells them apart: `scale(0.5)`,
   // `resample(noising)`, `mean(<id>)`. Of an unedited run (-1): empty.
   const std::string& Replacement(int32_t index) const;
+  // Always with what tells it from others of its kind: `scale(0.5)`.
+  std::string ReplacementInFull(int32_t index) const;
   int n_replacements() const { return static_cast<int>(replacements_.size()); }
 
  private:

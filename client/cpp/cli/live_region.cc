@@ -1,7 +1,5 @@
 #include "client/cpp/cli/live_region.h"
 
-#include <sys/ioctl.h>
-
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -22,11 +20,10 @@ bool LiveRegion::IsDue() const {
 }
 
 bool LiveRegion::Fits(const std::vector<std::string>& lines) const {
-  winsize window = {};
-  if (ioctl(output_->fd(), TIOCGWINSZ, &window) != 0) return false;
-  return lines.size() < window.ws_row &&
+  const auto window = output_->TerminalWindow();
+  return static_cast<int>(lines.size()) < window.height &&
          std::all_of(
-             lines.begin(), lines.end(), [&](const std::string& line) { return VisibleWidth(line) <= window.ws_col; });
+             lines.begin(), lines.end(), [&](const std::string& line) { return VisibleWidth(line) <= window.width; });
 }
 
 absl::Status LiveRegion::Draw(const std::vector<std::string>& lines) {

@@ -1,6 +1,7 @@
 #include "client/cpp/cli/output.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,6 +98,12 @@ absl::Status Output::Commit() {
 
 bool Output::IsTerminal() const {
   return isatty(fd_) == 1;
+}
+
+Output::Window Output::TerminalWindow() const {
+  winsize window = {};
+  if (ioctl(fd_, TIOCGWINSZ, &window) != 0) return {};
+  return {.width = window.ws_col, .height = window.ws_row};
 }
 
 }  // namespace ablate::cli

@@ -27,6 +27,11 @@ class Output {
   // Flushes; a file is brought to disk and takes its name.
   absl::Status Commit();
   bool IsTerminal() const;
+  // The terminal's, in characters and lines; 0 where it is none.
+  struct Window {
+    int width = 0, height = 0;
+  };
+  Window TerminalWindow() const;
   int fd() const { return fd_; }
 
  private:

@@ -13,7 +13,7 @@ namespace ablate::cli {
 namespace {
 
 constexpr size_t kShown = 10;
-constexpr char kFormat[] = "  %-15s %12s %12s %12s %12s  %s";
+constexpr char kFormat[] = "  %-15s %10s %10s %10s %11s  %s";
 
 using SiteKey = std::pair<int32_t, int32_t>;
 

@@ -87,8 +87,7 @@ std::vector<std::string> DrawPositions(const Legend& legend, const VariantMeans&
     for (const size_t c : columns) map.values.push_back(values[r * n_positions + c]);
   }
   std::vector<std::string> lines;
-  if (is_several_a_row)
-    lines.emplace_back("of each layer the head with the largest change; across: the position that is edited");
+  if (is_several_a_row) lines.emplace_back("of each layer the strongest head; across: the position that is edited");
   const auto drawn = DrawHeatMap(map, color);
   lines.insert(lines.end(), drawn.begin(), drawn.end());
   if (columns.size() < n_positions) {

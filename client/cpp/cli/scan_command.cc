@@ -94,9 +94,9 @@ std::unique_ptr<ResultWriter> MakeWriter(const ScanOptions& options, const ScanR
                                        top_k, &request.data);
   }
   const auto wish = ColorWish::FromEnvironment(options.no_color);
-  return std::make_unique<TableWriter>(
-      outputs.rows.get(),
-      TableOptions{.color = ChooseColor(wish, outputs.rows->IsTerminal()), .focus_layer = options.focus_layer});
+  TableOptions table = {.color = ChooseColor(wish, outputs.rows->IsTerminal()), .focus_layer = options.focus_layer};
+  if (const int width = outputs.rows->TerminalWindow().width; width > 0) table.width = width;
+  return std::make_unique<TableWriter>(outputs.rows.get(), table);
 }
 
 // The table shows warnings itself; data files must not hold them.

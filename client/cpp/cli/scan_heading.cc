@@ -49,15 +49,15 @@ std::string Positions(const ablation::v1::EditPositions& edits) {
   for (const auto& range : edits.positions().ranges()) {
     add(range.has_begin() ? absl::StrCat(range.begin()) : "", ":", range.has_end() ? absl::StrCat(range.end()) : "");
   }
-  const std::string where = parts.empty() ? "all positions" : absl::StrCat("positions ", parts);
-  return edits.each() ? absl::StrCat("each of ", where, " alone") : where;
+  if (parts.empty()) return edits.each() ? "each position alone" : "all positions";
+  return absl::StrCat(edits.each() ? "each of " : "", "positions ", parts, edits.each() ? " alone" : "");
 }
 
 std::string SweepLine(const Legend& legend) {
   const auto& manifest = legend.manifest();
   std::vector<std::string> replacements;
   replacements.reserve(legend.n_replacements());
-  for (int r = 0; r < legend.n_replacements(); ++r) replacements.push_back(legend.Replacement(r));
+  for (int r = 0; r < legend.n_replacements(); ++r) replacements.push_back(legend.ReplacementInFull(r));
   return absl::StrCat("sweep     ", manifest.n_variants(), " ", WordsOf(manifest).plural, " -> ",
                       absl::StrJoin(replacements, ", "), " | edited at ", Positions(manifest.head.edit_positions()));
 }

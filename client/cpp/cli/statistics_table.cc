@@ -55,9 +55,9 @@ std::string Title(const Legend& legend, const SummaryEntry& entry, bool many_rea
 
 std::string Basis(const Legend& legend, const ablation::v1::SummaryHead& head) {
   std::string line = absl::StrCat("Statistics of delta_", legend.manifest().head.primary_metric(), " over ",
-                                  head.n_prompts(), " prompts");
+                                  head.n_prompts(), head.n_prompts() == 1 ? " prompt" : " prompts");
   if (head.assumes_iid()) {
-    absl::StrAppend(&line, ", each on its own (no `template`: taken as independent)");
+    absl::StrAppend(&line, ", each on its own (no `template`)");
   } else {
     absl::StrAppend(&line, " in ", head.n_clusters(), " clusters (templates)");
   }
@@ -86,28 +86,30 @@ struct Optional {
 constexpr Optional kOptional[] = {{"normalized", &SummaryBlock::normalized},
                                   {"faithfulness", &SummaryBlock::faithfulness}};
 
+constexpr char kRate[] = "q_bh: false discovery rate (Benjamini-Hochberg)";
+
 void AppendNotes(const ablation::v1::SummaryHead& head, const std::vector<SummaryEntry>& shown,
                  std::vector<std::string>* lines) {
   lines->push_back(absl::StrFormat("interval: 95 %%, studentised cluster bootstrap (%d resamples, seed %d)",
                                    head.bootstrap_resamples(), head.seed()));
   if (head.sign_flips() > 0) {
-    lines->push_back(absl::StrFormat(
-        "p_fwer: Westfall-Young max-t, %d sign flips, over all entries of a replacement; q_bh: false discovery rate",
-        head.sign_flips()));
+    lines->push_back(absl::StrFormat("p_fwer: Westfall-Young max-t, %d sign flips, all entries of a replacement",
+                                     head.sign_flips()));
+    lines->emplace_back(kRate);
   } else if (std::any_of(shown.begin(), shown.end(),
                          [](const SummaryEntry& entry) { return !std::isnan(entry.Value(entry.block->p_fwer())); })) {
-    lines->emplace_back(
-        "p_fwer: a t test over clusters, over all entries of a replacement; q_bh: false discovery rate");
+    lines->emplace_back("p_fwer: a t test over clusters, over all entries of a replacement");
+    lines->emplace_back(kRate);
   } else {
-    lines->emplace_back("p_fwer, q_bh: not given under 20 clusters");
+    lines->emplace_back("p_fwer, q_bh: not given under 20 clusters; nor is the interval of very few");
   }
+  lines->emplace_back("sign: prompts of the mean's sign; top-1: prompts that keep their top-1 token");
   const auto any = [&](bool (SummaryEntry::*flag)() const) {
     return std::any_of(shown.begin(), shown.end(), [&](const SummaryEntry& entry) { return (entry.*flag)(); });
   };
   if (any(&SummaryEntry::below_floor)) lines->emplace_back("f: under the numeric floor; rounding could have made it");
   if (any(&SummaryEntry::selected_in_sample)) {
-    lines->emplace_back(
-        "s: chosen on the very prompts that estimate it, which flatters it; --split chooses on one half");
+    lines->emplace_back("s: chosen on the very prompts that estimate it, which flatters it (see --split)");
   }
   lines->emplace_back("--format jsonl or csv has every entry and column");
 }
@@ -130,10 +132,10 @@ std::vector<std::string> StatisticsTable(const Legend& legend, const Summary& su
   }
   int width = 7;
   for (const SummaryEntry& entry : shown) width = std::max(width, VisibleWidth(Title(legend, entry, many_reads)));
-  constexpr char kFormat[] = "  %s %9s  %-20s %8s %8s %6s %11s";
+  constexpr char kFormat[] = "  %s %8s  %-18s %8s %7s %5s %5s";
   std::vector<std::string> lines = {Bold(color, Basis(legend, summary.head)),
                                     absl::StrFormat(kFormat, PadRight(WordsOf(legend.manifest()).heading, width),
-                                                    "mean", "interval", "p_fwer", "q_bh", "sign", "top-1 kept")};
+                                                    "mean", "interval", "p_fwer", "q_bh", "sign", "top-1")};
   for (const Optional& column : optional) absl::StrAppendFormat(&lines.back(), " %12s", column.name);
   for (const SummaryEntry& entry : shown) {
     const SummaryBlock& block = *entry.block;
@@ -147,7 +149,7 @@ std::vector<std::string> StatisticsTable(const Legend& legend, const Summary& su
     for (const Optional& column : optional) {
       absl::StrAppendFormat(&line, " %12s", Number(entry.Value((block.*column.column)()), "%.3f"));
     }
-    absl::StrAppend(&line, entry.below_floor() ? "  f" : "", entry.selected_in_sample() ? "  s" : "");
+    absl::StrAppend(&line, entry.below_floor() ? " f" : "", entry.selected_in_sample() ? " s" : "");
     lines.push_back(std::move(line));
   }
   if (shown.size() < n_entries) lines.push_back(absl::StrCat("  ... the ", shown.size(), " strongest of ", n_entries));

@@ -58,7 +58,10 @@ absl::Status TableWriter::Begin(std::shared_ptr<const client::ScanManifest> mani
   for (int r = 0; r < legend_->n_replacements(); ++r) means_.emplace_back(manifest, r, metrics_);
   std::vector<std::string> lines = ScanHeading(*legend_);
   lines.push_back("");
-  if (!IsSingle()) lines.push_back(PromptHeading(options_.color));
+  if (!IsSingle()) {
+    prompt_columns_ = ChoosePromptColumns(*legend_, options_.width);
+    lines.push_back(PromptHeading(prompt_columns_, options_.color));
+  }
   return Write(lines);
 }
 
@@ -111,9 +114,9 @@ absl::Status TableWriter::Prompt(const PromptResult& result) {
   const auto rows = AtLastReadPosition(result.rows);
   if (!IsSingle()) {
     if (auto status = live_.Clear(); !status.ok()) return status;
-    return Write({PromptLine(*legend_, result.prompt, rows, metrics_.map)});
+    return Write({PromptLine(*legend_, prompt_columns_, result.prompt, rows, metrics_.map)});
   }
-  Append(DescribeBaseline(manifest().prompts[result.prompt], rows));
+  Append(DescribeBaseline(manifest(), result.prompt, rows));
   for (int r = 0; r < legend_->n_replacements(); ++r) AppendRuns(result, rows, r);
   Append(LikelihoodTable(*legend_, result.likelihoods, options_.color));
   // Of a pair either run may be the one that is edited.

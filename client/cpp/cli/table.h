@@ -10,6 +10,7 @@
 #include "client/cpp/cli/legend.h"
 #include "client/cpp/cli/live_region.h"
 #include "client/cpp/cli/output.h"
+#include "client/cpp/cli/prompt_report.h"
 #include "client/cpp/cli/result_writer.h"
 #include "client/cpp/cli/style.h"
 #include "client/cpp/cli/variant_means.h"
@@ -19,7 +20,9 @@ namespace ablate::cli {
 struct TableOptions {
   Color color = Color::kNone;
   // Shown head by head; one prompt only.
-  std::optional<int32_t> focus_layer;
+  std::optional<int32_t> focus_layer = std::nullopt;
+  // Characters a line that are there; what can be narrower then is.
+  int width = 100;
 };
 
 // One prompt: its figures, one a replacement, the strongest runs, the focus layer, effects. Several: a line each, figures of
@@ -51,6 +54,7 @@ class TableWriter : public ResultWriter {
   const absl::Time start_;
   std::unique_ptr<const Legend> legend_;
   Metrics metrics_;
+  PromptColumns prompt_columns_;
   std::vector<VariantMeans> means_;  // [replacements]
   int64_t rows_ = 0;
   // Behind the figures, which are final only at the end.
