@@ -62,7 +62,7 @@ class Service:
     """Runs while the `with` block runs. Its socket, its log and its mean libraries go with it."""
 
     def __init__(self, model: Path, build: Path, device: str = "auto") -> None:
-        self.model, self.device, self.bin = model, device, build / "bin"
+        self.model, self.device, self.bin = model, device, build.resolve() / "bin"
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="ablate-")
@@ -113,7 +113,7 @@ class Service:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env={**os.environ, "ABLATE_SERVER": self.address},
+            env=self.environment,
         )
         with asking:
             # `health --wait` would wait on for a server that has ended.
@@ -129,6 +129,11 @@ class Service:
             lines = said.strip().splitlines() or [f"exit status {asking.returncode}"]
             raise ServiceError(f"ablate {command[0]}: {lines[-1]}")
         return out
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """In which `ablate` is found and finds this server."""
+        return {**os.environ, "PATH": f"{self.bin}:{os.environ.get('PATH', '')}", "ABLATE_SERVER": self.address}
 
     def describe(self) -> Json:
         """`model` and `runtime`."""
