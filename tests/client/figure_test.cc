@@ -139,6 +139,9 @@ TEST(AllButTest, ComparesKeptSetsWithRandomOnes) {
                   "faithfulness: (kept - nothing) / (everything - nothing); 1: the kept heads are enough"));
   manifest.head.mutable_readout()->set_min_denominator(0.2);
   EXPECT_THAT(Drawn(manifest).back(), HasSubstr("less than 0.2 apart"));
+  const Legend legend(std::make_shared<const client::ScanManifest>(manifest));
+  EXPECT_EQ(legend.VariantTitle(0), "nothing");
+  EXPECT_EQ(legend.VariantTitle(2), manifest.variants[2].label());
 }
 
 TEST(PositionsTest, IsAMapOfLayersByPositions) {
@@ -146,8 +149,8 @@ TEST(PositionsTest, IsAMapOfLayersByPositions) {
   testing::SweepPositions(&manifest);
   EXPECT_THAT(Drawn(manifest),
               ElementsAre("delta_target_logprob, one head at a time, one position at a time -> zero", HasSubstr("nats"),
-                          "of each layer the strongest head; across: the position that is edited",
-                          "         0     1", "L0    0.25  0.25", "L1   -1.50 -1.50", "0:'Berlin' 1:' is'"));
+                          "of each layer the strongest head; across: the position that is edited", "         0     1",
+                          "L0    0.25  0.25", "L1   -1.50 -1.50", "0:'Berlin' 1:' is'"));
 }
 
 TEST(PositionsTest, PromptsOfUnequalLengthAreAlignedAtTheirEnds) {

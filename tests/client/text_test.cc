@@ -53,5 +53,10 @@ TEST(ParseTimeoutTest, Table) {
   }
 }
 
+TEST(TextTest, ACutLeavesTheSuffixWhole) {
+  EXPECT_EQ(CutBefore("L0H1", "@7", 28), "L0H1@7");
+  EXPECT_EQ(CutBefore("L0H*+L1H*+L2H*", "@7", 10), "L0H*+...@7");
+}
+
 }  // namespace
 }  // namespace ablate::cli

@@ -12,6 +12,9 @@ class App;
 
 namespace ablate::cli {
 
+// Characters of a help text's line, beside the flags' 30.
+constexpr int kHelpWidth = 86;
+
 struct CommonOptions {
   std::string server;  // empty: ABLATE_SERVER, else 127.0.0.1:50051
   bool local = false;

@@ -13,17 +13,18 @@
 namespace ablate::cli {
 namespace {
 
+constexpr int kMostTitle = 28;
 constexpr size_t kLikelihoodsShown = 5;
 constexpr size_t kPartsShown = 4;
 constexpr size_t kCompensationsShown = 5;
 
 std::string Title(const Legend& legend, const client::RunKey& key) {
-  std::string title = legend.VariantTitle(key.variant);
-  if (key.edit_position >= 0) absl::StrAppend(&title, "@", key.edit_position);
+  std::string suffix;
+  if (key.edit_position >= 0) absl::StrAppend(&suffix, "@", key.edit_position);
   if (legend.n_replacements() > 1 && !key.is_unedited()) {
-    absl::StrAppend(&title, " ", legend.Replacement(key.replacement));
+    absl::StrAppend(&suffix, " ", legend.Replacement(key.replacement));
   }
-  return Cut(title, 28);
+  return CutBefore(legend.VariantTitle(key.variant), suffix, kMostTitle);
 }
 
 bool IsSameRun(const client::RunKey& a, const client::RunKey& b) {

@@ -62,8 +62,10 @@ std::string Legend::VariantLabel(int32_t variant) const {
 }
 
 std::string Legend::VariantTitle(int32_t variant) const {
-  const bool is_named = variant >= 0 && !manifest_->variants[variant].name().empty();
-  return is_named ? manifest_->variants[variant].name() : VariantLabel(variant);
+  if (variant < 0) return VariantLabel(variant);
+  const auto& set = manifest_->variants[variant];
+  if (!set.name().empty()) return set.name();
+  return manifest_->head.sweep().has_all_but() && !set.has_group() ? "nothing" : set.label();
 }
 
 const std::string& Legend::Replacement(int32_t index) const {

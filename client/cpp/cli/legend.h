@@ -18,7 +18,7 @@ class Legend {
   const client::ScanManifest& manifest() const { return *manifest_; }
   // `baseline`, `corrupted`, or the variant's label, e.g. `L5H3`.
   std::string VariantLabel(int32_t variant) const;
-  // The group's name where it has one, else the label.
+  // The group's name where it has one, else the label; where all sites are edited rather than kept, `nothing`.
   std::string VariantTitle(int32_t variant) const;
   // `zero`, `mean`, ...; where the request has several of one kind, with what tells them apart: `scale(0.5)`,
   // `resample(noising)`, `mean(<id>)`. Of an unedited run (-1): empty.

@@ -201,8 +201,9 @@ void AddComputeOptions(const Subcommand& command) {
       ->required();
   command.app
       ->add_option("--mode", compute.mode,
-                   "positionwise: a mean for each position, for prompts of one shape; pooled: one "
-                   "over all positions, each token with equal weight (default: positionwise)")
+                   Wrap("positionwise: a mean for each position, for prompts of one shape; pooled: one over all "
+                        "positions, each token with equal weight (default: positionwise)",
+                        kHelpWidth))
       ->check(CLI::IsMember({"positionwise", "pooled"}));
   command.app
       ->add_option("--source", compute.source, "Which prompts of a pair: clean, corrupted or both (default: clean)")

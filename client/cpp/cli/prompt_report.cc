@@ -103,9 +103,8 @@ int CountEdited(absl::Span<const Row> rows) {
 
 std::string RunTitle(const Legend& legend, const Row& row) {
   const client::RunKey key = row.key();
-  std::string title = legend.VariantTitle(key.variant);
-  if (key.edit_position >= 0) absl::StrAppend(&title, "@", key.edit_position);
-  return Cut(title, kMostTitle);
+  const std::string position = key.edit_position >= 0 ? absl::StrCat("@", key.edit_position) : "";
+  return CutBefore(legend.VariantTitle(key.variant), position, kMostTitle);
 }
 
 std::string AnswerText(const client::ScanManifest& manifest,

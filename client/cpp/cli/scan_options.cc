@@ -24,9 +24,6 @@ constexpr char kFooter[] =
     "A line of a prompts file: {\"prompt\": \"Rome is the capital of\", \"target\": \" Italy\", \"contrast\": \" "
     "France\"}\n\n";
 
-// Beside the flags' 30 columns.
-constexpr int kHelpWidth = 86;
-
 std::string ExpectText(const std::string& value) {
   return value.empty() ? "got nothing, expected a value; without one, drop the option" : "";
 }

@@ -46,11 +46,11 @@ std::string Probability(double p) {
 
 std::string Title(const Legend& legend, const SummaryEntry& entry, bool many_reads) {
   const SummaryBlock& block = *entry.block;
-  std::string title = legend.VariantTitle(block.variant(entry.i));
-  if (entry.i < block.edit_position_size()) absl::StrAppend(&title, "@", block.edit_position(entry.i));
-  if (legend.n_replacements() > 1) absl::StrAppend(&title, " ", legend.Replacement(block.replacement(entry.i)));
-  if (many_reads) absl::StrAppend(&title, " read ", block.read_index(entry.i));
-  return Cut(title, kMostTitle);
+  std::string suffix;
+  if (entry.i < block.edit_position_size()) absl::StrAppend(&suffix, "@", block.edit_position(entry.i));
+  if (legend.n_replacements() > 1) absl::StrAppend(&suffix, " ", legend.Replacement(block.replacement(entry.i)));
+  if (many_reads) absl::StrAppend(&suffix, " read ", block.read_index(entry.i));
+  return CutBefore(legend.VariantTitle(block.variant(entry.i)), suffix, kMostTitle);
 }
 
 std::string Basis(const Legend& legend, const ablation::v1::SummaryHead& head) {

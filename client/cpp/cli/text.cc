@@ -72,6 +72,10 @@ std::string Cut(absl::string_view text, int width) {
   return absl::StrCat(text.substr(0, end), kEllipsis);
 }
 
+std::string CutBefore(absl::string_view text, absl::string_view suffix, int width) {
+  return absl::StrCat(Cut(text, width - VisibleWidth(suffix)), suffix);
+}
+
 std::string PadRight(absl::string_view text, int width) {
   return absl::StrCat(text, Spaces(text, width));
 }

@@ -17,6 +17,9 @@ int VisibleWidth(absl::string_view text);
 // At most `width` characters, the last one an ellipsis `...` where something was cut.
 std::string Cut(absl::string_view text, int width);
 
+// The same with `suffix` behind it, which stays whole: `a long na...@7`.
+std::string CutBefore(absl::string_view text, absl::string_view suffix, int width);
+
 // Padded with spaces to `width` characters; longer text stays as it is.
 std::string PadRight(absl::string_view text, int width);
 std::string PadLeft(absl::string_view text, int width);
