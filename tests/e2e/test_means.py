@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +16,11 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from tests.e2e.programs import FAILED, OK, USAGE, Server, ablate
 from tests.oracle import hf
 from tests.oracle.compare import assert_close
 from tests.oracle.models import Geometry, write_random_model
-from tests.oracle.probe import BUILD_DIR
 
-OK, FAILED, USAGE = 0, 1, 2
 GEOMETRY = Geometry(n_layer=3, n_head=4, n_embd=32, n_positions=48, vocab_size=300)
 BOS = GEOMETRY.vocab_size - 1
 
@@ -57,50 +53,27 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serving(model_dir: Path, folder: Path, *options: str) -> Iterator[str]:
-    """The address of an `ablated` that keeps its libraries in `folder`/means."""
+def serving(model_dir: Path, folder: Path, *options: str) -> Iterator[Server]:
+    """An `ablated` that keeps its libraries in `folder`/means."""
     folder.mkdir(parents=True, exist_ok=True)
-    port_file = folder / "port"
-    command = [BUILD_DIR / "bin" / "ablated", "--model", model_dir, "--device", "cpu", "--listen", "127.0.0.1:0"]
-    command += ["--port-file", port_file, "--means-dir", folder / "means", "--threads", "1", *options]
-    with (folder / "log").open("w+") as log:
-        process = subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + 60
-            while not (port_file.exists() and port_file.read_text().strip()):
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, "no port file after 60 s"
-                time.sleep(0.05)
-            address = f"127.0.0.1:{port_file.read_text().strip()}"
-            assert ablate(address, "health", "--wait", "60s").returncode == OK
-            yield address
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=60) == 0, (folder / "log").read_text()
+    server = Server(folder, "--means-dir", folder / "means", "--threads", "1", *options, model=model_dir)
+    try:
+        assert ablate(server, "health", "--wait", "60s").returncode == OK, server.text()
+        yield server
+    finally:
+        assert server.stop() == 0, server.text()
 
 
-def ablate(address: str, *args: str | Path, **options) -> subprocess.CompletedProcess[str]:
-    """`ablate means list ...` and its like."""
-    return subprocess.run(
-        [BUILD_DIR / "bin" / "ablate", *args, "--server", address],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        **options,
-    )
-
-
-def compute(address: str, prompts: Sequence[Prompt], *options: str) -> str:
+def compute(server: Server, prompts: Sequence[Prompt], *options: str) -> str:
     """The id of a new library."""
     lines = "".join(prompt.line() for prompt in prompts)
-    done = ablate(address, "means", "compute", "--prompts", "-", "--format", "id", *options, input=lines)
+    done = ablate(server, "means", "compute", "--prompts", "-", "--format", "id", *options, input=lines)
     assert done.returncode == OK, done.stderr
     return done.stdout.strip()
 
 
-def export(address: str, library: str, path: Path) -> dict[str, NDArray]:
-    done = ablate(address, "means", "export", library, "--output", path)
+def export(server: Server, library: str, path: Path) -> dict[str, NDArray]:
+    done = ablate(server, "means", "export", library, "--output", path)
     assert done.returncode == OK, done.stderr
     return load_file(path)
 
@@ -178,13 +151,13 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def server(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(model_dir, tmp_path_factory.mktemp("server")) as address:
-        yield address
+def server(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(model_dir, tmp_path_factory.mktemp("server")) as started:
+        yield started
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_means_equal_float64_means_of_hooks(name: str, server: str, model_dir: Path, tmp_path: Path) -> None:
+def test_means_equal_float64_means_of_hooks(name: str, server: Server, model_dir: Path, tmp_path: Path) -> None:
     options, how = CASES[name]
     path = tmp_path / "means.safetensors"
     arrays = export(server, compute(server, data_set(), *options), path)
@@ -200,7 +173,7 @@ def test_means_equal_float64_means_of_hooks(name: str, server: str, model_dir: P
     assert described["templates"] == ([f"template {i}" for i in range(3)] if how.get("grouped") else [""])
 
 
-def test_any_chunking_gives_the_same_bits(server: str, model_dir: Path, tmp_path: Path) -> None:
+def test_any_chunking_gives_the_same_bits(server: Server, model_dir: Path, tmp_path: Path) -> None:
     options, _ = CASES["both, pooled by template, with BOS"]
     library = compute(server, data_set(), *options)
     together = export(server, library, tmp_path / "together.safetensors")
@@ -213,7 +186,7 @@ def test_any_chunking_gives_the_same_bits(server: str, model_dir: Path, tmp_path
             assert cut[array].tobytes() == together[array].tobytes(), (packed_tokens, array)
 
 
-def test_a_file_comes_back_under_its_id(server: str, tmp_path: Path) -> None:
+def test_a_file_comes_back_under_its_id(server: Server, tmp_path: Path) -> None:
     library = compute(server, data_set()[:7], "--name", "seven")
     path = tmp_path / "means.safetensors"
     export(server, library, path)
@@ -232,7 +205,7 @@ def test_a_file_comes_back_under_its_id(server: str, tmp_path: Path) -> None:
     assert info(again)["display_name"] == "seven"
 
 
-def test_the_wrong_file_is_refused_with_its_reason(server: str, model_dir: Path, tmp_path: Path) -> None:
+def test_the_wrong_file_is_refused_with_its_reason(server: Server, model_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "means.safetensors"
     export(server, compute(server, data_set()[:3]), path)
     good = path.read_bytes()
@@ -259,7 +232,7 @@ def test_the_wrong_file_is_refused_with_its_reason(server: str, model_dir: Path,
         assert ablate(other, "means", "list").stdout == "no mean libraries of this model\n"
 
 
-def test_bad_data_names_the_line(server: str, tmp_path: Path) -> None:
+def test_bad_data_names_the_line(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "prompts.jsonl"
     path.write_text('{"token_ids": [1, 2]}\n\n{"token_ids": [1, 300]}\n')
     done = ablate(server, "means", "compute", "--prompts", path)
@@ -271,7 +244,7 @@ def test_bad_data_names_the_line(server: str, tmp_path: Path) -> None:
     assert "line 1" in done.stderr
 
 
-def test_the_mean_of_one_prompt_changes_nothing(server: str) -> None:
+def test_the_mean_of_one_prompt_changes_nothing(server: Server) -> None:
     prompt = data_set()[1]
     library = compute(server, [prompt])
     line = json.dumps({"token_ids": prompt.clean, "target": 3})
