@@ -1,5 +1,6 @@
 #include "server/row_assembler.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,7 +14,8 @@ RowAssembler::RowAssembler(std::shared_ptr<const PreparedRequest> prepared, bool
 
 absl::StatusOr<AssembledRows> RowAssembler::Take(const ReadoutBlock& block, size_t unit) {
   const absl::Status columns = CheckColumns(block, prepared_->shape);
-  if (!columns.ok()) return columns;
+  if (!columns.ok()) return absl::InternalError(columns.message());
+  if (absl::Status finite = CheckFinite(block, unit); !finite.ok()) return finite;
   const int32_t prompt = prepared_->units[unit].prompt;
   std::unique_ptr<PromptRows>& rows = prompts_[prompt];
   if (rows == nullptr) {
@@ -23,6 +25,22 @@ absl::StatusOr<AssembledRows> RowAssembler::Take(const ReadoutBlock& block, size
   out.prompt = prompt;
   rows->Take(block, unit, out);
   return out;
+}
+
+// A constant or a factor may be finite, and what the model makes of it overflow.
+absl::Status RowAssembler::CheckFinite(const ReadoutBlock& block, size_t unit) const {
+  const std::optional<NotFinite> found = FindNotFinite(block);
+  if (!found.has_value()) return absl::OkStatus();
+  const UnitVariant is = prepared_->DescribeVariant(unit, block.variant[found->row]);
+  const std::string where = absl::StrCat("prompts[", prepared_->units[unit].prompt, "] at position ",
+                                         block.position[found->row], " gives ", found->value, " as ", found->column);
+  if (is.replacement < 0) {
+    return ErrorWithReason(absl::StatusCode::kInternal, "RESULT_NOT_FINITE", absl::StrCat("unedited, ", where));
+  }
+  const SiteSet& set = prepared_->variants[static_cast<size_t>(is.variant)];
+  return BadField(absl::StrCat("replacements[", is.replacement, "]"), "RESULT_NOT_FINITE",
+                  absl::StrCat("with it at ", Label(set.sites, prepared_->shape), ", ", where,
+                               ": its values are too large to compute with, expected smaller ones"));
 }
 
 absl::Status RowAssembler::EndPrompt(int32_t prompt) {

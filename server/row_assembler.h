@@ -20,14 +20,16 @@ class RowAssembler {
   // `is_over_pairs`: the sweep is `pairs`, and rows get their `interaction`.
   RowAssembler(std::shared_ptr<const PreparedRequest> prepared, bool is_over_pairs);
 
-  // Takes a block of a unit and gives what is complete now, all of the unit's prompt. InvalidArgument where columns differ in
-  // length.
+  // Takes a block of a unit and gives what is complete now, all of the unit's prompt. Internal where columns differ in
+  // length; InvalidArgument names the replacement whose values are so large that a result is not finite.
   absl::StatusOr<AssembledRows> Take(const ReadoutBlock& block, size_t unit);
 
   // All units of the prompt have run. Internal where rows are missing or too many came.
   absl::Status EndPrompt(int32_t prompt);
 
  private:
+  absl::Status CheckFinite(const ReadoutBlock& block, size_t unit) const;
+
   const std::shared_ptr<const PreparedRequest> prepared_;
   const std::optional<PairIndex> pairs_;
   absl::flat_hash_map<int32_t, std::unique_ptr<PromptRows>> prompts_;

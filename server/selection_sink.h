@@ -34,7 +34,7 @@ class SelectionSink final : public ResultSink {
 
   absl::Status TakeBlock(ReadoutBlock block, size_t unit) override {
     const auto rows = assembler_.Take(block, unit);
-    if (!rows.ok()) return absl::InternalError(rows.status().message());
+    if (!rows.ok()) return rows.status();
     strengths_.Take(rows->prompt, rows->plain);
     strengths_.Take(rows->prompt, rows->normalized);
     return absl::OkStatus();

@@ -19,9 +19,9 @@ void DropAnswers(ReadoutBlock& rows) {
   }
 }
 
-// exp(logprob) minus what it was.
+// exp(logprob) minus what it was. From the larger of the two: expm1 of a positive number may overflow.
 double DeltaProb(double logprob, double delta) {
-  return 0.0 - std::exp(logprob) * std::expm1(-delta);
+  return delta < 0 ? std::exp(logprob - delta) * std::expm1(delta) : 0.0 - std::exp(logprob) * std::expm1(-delta);
 }
 
 }  // namespace

@@ -1,5 +1,9 @@
 #include "server/wire_rows.h"
 
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
 #include "absl/strings/str_cat.h"
 
 namespace ablate {
@@ -73,6 +77,25 @@ absl::Status CheckColumns(const ReadoutBlock& block, ModelShape shape) {
   check("compensation_mlps", block.compensation_mlps.size(), layers);
   check("compensation_layer_norm", block.compensation_layer_norm.size(), 1);
   return status;
+}
+
+std::optional<NotFinite> FindNotFinite(const ReadoutBlock& block) {
+  std::optional<NotFinite> found;
+  const auto look = [&](absl::string_view name, const std::vector<double>& values) {
+    if (found.has_value()) return;
+    const auto bad = std::find_if(values.begin(), values.end(), [](double value) { return !std::isfinite(value); });
+    if (bad == values.end()) return;
+    const size_t width = values.size() / block.variant.size();
+    found = {.column = name, .row = static_cast<size_t>(bad - values.begin()) / width, .value = *bad};
+  };
+  ForEachColumn([&](absl::string_view name, auto member) {
+    if constexpr (std::is_same_v<decltype(member), std::vector<double> ReadoutBlock::*>) look(name, block.*member);
+  });
+  look("top_k_logprob", block.top_k_logprob);
+  look("compensation_heads", block.compensation_heads);
+  look("compensation_mlps", block.compensation_mlps);
+  look("compensation_layer_norm", block.compensation_layer_norm);
+  return found;
 }
 
 void AppendRow(const ReadoutBlock& from, size_t row, ReadoutBlock& to) {

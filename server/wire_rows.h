@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "engine/types.h"
 #include "server/prepare.h"
 
@@ -27,6 +29,16 @@ struct WireRows {
 // InvalidArgument names the first column that has neither no entries nor as many as there are rows. `L x H` and L entries a
 // row are expected of the compensation's.
 absl::Status CheckColumns(const ReadoutBlock& block, ModelShape shape);
+
+// A number of a block that is NaN or infinite, which the contract has nowhere in rows.
+struct NotFinite {
+  absl::string_view column;
+  size_t row = 0;
+  double value = 0;
+};
+
+// The first one; nullopt: there is none. CheckColumns has passed the block.
+std::optional<NotFinite> FindNotFinite(const ReadoutBlock& block);
 
 // Appends row `row` of `from`, whose columns CheckColumns has passed, without what compensates.
 void AppendRow(const ReadoutBlock& from, size_t row, ReadoutBlock& to);

@@ -1,10 +1,17 @@
 // What the server makes of the engine's rows beside passing them on: pairs of sites, sequences, likelihoods, effects, positions.
 #include <cmath>
+#include <limits>
 #include <map>
+#include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/row_assembler.h"
+#include "server/sequence.h"
+#include "tests/server/prepare_call.h"
 #include "tests/server/row_map.h"
 #include "tests/server/scan_call.h"
 #include "tests/server/test_server.h"
@@ -15,6 +22,7 @@ namespace {
 namespace pb = ::ablation::v1;
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 constexpr int32_t kTarget = FakeTokenizer::kGermany, kContrast = FakeTokenizer::kFrance;
@@ -180,6 +188,22 @@ TEST(SequenceTest, WithoutAContrastTheTargetsSumIsTheMetric) {
   }
 }
 
+// 0 x inf once made NaN of what an edit takes from a likely sequence.
+TEST(SequenceTest, AProbabilityThatVanishesHasAFiniteDelta) {
+  SequenceJoin join(2, 0);
+  ReadoutBlock rows;
+  for (const auto& [position, base] : {std::pair(4, -0.25), std::pair(5, -0.5)}) {
+    ReadoutBlock read;
+    read.variant = {0};
+    read.position = {position};
+    read.target_logprob = {-1000};
+    read.delta_target_logprob = {-1000 - base};
+    join.Take(read, false, 4, rows);
+  }
+  EXPECT_THAT(rows.target_prob, ElementsAre(0));
+  EXPECT_THAT(rows.delta_target_prob, ElementsAre(DoubleNear(-std::exp(-0.75), 1e-15)));
+}
+
 TEST(LikelihoodTest, EveryRunTellsHowLikelyThePromptIs) {
   for (const FakeBlocks blocks : {FakeBlocks{}, FakeBlocks{.rows = 1, .backwards = true}, FakeBlocks{.rows = 3}}) {
     pb::AblateRequest request = IdsRequest();
@@ -284,6 +308,33 @@ TEST(EffectsTest, UneditedRunsHaveNone) {
                              "indirect_effect", "self_repair"}) {
     EXPECT_EQ(corrupted.at(column), 0) << column;
   }
+}
+
+// An edit that is finite itself may make the model overflow: 3e38 once went out as NaN, with a token -1 as top-1.
+TEST(AssemblyTest, WhatIsNotFiniteIsRefusedInTheNameOfItsReplacement) {
+  const auto prepared = std::make_shared<const PreparedRequest>(
+      MustPrepare(absl::StrCat(kPrompt, "replacements { zero {} } replacements { constant { scalar: 3e38 } }")));
+  ReadoutBlock good;
+  good.variant = {kBaselineVariant, 7};
+  good.position = {1, 1};
+  good.entropy = {0.5, 0.25};
+  ReadoutBlock block = good;
+  block.entropy[1] = std::numeric_limits<double>::quiet_NaN();
+  const absl::Status edited = RowAssembler(prepared, false).Take(block, 0).status();
+  EXPECT_EQ(edited.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(FieldOf(edited), "replacements[1]");
+  EXPECT_THAT(std::string(edited.message()),
+              HasSubstr("with it at L0H1, prompts[0] at position 1 gives nan as entropy"));
+  block = good;
+  block.compensation_mlps = {1, 2, 3, std::numeric_limits<double>::infinity()};
+  EXPECT_THAT(std::string(RowAssembler(prepared, false).Take(block, 0).status().message()),
+              HasSubstr("gives inf as compensation_mlps"));
+  block = good;
+  block.entropy[0] = -std::numeric_limits<double>::infinity();
+  const absl::Status unedited = RowAssembler(prepared, false).Take(block, 0).status();
+  EXPECT_EQ(unedited.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(ReasonOf(unedited), "RESULT_NOT_FINITE");
+  EXPECT_TRUE(RowAssembler(prepared, false).Take(good, 0).ok());
 }
 
 TEST(AssemblyTest, NoMessageExceedsWhatClientsTake) {
