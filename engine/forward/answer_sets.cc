@@ -75,7 +75,8 @@ struct Side {
     if (set.ids == nullptr) return;
     const double log_normalizer = logit - logprob;
     logit = Reduce(set.values, reduction);
-    logprob = logit - log_normalizer;
+    // A set that has nearly all of the probability: two sums round apart.
+    logprob = std::min(logit - log_normalizer, 0.0);
   }
 };
 

@@ -22,7 +22,7 @@ EditTables::Combined EditTables::Combine(absl::Span<const Scan> scans, const at:
       auto* values = const_cast<double*>(table->values.data());  // NOLINT(cppcoreguidelines-pro-type-const-cast)
       parts.push_back(at::from_blob(values, {table->n_entries(), table->d_head}, at::kDouble).to(options, false, true));
     }
-    if (!parts.empty()) entries_ = at::cat(parts);
+    if (!parts.empty()) entries_ = parts.size() == 1 ? parts[0] : at::cat(parts);
     tables_ = std::move(tables);
   }
   Combined combined{entries_, std::vector<int32_t>(scans.size(), 0)};

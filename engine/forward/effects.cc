@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/forward/ops.h"
+
 namespace ablate {
 namespace {
 
@@ -31,6 +33,14 @@ at::Tensor MeanUnembedding(const at::Tensor& wte, const std::vector<int32_t>& id
 // 1 / sigma of a LayerNorm over each row of x [n, D].
 at::Tensor InverseSigma(const at::Tensor& x, double epsilon) {
   return at::rsqrt(at::var(x, at::IntArrayRef{1}, /*unbiased=*/false) + epsilon);
+}
+
+// rows . matrix, with as many rows as every GEMM on the CPU is given: their bits do not depend on how many there are.
+at::Tensor PaddedMatmul(const at::Tensor& rows, const at::Tensor& matrix) {
+  const int64_t n = rows.size(0);
+  at::Tensor padded = at::zeros({PadRows(n), rows.size(1)}, rows.options());
+  padded.narrow(0, 0, n).copy_(rows);
+  return padded.matmul(matrix).narrow(0, 0, n);
 }
 
 at::Tensor RowDot(const at::Tensor& a, const at::Tensor& b) {
@@ -77,9 +87,9 @@ void EffectsTap::Layer(const LayerPlan& plan, const LayerOutput& out) {
   if (!g_.defined()) return;
   const LayerWeights& weights = weights_.layers[plan.layer];
   const int64_t h = config_.n_heads, dh = config_.d_head, d = config_.d_model;
-  const at::Tensor w_o = weights.c_proj_weight.to(at::kDouble);                             // [D, D]
-  const at::Tensor head_weights = g_.matmul(w_o.t());                                       // [K, D], W_O g
-  const at::Tensor mlp_weights = g_.matmul(weights.mlp_c_proj_weight.to(at::kDouble).t());  // [K, Dm]
+  const at::Tensor w_o = weights.c_proj_weight.to(at::kDouble);                                    // [D, D]
+  const at::Tensor head_weights = PaddedMatmul(g_, w_o.t());                                       // [K, D], W_O g
+  const at::Tensor mlp_weights = PaddedMatmul(g_, weights.mlp_c_proj_weight.to(at::kDouble).t());  // [K, Dm]
   Cells cells = FindCells(plan);
   if (reports_unedited_) unedited_.push_back(MeasureUnedited(out, head_weights, mlp_weights));
   Inherit(cells);
@@ -108,7 +118,7 @@ void EffectsTap::Layer(const LayerPlan& plan, const LayerOutput& out) {
   if (fresh.size(0) == 0) return;
   const at::Tensor change = (Rows(z, fresh) - Rows(unedited.z, direction.index_select(0, fresh))).view({-1, h, dh}) *
                             edited.index_select(0, fresh).unsqueeze(2);  // [fresh, H, Dh]
-  change_.index_add_(0, fresh + 1, change.reshape({-1, d}).matmul(w_o));
+  change_.index_add_(0, fresh + 1, PaddedMatmul(change.reshape({-1, d}), w_o));
 }
 
 EffectsTap::Cells EffectsTap::FindCells(const LayerPlan& plan) {

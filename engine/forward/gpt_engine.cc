@@ -130,7 +130,7 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
     for (const ScanHeadOutputs& outputs : result.head_outputs) {
       // With the baseline, which may have been handed out before memory ran out.
       if (cancelled[outputs.scan] || delivered[outputs.scan][kUneditedRuns + kBaselineVariant]) continue;
-      if (absl::Status status = scans[outputs.scan].on_head_outputs(outputs.z); !status.ok()) return status;
+      if (absl::Status status = scans[outputs.scan].on_head_outputs(Widened(outputs.z)); !status.ok()) return status;
     }
     for (ReadoutBlock& block : result.blocks) {
       const int32_t scan = block.scan;

@@ -21,18 +21,23 @@ void HeadOutputsTap::Layer(const LayerPlan& plan, const at::Tensor& z) {
   for (size_t i = 0; i < scans_.size(); ++i) {
     row = std::find_if(row, plan.rows.end(), [&](const Row& r) { return r.prompt == scans_[i] && !r.is_donor; });
     TORCH_CHECK(row != plan.rows.end(), "the baseline of prompt ", scans_[i], " has left before layer ", plan.layer);
-    z_[i].push_back(z.narrow(0, row->first_token, row->end).to(at::kCPU).clone());
+    const at::Tensor own = z.narrow(0, row->first_token, row->end);
+    z_[i].push_back(own.to(own.options().device(at::kCPU), /*non_blocking=*/false, /*copy=*/true));
   }
 }
 
 std::vector<ScanHeadOutputs> HeadOutputsTap::Take() && {
   std::vector<ScanHeadOutputs> result;
   for (size_t i = 0; i < scans_.size(); ++i) {
-    const at::Tensor z = at::stack(z_[i]).to(at::kDouble).contiguous();  // [L, T, H, Dh]
+    result.push_back({scans_[i], at::stack(z_[i])});
     z_[i].clear();
-    result.push_back({scans_[i], HeadOutputs(z.const_data_ptr<double>(), z.const_data_ptr<double>() + z.numel())});
   }
   return result;
+}
+
+HeadOutputs Widened(const at::Tensor& z) {
+  const at::Tensor wide = z.to(at::kDouble).contiguous();
+  return {wide.const_data_ptr<double>(), wide.const_data_ptr<double>() + wide.numel()};
 }
 
 }  // namespace ablate

@@ -15,8 +15,11 @@ namespace ablate {
 struct ScanHeadOutputs {
   // Index into Run's scans.
   int32_t scan = 0;
-  HeadOutputs z;  // [L, T, H, Dh]
+  at::Tensor z;  // [L, T, H, Dh], on the host
 };
+
+// In the form in which scans take it: twice the size in float32, so for one scan at a time.
+HeadOutputs Widened(const at::Tensor& z);
 
 // One chunk's. A scan's baseline goes through all layers of the chunk that reports it.
 class HeadOutputsTap {
