@@ -84,6 +84,7 @@ absl::Status AblateStream::SubmitSelection() {
   const absl::Time begin = absl::Now();
   auto prepared = PrepareWith({});
   if (!prepared.ok()) return prepared.status();
+  if (absl::Status reserved = ReserveTable(*prepared); !reserved.ok()) return reserved;
   split_ = WithoutSplit(prepared->prompts.size());
   if (request_->summary().split()) {
     auto split = SplitClusters(prepared->prompts, request_->summary().seed());
@@ -119,7 +120,8 @@ absl::Status AblateStream::Submit() {
     return TooCostly(made->cost + selection_cost_, backend_->limits.cost);
   }
   const auto prepared = std::make_shared<const PreparedRequest>(*std::move(made));
-  const absl::Status reserved = ReserveDeltas(prepared);
+  absl::Status reserved = ReserveTable(*prepared);
+  if (reserved.ok()) reserved = ReserveDeltas(prepared);
   if (!reserved.ok()) return reserved;
   assembler_.emplace(prepared, request_->sweep().has_pairs());
   format_ = RowFormat::Of(*prepared);
@@ -144,14 +146,23 @@ absl::Status AblateStream::Submit() {
   return admitted;
 }
 
+absl::Status AblateStream::ReserveTable(const PreparedRequest& prepared) {
+  table_lease_.reset();
+  if (prepared.table == nullptr) return absl::OkStatus();
+  auto lease = backend_->tables->Take(static_cast<int64_t>(prepared.table->values.size()));
+  if (!lease.ok()) return lease.status();
+  table_lease_.emplace(*std::move(lease));
+  return absl::OkStatus();
+}
+
 absl::Status AblateStream::ReserveDeltas(const std::shared_ptr<const PreparedRequest>& prepared) {
   if (!request_->has_summary()) return absl::OkStatus();
   const int64_t values = DeltaTable::ValuesOf(*prepared);
   if (values > kMaxDeltaValues) {
-    return OverQuota(
-        "SUMMARY_TOO_LARGE",
-        absl::StrCat("summary: prompts x replacements x variants x edit and read positions are ", values,
-                     " values, expected at most ", kMaxDeltaValues, ": ask for less, or without a summary"));
+    return OverQuota("SUMMARY_TOO_LARGE", absl::StrCat("summary: (prompts + ", kFigureValues,
+                                                       ") x replacements x variants x edit and read positions are ",
+                                                       values, " values, expected at most ", kMaxDeltaValues,
+                                                       ": ask for less, or without a summary"));
   }
   auto lease = backend_->deltas->Take(values);
   if (!lease.ok()) return lease.status();
@@ -176,7 +187,7 @@ void AblateStream::CancelIfStalled(absl::Time since) {
 
 absl::Status AblateStream::TakeBlock(ReadoutBlock block, size_t unit) {
   auto rows = assembler_->Take(block, unit);
-  if (!rows.ok()) return absl::InternalError(rows.status().message());
+  if (!rows.ok()) return rows.status();
   const int32_t prompt = rows->prompt;
   PushRows(rows->plain, prompt);
   PushRows(rows->normalized, prompt);
@@ -218,7 +229,7 @@ void AblateStream::Complete(absl::Status status, const RequestTiming& timing) {
     PushCompletion();
     return;
   }
-  const absl::Status queued = backend_->executor->Submit(0, [self = Self()] { self->PushSummary(); });
+  const absl::Status queued = backend_->summaries->Submit(0, [self = Self()] { self->PushSummary(); });
   if (!queued.ok()) End(queued);
 }
 

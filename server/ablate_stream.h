@@ -1,5 +1,5 @@
-// One Ablate call: prepared in the executor, fed by the scheduler, written by gRPC. Where the sweep needs an order of sites,
-// the `heads` sweep that finds it runs first, as a request of its own.
+// One Ablate call: prepared in the executor, fed by the scheduler, summarised where asked, written by gRPC. Where the
+// sweep needs an order of sites, the `heads` sweep that finds it runs first, as a request of its own.
 #pragma once
 
 #include <cstdint>
@@ -51,6 +51,7 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
   absl::Status SubmitSelection();
   absl::Status Submit();
   absl::StatusOr<PreparedRequest> PrepareWith(absl::Span<const Site> order);
+  absl::Status ReserveTable(const PreparedRequest& prepared);
   absl::Status ReserveDeltas(const std::shared_ptr<const PreparedRequest>& prepared);
   void PushRows(const WireRows& rows, int32_t prompt);
   void PushSummary();
@@ -71,7 +72,7 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
   const absl::Time arrival_;
 
   // What follows belongs to one thread at a time: the executor's until the request is submitted, the device's until it is
-  // complete, and then the executor's again.
+  // complete, and then that of the summaries.
   // Of the sweep that chose sites, where one ran.
   std::optional<PromptSplit> split_;
   std::optional<ablation::v1::Selection> selection_;
@@ -82,6 +83,8 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
   int64_t total_rows_ = 0;
   RowFormat format_;
   std::optional<RowAssembler> assembler_;
+  // Until the call is over: of the sweep that is being run.
+  std::optional<Budget::Lease> table_lease_;
   // Where a summary is asked for.
   std::optional<SummaryRequest> summary_;
   std::optional<Budget::Lease> deltas_lease_;

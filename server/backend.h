@@ -12,6 +12,7 @@
 #include "server/delta_table.h"
 #include "server/executor.h"
 #include "server/prepare.h"
+#include "server/replacements.h"
 #include "server/scheduler.h"
 #include "server/stall_guard.h"
 #include "server/verify/numeric_floor.h"
@@ -25,7 +26,10 @@ struct Backend {
   // Only what is const of it: the rest belongs to the scheduler's thread.
   const Engine* engine = nullptr;
   Scheduler* scheduler = nullptr;
+  // For what a request needs before it runs: milliseconds to seconds.
   Executor* executor = nullptr;
+  // For statistics, which may take minutes: they hold up each other only.
+  Executor* summaries = nullptr;
   StallGuard* stall_guard = nullptr;
   // Null where the server keeps no libraries.
   MeanStore* means = nullptr;
@@ -37,6 +41,8 @@ struct Backend {
   int64_t max_stream_bytes = 0;
   // How long a stream's reader may take nothing.
   absl::Duration max_write_stall;
+  // What the edits of all requests put in, together: each has its own copy of the means that it names.
+  std::shared_ptr<Budget> tables = std::make_shared<Budget>("numbers for their replacements", kMaxTableValuesTogether);
   // Values of all requests' summaries together.
   std::shared_ptr<Budget> deltas = std::make_shared<Budget>("values for their summaries", kMaxDeltaValuesTogether);
 };

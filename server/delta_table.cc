@@ -36,7 +36,7 @@ DeltaTable::DeltaTable(std::shared_ptr<const PreparedRequest> prepared)
       corrupted_(n_prompts() * n_reads_, kMissing) {}
 
 int64_t DeltaTable::ValuesOf(const PreparedRequest& prepared) {
-  return static_cast<int64_t>(prepared.prompts.size() * EntriesOf(prepared));
+  return (static_cast<int64_t>(prepared.prompts.size()) + kFigureValues) * static_cast<int64_t>(EntriesOf(prepared));
 }
 
 DeltaTable::Entry DeltaTable::EntryAt(size_t entry) const {

@@ -12,7 +12,9 @@
 
 namespace ablate {
 
-// Most values that one table may have, 9 bytes each, and all tables of a server.
+// Most values that one request's summary may take, 9 bytes each, and those of all requests. An entry takes as many as there
+// are prompts, and some 300 bytes for its figures and their message.
+inline constexpr int64_t kFigureValues = 32;
 inline constexpr int64_t kMaxDeltaValues = 50'000'000;
 inline constexpr int64_t kMaxDeltaValuesTogether = 4 * kMaxDeltaValues;
 
@@ -29,7 +31,7 @@ class DeltaTable {
   };
 
   explicit DeltaTable(std::shared_ptr<const PreparedRequest> prepared);
-  // How many values a request's table has.
+  // How many values a request's summary takes: (prompts + kFigureValues) x entries.
   static int64_t ValuesOf(const PreparedRequest& prepared);
 
   // Takes the rows of one prompt that have come.

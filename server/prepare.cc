@@ -13,6 +13,7 @@
 #include "server/prompt_request.h"
 #include "server/readout_request.h"
 #include "server/replacements.h"
+#include "server/row_blocks.h"
 #include "server/sweep_request.h"
 #include "server/unit_scan.h"
 #include "server/unknown_fields.h"
@@ -125,6 +126,18 @@ void KeepWhatOrders(PreparedRequest& prepared) {
   readout.likelihood = readout.effects = readout.compensation = false;
 }
 
+absl::Status CheckResults(const PreparedRequest& prepared) {
+  for (size_t p = 0; p < prepared.prompts.size(); ++p) {
+    const int64_t bytes = ResultBytes(prepared, p);
+    if (bytes <= kMaxResultBytes) continue;
+    return OverQuota("RESULTS_TOO_LARGE",
+                     absl::StrCat("prompts[", p, "] gives ", prepared.rows_of(p), " rows, with all that is read ",
+                                  bytes, " bytes, expected at most ", kMaxResultBytes,
+                                  ": read fewer positions, or sweep over fewer sites or positions at a time"));
+  }
+  return absl::OkStatus();
+}
+
 // Everything that a unit's cost depends on, since a request's prompts share their sweep, and where it edits and reads follows
 // from the length: which run is edited, whether it is a likelihood, the prompt's length, how many tokens are appended.
 using CostKey = std::array<int64_t, 4>;
@@ -183,6 +196,7 @@ absl::StatusOr<PreparedRequest> Prepare(const pb::AblateRequest& request, const 
   // Behind the check: it copies what the libraries must have.
   if (status = FillReplacements(request, *context.engine, *libraries, prepared); !status.ok()) return status;
   if (is_first) KeepWhatOrders(prepared);
+  if (status = CheckResults(prepared); !status.ok()) return status;
   prepared.units = MakeUnits(prepared);
   if (status = Price(prepared, context); !status.ok()) return status;
   return prepared;

@@ -16,8 +16,9 @@ namespace ablate {
 // Most replacements of a request.
 inline constexpr int kMaxReplacements = 16;
 
-// Most numbers of a table: 2 GiB.
+// Most numbers of a request's table, 2 GiB, and of the tables of all requests.
 inline constexpr int64_t kMaxTableValues = int64_t{1} << 28;
+inline constexpr int64_t kMaxTableValuesTogether = 4 * kMaxTableValues;
 
 // Whether each of them makes sense by itself. BadField names what does not.
 absl::Status CheckReplacements(const ablation::v1::AblateRequest& request, const EngineInfo& info);

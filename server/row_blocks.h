@@ -29,6 +29,9 @@ std::vector<ablation::v1::RowBlock> MakeRowBlocks(const WireRows& rows, int32_t 
 // Bytes that one row takes in a message, at most, rounded up.
 int64_t RowBytes(int32_t top_k);
 
+// Most that one prompt may produce: where its reader is slow, all of it waits in memory.
+inline constexpr int64_t kMaxResultBytes = int64_t{4} << 30;
+
 // Bytes of all that one prompt's scans produce: what buffers are counted in.
 int64_t ResultBytes(const PreparedRequest& prepared, size_t prompt);
 

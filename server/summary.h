@@ -26,8 +26,8 @@ struct SummaryRequest {
   std::vector<NumericFloor> floors;
 };
 
-// One summary head and its blocks of at most about 256 KiB. Takes up to seconds: not for the device's thread. `go_on` is
-// asked now and then; its error ends the work and is returned.
+// One summary head and its blocks of at most about 256 KiB. Takes seconds, and minutes at its limits: not for the device's
+// thread. `go_on` is asked now and then; its error ends the work and is returned.
 absl::StatusOr<std::vector<ablation::v1::AblateResponse>> MakeSummary(const DeltaTable& deltas,
                                                                       const SummaryRequest& request,
                                                                       const std::function<absl::Status()>& go_on);

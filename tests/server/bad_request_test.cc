@@ -119,6 +119,14 @@ TEST(BadRequestsTest, WhatIsTooLargeIsAQuotaFailure) {
        {},
        "TOO_MANY_EDITS",
        "variants have 14400288 edits together, expected at most 10000000"},
+      // (16 replacements x 32 edit positions x 50 groups, and the baseline) x 32 read positions.
+      {"ResultsTooLarge",
+       absl::StrCat(Prompt("text: '" + std::string(32, 'a') + "'"), Times(16, "replacements { zero {} }"),
+                    Sweep("groups { " + Times(50, "groups { sites: 'L0H0' }") + "}"), "edit_positions { each: true }",
+                    "readout { all_positions: true top_k: 100 }"),
+       {},
+       "RESULTS_TOO_LARGE",
+       "prompts[0] gives 819232 rows"},
   };
   for (const QuotaCase& c : cases) {
     SCOPED_TRACE(c.name);

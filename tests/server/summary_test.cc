@@ -2,6 +2,7 @@
 // their tests in tests/server/stats.
 #include "server/summary.h"
 
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -239,7 +240,7 @@ TEST(SummaryTest, ATableThatDoesNotFitIsRefused) {
   TestServer server;
   server.Serve();
   pb::AblateRequest request;
-  // 30,000 prompts x 3 replacements x 21 variants x 32 positions.
+  // (30,000 prompts + 32) x 3 replacements x 21 variants x 32 positions.
   for (int i = 0; i < 30'000; ++i) {
     pb::Prompt& prompt = *request.add_prompts();
     for (int t = 0; t < 32; ++t) prompt.mutable_token_ids()->add_ids(t);
@@ -252,8 +253,43 @@ TEST(SummaryTest, ATableThatDoesNotFitIsRefused) {
   const ScanResult result = RunScan(server.stub(), request);
   EXPECT_EQ(result.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(DetailsOf(result.status).info.reason(), "SUMMARY_TOO_LARGE");
-  EXPECT_THAT(result.status.error_message(), HasSubstr("60480000 values, expected at most 50000000"));
+  EXPECT_THAT(result.status.error_message(), HasSubstr("60544512 values, expected at most 50000000"));
   EXPECT_THAT(server.device().runs(), IsEmpty());
+}
+
+// As many as the executor has threads once kept every other request from being prepared.
+TEST(SummaryTest, LongOnesHoldUpNoOtherRequest) {
+  TestServer server;
+  server.Serve(1'000'000);
+  pb::AblateRequest slow = Prompts(3000);
+  slow.mutable_sweep()->mutable_pairs();
+  slow.mutable_readout()->set_all_positions(true);
+  // Some twenty seconds of them, at the best.
+  slow.mutable_summary()->set_bootstrap_resamples(100'000);
+  struct Call {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<pb::AblateResponse>> reader;
+  };
+  std::vector<Call> calls(2);
+  for (Call& call : calls) {
+    call.reader = server.stub().Ablate(&call.context, slow);
+    pb::AblateResponse response;
+    int64_t rows = 0, total = 1;
+    while (rows < total && call.reader->Read(&response)) {
+      if (response.has_manifest()) total = response.manifest().total_rows();
+      rows += response.row_block().variant_size();
+    }
+    ASSERT_EQ(rows, total);
+  }
+  pb::AblateRequest quick = Prompts(1);
+  quick.clear_summary();
+  EXPECT_TRUE(RunScan(server.stub(), quick, std::chrono::seconds(8)).status.ok());
+  for (Call& call : calls) {
+    call.context.TryCancel();
+    for (pb::AblateResponse response; call.reader->Read(&response);) {
+    }
+    EXPECT_EQ(call.reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
 }
 
 TEST(SummaryTest, EffectsUnderTheFloorAreFlagged) {
