@@ -1,9 +1,10 @@
 // The requests that wait for the device, in the order of their turns.
 //
 // Requests take turns prompt by prompt, with all of a prompt's units, since their rows need each other: a batch takes one
-// prompt of each waiting request, then a second one of each, up to the batch's cost. So a request of 10,000 prompts is fed in batches, and a small one that comes later waits for one
-// batch at most. A request whose reader is slow is passed over while too much of its results waits: it holds up nobody,
-// and the server never keeps more of it than the sink's limit or, where that is more, one prompt's rows.
+// prompt of each waiting request, then a second one of each, up to the batch's cost. So a request of 10,000 prompts is fed
+// in batches, and a small one that comes later waits for one batch at most. A request whose reader is slow is passed over
+// while too much of its results waits: it holds up nobody, and the server never keeps more of it than the sink's limit or,
+// where that is more, one prompt's rows.
 #pragma once
 
 #include <cstddef>

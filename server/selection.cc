@@ -39,9 +39,6 @@ absl::StatusOr<PromptSplit> SplitClusters(absl::Span<const PreparedPrompt> promp
 }
 
 void KeepForSelection(absl::Span<const int32_t> prompts, PreparedRequest& prepared) {
-  PreparedReadout& readout = prepared.readout;
-  readout.top_k = 0;
-  readout.effects = readout.compensation = readout.likelihood = false;
   std::vector<int32_t> new_index(prepared.prompts.size(), -1);
   std::vector<PreparedPrompt> kept;
   for (const int32_t prompt : prompts) {
@@ -53,7 +50,7 @@ void KeepForSelection(absl::Span<const int32_t> prompts, PreparedRequest& prepar
   prepared.cost = 0;
   for (ScanUnit unit : prepared.units) {
     unit.prompt = new_index[static_cast<size_t>(unit.prompt)];
-    if (unit.prompt < 0 || unit.is_likelihood) continue;
+    if (unit.prompt < 0) continue;
     prepared.cost += unit.cost;
     units.push_back(unit);
   }

@@ -27,7 +27,7 @@ PromptSplit WithoutSplit(size_t n_prompts);
 // template; a prompt that names none is one of its own. BadField on `summary.split` where there is only one cluster.
 absl::StatusOr<PromptSplit> SplitClusters(absl::Span<const PreparedPrompt> prompts, uint64_t seed);
 
-// Leaves of a prepared `heads` sweep what choosing needs: the given prompts, and no readouts beside the primary metric.
+// Leaves the given prompts of a prepared `heads` sweep.
 void KeepForSelection(absl::Span<const int32_t> prompts, PreparedRequest& prepared);
 
 // The mean delta of every site, as Selection has it. Not thread-safe.
