@@ -119,11 +119,12 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     assert status == 0
 
 
+@pytest.mark.parametrize("seed", ["requests", *(pytest.param(f"more{n}", marks=pytest.mark.long) for n in range(1, 6))])
 @pytest.mark.parametrize("first", range(0, len(CASES), BLOCK))
-def test_random_requests_equal_the_oracle(subject: Subject, first: int, tmp_path: Path) -> None:
+def test_random_requests_equal_the_oracle(subject: Subject, first: int, seed: str, tmp_path: Path) -> None:
     failures, n_rows = [], 0
     for index in range(first, min(first + BLOCK, len(CASES))):
-        request = subject.generator(f"requests {index}").request(CASES[index])
+        request = subject.generator(f"{seed} {index}").request(CASES[index])
         try:
             n_rows += subject.check(request, tmp_path / f"request{index}.json")
         except AssertionError as error:

@@ -276,7 +276,8 @@ class _OnePrompt:
             if "_primary" in row:
                 m, top, bottom = (r[row["_primary"]] for r in (row, clean_row, corrupted_row))
                 row["_denominator"] = top - bottom
-                if abs(top - bottom) >= least:
+                # Columns are finite: where both runs are alike there is nothing to normalise by.
+                if abs(top - bottom) >= least and top != bottom:
                     row["normalized"] = (m - bottom) / (top - bottom)
         if "pairs" in self._request.get("sweep", {}):
             self._interactions(rows)

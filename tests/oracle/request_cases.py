@@ -62,7 +62,8 @@ class Generator:
             len(prompt["token_ids"]["ids"]) if "token_ids" in prompt else LONGEST for prompt in request["prompts"]
         ]
         edits = request.get("edit_positions", {})
-        each = len(spec.positions(edits.get("positions"), max(lengths))) if edits.get("each") else 1
+        length = max(lengths) + request.get("prepend_bos", False)
+        each = len(spec.positions(edits.get("positions"), length)) if edits.get("each") else 1
         sites = len(spec.filtered(request["sweep"], self._g))
         strongest = request["sweep"].get("pairs", {}).get("strongest", 0)
         order = sweeps.all_sites(self._g.n_layer, self._g.n_head)[: strongest or sites]
