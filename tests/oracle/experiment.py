@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,32 +14,13 @@ from tests.oracle.effects import Effects, effects
 from tests.oracle.means import Means
 from tests.oracle.models import Geometry
 from tests.oracle.readout import Answers
+from tests.oracle.rows import BASELINE, CORRUPTED, Expectation, Row, RunKey, add_interactions, relate_to_pair
 from tests.oracle.runs import Patch, Trace, folded_value_bias, head_outputs, trace
 from tests.oracle.spec import Json, Variant
 from tests.oracle.sweeps import Site
 
-BASELINE, CORRUPTED = -1, -2
 EFFECTS = ("direct_contribution", "direct_effect", "direct_effect_live")
 TOTALS = ("total_effect", "indirect_effect", "self_repair")
-
-
-@dataclass(frozen=True, order=True)
-class RunKey:
-    prompt: int
-    replacement: int  # -1: an unedited run
-    variant: int  # of the variants; BASELINE, CORRUPTED
-    edit_position: int = -1
-
-
-Row = dict[str, Any]
-
-
-@dataclass
-class Expectation:
-    # By run and read position.
-    rows: dict[tuple[RunKey, int], Row] = field(default_factory=dict)
-    compensations: dict[tuple[RunKey, int], Row] = field(default_factory=dict)
-    likelihoods: dict[RunKey, Row] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -134,7 +114,11 @@ class _OnePrompt:
                 self._sets(is_corrupted)
             if self._readout.get("likelihood"):
                 self._likelihood(self._side(is_corrupted, ()))
-        self._relate()
+        rows = {key: row for key, row in self._expected.rows.items() if key[0].prompt == self._index}
+        if self._has_pairs:
+            relate_to_pair(rows, self._index, self._readout.get("min_denominator", 0.1))
+        if "pairs" in self._request.get("sweep", {}):
+            add_interactions(rows, self._variants)
 
     def _side(self, is_corrupted: bool, appended: Sequence[int]) -> Side:
         """The edits of the clean or of the corrupted run, with an answer's tokens behind the prompt."""
@@ -196,7 +180,7 @@ class _OnePrompt:
         columns = readout.measure(y, base, answers, self._reduction)
         for b, key in enumerate(keys):
             row: Row = {name: values[b].item() for name, values in columns.items()}
-            row["_logits"], row["_base"] = y[b], base
+            row["_logits"] = y[b]
             if answers.targets:
                 row["_primary"] = readout.primary_metric(columns, self._reduction)
             if self._readout.get("top_k"):
@@ -258,41 +242,3 @@ class _OnePrompt:
         for b, key in enumerate(keys):
             row = {"mean_nll": nll[b], "delta_mean_nll": nll[b] - nll[0], "token_logprob": found[b]}
             self._expected.likelihoods[key] = row
-
-    def _relate(self) -> None:
-        """What rows have from other rows: of pairs of prompts, and of pairs of sites."""
-        rows = {key: row for key, row in self._expected.rows.items() if key[0].prompt == self._index}
-        clean, corrupted = RunKey(self._index, -1, BASELINE), RunKey(self._index, -1, CORRUPTED)
-        least = self._readout.get("min_denominator", 0.1)
-        for (key, position), row in rows.items():
-            if not self._has_pairs:
-                continue
-            clean_row, corrupted_row = rows[clean, position], rows[corrupted, position]
-            row["kl_to_clean"] = readout.kl(clean_row["_logits"], row["_logits"][None]).item()
-            if key == corrupted:
-                row["kl_divergence"] = row["kl_to_clean"]
-                row["top1_preserved"] = row["top1_id"] == clean_row["top1_id"]
-                row |= {"delta_" + name: row[name] - clean_row[name] for name in readout.LEVELS if name in row}
-            if "_primary" in row:
-                m, top, bottom = (r[row["_primary"]] for r in (row, clean_row, corrupted_row))
-                row["_denominator"] = top - bottom
-                # Columns are finite: where both runs are alike there is nothing to normalise by.
-                if abs(top - bottom) >= least and top != bottom:
-                    row["normalized"] = (m - bottom) / (top - bottom)
-        if "pairs" in self._request.get("sweep", {}):
-            self._interactions(rows)
-
-    def _interactions(self, rows: Mapping[tuple[RunKey, int], Row]) -> None:
-        single = {variant.sites: v for v, variant in enumerate(self._variants) if len(variant.sites) == 1}
-        for (key, position), row in rows.items():
-            if "_primary" not in row:
-                continue
-            row["interaction"] = 0.0
-            if key.variant < 0 or len(self._variants[key.variant].sites) == 1:
-                continue
-            name = "delta_" + row["_primary"]
-            parts = [
-                rows[RunKey(key.prompt, key.replacement, single[site,], key.edit_position), position][name]
-                for site in self._variants[key.variant].sites
-            ]
-            row["interaction"] = row[name] - sum(parts)

@@ -11,7 +11,8 @@ import numpy as np
 from tests.oracle import readout, spec
 from tests.oracle.compare import max_abs_diff
 from tests.oracle.engine_check import FLOAT64_TOLERANCE
-from tests.oracle.experiment import BASELINE, CORRUPTED, EFFECTS, TOTALS, Expectation, Row, RunKey
+from tests.oracle.experiment import EFFECTS, TOTALS
+from tests.oracle.rows import BASELINE, CORRUPTED, Expectation, Row, RunKey
 from tests.oracle.spec import Json, Variant
 
 REAL = (*readout.REAL, "kl_to_clean", "normalized", "interaction", *EFFECTS, *TOTALS)

@@ -7,8 +7,8 @@ import copy
 import pytest
 
 from tests.oracle import jsonl_check
-from tests.oracle.experiment import Expectation, RunKey
 from tests.oracle.jsonl_check import Lines, Names
+from tests.oracle.rows import Expectation, RunKey
 from tests.oracle.spec import Variant
 
 COLUMNS = dict.fromkeys((*jsonl_check.REAL, "target_rank", "target_is_top1", "top_k"))
