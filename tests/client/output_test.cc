@@ -1,9 +1,12 @@
 #include "client/cpp/cli/output.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -96,6 +99,26 @@ TEST_F(OutputTest, SaysWhyItCannotWrite) {
   ASSERT_TRUE(full.ok());
   ASSERT_TRUE((*full)->Write("x").ok());
   EXPECT_THAT(std::string((*full)->Commit().message()), ::testing::HasSubstr("No space left"));
+}
+
+TEST_F(OutputTest, TellsAReaderThatLeftFromOtherFaults) {
+  signal(SIGPIPE, SIG_IGN);
+  ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
+  const int reader = open(Path("pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  auto output = Output::ToFile(Path("pipe"));
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_TRUE((*output)->CheckReader().ok());
+  close(reader);
+  EXPECT_TRUE(HasReaderLeft((*output)->CheckReader()));
+  ASSERT_TRUE((*output)->Write("x").ok());
+  EXPECT_TRUE(HasReaderLeft((*output)->Flush()));
+  auto full = Output::ToFile("/dev/full");
+  ASSERT_TRUE(full.ok());
+  EXPECT_TRUE((*full)->CheckReader().ok());
+  ASSERT_TRUE((*full)->Write("x").ok());
+  EXPECT_FALSE(HasReaderLeft((*full)->Flush()));
+  EXPECT_TRUE((*Output::ToFile(Path("a")))->CheckReader().ok());
 }
 
 }  // namespace

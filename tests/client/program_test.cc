@@ -315,6 +315,37 @@ TEST_F(ProgramTest, CtrlCEndsInOrder) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1) << "more than the socket";
 }
 
+TEST_F(ProgramTest, AReaderThatLeavesEndsTheScanQuietly) {
+  std::atomic<int> cancelled = 0;
+  Script script;
+  script.ablate = [&](grpc::ServerContext* context, const ablation::v1::AblateRequest& request, ServerWriter* writer) {
+    SendManifest(request, writer);
+    for (int p = 0; p < request.prompts_size() && !context->IsCancelled(); ++p) {
+      SendRows(request, p, writer);
+      usleep(1000);
+    }
+    // A pass of hours, as it were: nothing ends it but the client.
+    for (int i = 0; i < 10'000 && !context->IsCancelled(); ++i) usleep(1000);
+    if (context->IsCancelled()) ++cancelled;
+    return grpc::Status::CANCELLED;
+  };
+  Serve(script);
+  std::string prompts;
+  for (int p = 0; p < 2000; ++p) prompts += "{\"prompt\": \"a\", \"target\": \" x\"}\n";
+  int scans = 0;
+  for (const std::string format : {"table", "jsonl", "csv"}) {
+    const std::string scan = std::string(ABLATE_PROGRAM) + " scan --prompts - --format " + format;
+    const auto result = RunProgram({"/bin/bash", "-c", scan + " | head -n 1; exit ${PIPESTATUS[0]}"},
+                                   {"ABLATE_SERVER=" + address_, "PATH=/usr/bin:/bin"}, prompts);
+    EXPECT_EQ(result.exit_code, 141) << format;
+    EXPECT_EQ(result.err, "") << format;
+    EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << format;
+    ++scans;
+    for (int i = 0; i < 1000 && cancelled < scans; ++i) usleep(10'000);
+    EXPECT_EQ(cancelled, scans) << format << ": the server goes on";
+  }
+}
+
 TEST_F(ProgramTest, ATimeoutHasItsOwnExitCode) {
   Serve(Endless());
   const auto result =

@@ -1,10 +1,12 @@
 #include "client/cpp/cli/exit_code.h"
 
+#include "client/cpp/cli/output.h"
 #include "client/cpp/errors.h"
 
 namespace ablate::cli {
 
 int ExitCode(const absl::Status& status) {
+  if (HasReaderLeft(status)) return kExitReaderLeft;
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return kExitOk;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cpp/cli/command.h"
 #include "client/cpp/cli/exit_code.h"
+#include "client/cpp/cli/output.h"
 
 namespace {
 
@@ -26,7 +27,7 @@ constexpr char kFooter[] =
 
 int Main(int argc, char** argv) {
   using ablate::cli::Command;
-  // A reader that closed the pipe is a write error like any other, after which files and servers are cleaned up.
+  // A reader that left is an error of Output's, after which files and servers are cleaned up.
   signal(SIGPIPE, SIG_IGN);
   CLI::App app(kDescription, "ablate");
   app.set_version_flag("--version", "ablate " ABLATE_VERSION);
@@ -53,7 +54,7 @@ int Main(int argc, char** argv) {
   for (const auto& [name, run] : commands) {
     if (!app.got_subcommand(name)) continue;
     const absl::Status status = run();
-    if (!status.ok()) std::cerr << "ablate: " << status.message() << "\n";
+    if (!status.ok() && !ablate::cli::HasReaderLeft(status)) std::cerr << "ablate: " << status.message() << "\n";
     return ablate::cli::ExitCode(status);
   }
   return ablate::cli::kExitUsage;

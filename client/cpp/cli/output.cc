@@ -1,6 +1,7 @@
 #include "client/cpp/cli/output.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,12 +12,15 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 
 namespace ablate::cli {
 namespace {
 
 constexpr size_t kBufferBytes = 1 << 16;
+// Marks the errors of HasReaderLeft.
+constexpr absl::string_view kReaderLeft = "ablate/reader-left";
 
 // What a new file's mode would be, from the process's umask.
 mode_t DefaultMode() {
@@ -69,7 +73,10 @@ absl::StatusOr<std::unique_ptr<Output>> Output::ToFile(const std::string& path) 
 }
 
 absl::Status Output::WriteError(int error) const {
-  return absl::ErrnoToStatus(error, absl::StrCat("cannot write ", path_.empty() ? "the standard output" : path_));
+  auto status =
+      absl::ErrnoToStatus(error, absl::StrCat("cannot write ", path_.empty() ? "the standard output" : path_));
+  if (error == EPIPE) status.SetPayload(kReaderLeft, absl::Cord());
+  return status;
 }
 
 absl::Status Output::Write(absl::string_view text) {
@@ -96,6 +103,12 @@ absl::Status Output::Commit() {
   return absl::OkStatus();
 }
 
+absl::Status Output::CheckReader() const {
+  // Of a pipe without a reader POLLERR is told whether asked for or not.
+  pollfd pipe = {.fd = fd_, .events = 0, .revents = 0};
+  return poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR) != 0 ? WriteError(EPIPE) : absl::OkStatus();
+}
+
 bool Output::IsTerminal() const {
   return isatty(fd_) == 1;
 }
@@ -104,6 +117,10 @@ Output::Window Output::TerminalWindow() const {
   winsize window = {};
   if (ioctl(fd_, TIOCGWINSZ, &window) != 0) return {};
   return {.width = window.ws_col, .height = window.ws_row};
+}
+
+bool HasReaderLeft(const absl::Status& status) {
+  return status.GetPayload(kReaderLeft).has_value();
 }
 
 }  // namespace ablate::cli

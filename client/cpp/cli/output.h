@@ -26,6 +26,8 @@ class Output {
   absl::Status Flush();
   // Flushes; a file is brought to disk and takes its name.
   absl::Status Commit();
+  // What Write would say of a reader that left (HasReaderLeft), before there is anything to write.
+  absl::Status CheckReader() const;
   bool IsTerminal() const;
   // The terminal's, in characters and lines; 0 where it is none.
   struct Window {
@@ -44,5 +46,8 @@ class Output {
   std::string temporary_;   // empty: written directly
   std::string buffer_;
 };
+
+// Whether an error of Output says that who reads the pipe is gone, as `head` is behind its lines: an end, no failure.
+bool HasReaderLeft(const absl::Status& status);
 
 }  // namespace ablate::cli

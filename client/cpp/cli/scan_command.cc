@@ -109,8 +109,8 @@ void PrintWarnings(const client::ScanManifest& manifest) {
 }
 
 // Streams one scan into `writer`.
-absl::Status Stream(Session& session, const ScanRequest& request, bool print_warnings, bool show_progress,
-                    ResultWriter* writer) {
+absl::Status Stream(Session& session, const ScanRequest& request, const Output& rows, bool print_warnings,
+                    bool show_progress, ResultWriter* writer) {
   ProgressBar progress(show_progress);
   std::unique_ptr<RowOrder> order;
   std::optional<Summary> summary;
@@ -131,7 +131,9 @@ absl::Status Stream(Session& session, const ScanRequest& request, bool print_war
     const auto block = std::make_shared<const Block>(std::move(columns));
     done += block->columns().variant_size();
     progress.Update(done, total);
-    auto status = writer->Arrived(*block);
+    // The table writes nothing before its end: a scan that nobody will read must not run that long.
+    auto status = rows.CheckReader();
+    if (status.ok()) status = writer->Arrived(*block);
     if (status.ok()) status = order->Take(block);
     return status;
   };
@@ -200,7 +202,8 @@ absl::Status RunScan(const ScanOptions& options) {
   const bool is_table = options.format == "table";
   const bool draws_live = is_table && outputs->rows->IsTerminal();
   const auto writer = MakeWriter(options, *request, *outputs);
-  auto status = Stream(*session, *request, !is_table, isatty(STDERR_FILENO) == 1 && !draws_live, writer.get());
+  auto status =
+      Stream(*session, *request, *outputs->rows, !is_table, isatty(STDERR_FILENO) == 1 && !draws_live, writer.get());
   if (!status.ok()) return status;
   return outputs->Commit();
 }
