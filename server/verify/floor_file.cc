@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/files/durable_file.h"
 #include "engine/files/mapped_file.h"
 #include "engine/files/strict_json.h"
-#include "server/means/durable_file.h"
 
 namespace ablate {
 namespace {

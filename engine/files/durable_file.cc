@@ -1,4 +1,4 @@
-#include "server/means/durable_file.h"
+#include "engine/files/durable_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>
