@@ -70,6 +70,13 @@ link_cuda() {
   ln -sfn lib "$cuda/lib64"
 }
 
+# The Python package's protobuf code, made anew where the contract or what makes it has changed.
+generate_python_proto() {
+  local made=client/python/src/ablate/_proto/__init__.py
+  [ ! -e "$made" ] || [ -n "$(find proto/ablation tools/python/generate_proto.py tools/deps/python.txt -newer "$made")" ] || return 0
+  "$venv/bin/python" tools/python/generate_proto.py || fail "the Python package's protobuf code could not be generated"
+}
+
 run_setup() {
   local missing wanted venv_missing=
   case "${1:-}" in -h | --help) echo "usage: ./run setup    installs what building and testing need"; return ;; esac
@@ -77,7 +84,7 @@ run_setup() {
   missing=$(apt_missing)
   wanted=$(setup_wanted)
   [ "$(cat "$setup_stamp" 2>/dev/null)" = "$wanted" ] || venv_missing=yes
-  [ -n "$missing$venv_missing" ] || return 0
+  [ -n "$missing$venv_missing" ] || { generate_python_proto; return; }
   mkdir -p build
   setup_log=$root/build/setup.log
   announce "$missing" "$venv_missing"
@@ -86,4 +93,5 @@ run_setup() {
     fail "this needs Debian 12 (Python $python_version), /usr/bin/python3 is $(/usr/bin/python3 --version 2>&1)"
   wanted=$(setup_wanted)  # apt may just have brought python3
   [ "$(cat "$setup_stamp" 2>/dev/null)" = "$wanted" ] || install_venv "$wanted"
+  generate_python_proto
 }
