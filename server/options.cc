@@ -78,8 +78,10 @@ void AddScheduling(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--max-request-tokens", options.server.limits.tokens,
                  "Most tokens that the prompts or texts of one request may have together; larger ones are refused")
       ->check(CLI::Range(int64_t{1}, INT64_MAX));
-  app.add_option("--max-request-cost", options.server.limits.cost,
-                 "Most that one request may cost, in packed tokens x layers; dearer ones are refused")
+  app.add_option(
+         "--max-request-cost", options.server.limits.cost,
+         "Most that one request may cost, in packed tokens x layers, where each position that a run is read at counts "
+         "as vocabulary / (4 width + 2 MLP width) of one (5.45 for GPT-2 Small); dearer ones are refused")
       ->check(CLI::Range(int64_t{1}, INT64_MAX));
   app.add_option("--queue-size", options.server.queue_size, "Most requests that wait for the device")
       ->check(CLI::Range(1, 1 << 20));
@@ -94,6 +96,9 @@ void AddScheduling(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--drain-timeout", raw.drain_timeout_s,
                  "Seconds that running requests have to end after SIGTERM or SIGINT; a second signal ends at once")
       ->check(CLI::Range(0.0, 86'400.0));
+  app.add_flag("--stop-with-stdin", options.stop_with_stdin,
+               "Stop, as at SIGTERM, when standard input ends: a program that holds the other end of a pipe is not "
+               "outlived, however it ends");
   app.add_option("--log-level", options.log_level, "What to write to standard error: debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
 }

@@ -21,6 +21,8 @@ struct Options {
   // Where mean libraries are kept; unset: a folder of the user's (server/means/open_store.h); empty: nowhere.
   std::optional<std::string> means_dir;
   absl::Duration drain_timeout = absl::Seconds(30);
+  // Stop, as at SIGTERM, when standard input ends.
+  bool stop_with_stdin = false;
   std::string log_level = "info";
 };
 

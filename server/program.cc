@@ -84,6 +84,7 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   if (const auto code = ParseOptions(argc, argv, options, std::cout, std::cerr)) return *code;
   InitLogging(options.log_level);
   BlockStopSignals();
+  if (options.stop_with_stdin) StopWithStandardInput();
 
   auto means = OpenMeanStore(options.means_dir, options.engine.model_dir);
   if (!means.ok()) return Fail(means.status());

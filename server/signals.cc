@@ -1,5 +1,9 @@
 #include "server/signals.h"
 
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <utility>
@@ -20,6 +24,18 @@ sigset_t Signals() {
 void BlockStopSignals() {
   const sigset_t set = Signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void StopWithStandardInput() {
+  std::thread([] {
+    std::array<char, 256> ignored;
+    ssize_t n = 0;
+    do {
+      n = read(STDIN_FILENO, ignored.data(), ignored.size());
+    } while (n > 0 || (n < 0 && errno == EINTR));
+    // To the process, not to this thread: StopSignals waits in another.
+    kill(getpid(), SIGTERM);
+  }).detach();
 }
 
 StopSignals::StopSignals(std::function<void(int)> stop) : stop_(std::move(stop)), thread_([this] { Wait(); }) {}

@@ -11,6 +11,10 @@ namespace ablate {
 // call it first in main.
 void BlockStopSignals();
 
+// From now on the end of standard input is a SIGTERM. What is written there is passed over. Call it after
+// BlockStopSignals; the thread that waits ends with the process.
+void StopWithStandardInput();
+
 // While it lives, the first signal calls `stop` with its number, from the thread, and a second one ends the process at
 // once with 128 + its number. After BlockStopSignals; one at a time.
 class StopSignals {

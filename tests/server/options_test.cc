@@ -82,6 +82,7 @@ TEST(OptionsTest, EveryOptionArrives) {
                                "--max-calls=9",
                                "--max-calls-per-connection=8",
                                "--drain-timeout=0.5",
+                               "--stop-with-stdin",
                                "--log-level=debug"});
   ASSERT_FALSE(parsed.code.has_value()) << parsed.err;
   const Options& o = parsed.options;
@@ -106,7 +107,15 @@ TEST(OptionsTest, EveryOptionArrives) {
   EXPECT_EQ(o.server.max_calls, 9);
   EXPECT_EQ(o.server.max_calls_per_connection, 8);
   EXPECT_EQ(o.drain_timeout, absl::Milliseconds(500));
+  EXPECT_TRUE(o.stop_with_stdin);
   EXPECT_EQ(o.log_level, "debug");
+}
+
+TEST(OptionsTest, AFlagMayStandInTheEnvironmentToo) {
+  EXPECT_FALSE(Parse({"--model=m"}).options.stop_with_stdin);
+  const Environment stop("ABLATE_STOP_WITH_STDIN", "true");
+  EXPECT_TRUE(Parse({"--model=m"}).options.stop_with_stdin);
+  EXPECT_FALSE(Parse({"--model=m", "--stop-with-stdin=false"}).options.stop_with_stdin);
 }
 
 TEST(OptionsTest, CommandLineBeatsEnvironmentBeatsFile) {

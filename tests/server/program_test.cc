@@ -10,6 +10,8 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -23,6 +25,7 @@ namespace ablate {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string ReadFile(const std::string& path) {
   std::ostringstream text;
@@ -37,15 +40,21 @@ class Process {
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
+    int stdin_pipe[2] = {-1, -1};
+    if (pipe2(stdin_pipe, O_CLOEXEC) != 0) ADD_FAILURE() << "no pipe";
     pid_ = fork();
     if (pid_ == 0) {
+      dup2(stdin_pipe[0], STDIN_FILENO);
       dup2(open((base_ + ".out").c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600), STDOUT_FILENO);
       dup2(open((base_ + ".err").c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600), STDERR_FILENO);
       execv(FAKE_ABLATED, argv.data());
       _exit(127);
     }
+    close(stdin_pipe[0]);
+    stdin_ = stdin_pipe[1];
   }
   ~Process() {
+    CloseStdin();
     if (pid_ > 0) {
       kill(pid_, SIGKILL);
       waitpid(pid_, nullptr, 0);
@@ -54,6 +63,12 @@ class Process {
   }
 
   void Signal(int signal) { kill(pid_, signal); }
+  void WriteStdin(std::string_view text) {
+    ASSERT_EQ(write(stdin_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  void CloseStdin() {
+    if (stdin_ >= 0) close(std::exchange(stdin_, -1));
+  }
   // The exit code, -1 after 20 s, 1000 + the signal where one killed it.
   int Wait() {
     for (int i = 0; i < 2000; ++i) {
@@ -90,6 +105,7 @@ class Process {
 
   const std::string base_;
   pid_t pid_ = -1;
+  int stdin_ = -1;
 };
 
 TEST(ProgramTest, BadOptionIs2) {
@@ -183,6 +199,36 @@ TEST(ProgramTest, SecondSignalEndsADrainAtOnce) {
   process.Signal(SIGINT);
   EXPECT_EQ(process.Wait(), 128 + SIGINT);
   EXPECT_EQ(call.Wait().status.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+// Whoever started it may be killed in a way that leaves no time to stop it.
+TEST(ProgramTest, StopsWhenStandardInputEnds) {
+  const std::string path = testing::TempDir() + "ablated-" + std::to_string(getpid()) + "-stdin.sock";
+  Process process({"--model=m", "--stop-with-stdin", "--listen=unix:" + path});
+  ASSERT_TRUE(process.WaitUntilServing());
+  process.WriteStdin("ignored\n");
+  absl::SleepFor(absl::Milliseconds(100));
+  EXPECT_THAT(process.err(), Not(HasSubstr("draining")));
+  process.CloseStdin();
+  EXPECT_EQ(process.Wait(), 0);
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(ProgramTest, StopsWhenStandardInputEndsWhileLoading) {
+  Process process({"--model=slow", "--stop-with-stdin"});
+  ASSERT_TRUE(process.WaitFor(".err", "loading slow"));
+  process.CloseStdin();
+  EXPECT_EQ(process.Wait(), 0);
+}
+
+TEST(ProgramTest, OutlivesStandardInputUnlessToldOtherwise) {
+  Process process({"--model=m"});
+  ASSERT_TRUE(process.WaitUntilServing());
+  process.CloseStdin();
+  absl::SleepFor(absl::Milliseconds(100));
+  EXPECT_THAT(process.err(), Not(HasSubstr("draining")));
+  process.Signal(SIGTERM);
+  EXPECT_EQ(process.Wait(), 0);
 }
 
 TEST(ProgramTest, WarnsOfAPublicAddress) {
