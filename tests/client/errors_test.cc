@@ -88,5 +88,18 @@ TEST(ExitCodeTest, Table) {
   EXPECT_EQ(cli::ExitCode(absl::CancelledError("")), 130);
 }
 
+TEST(ExitCodeTest, WhatTheServerDoesNotHaveIsWrongUsage) {
+  google::rpc::ErrorInfo info;
+  info.set_reason("ANY");
+  const auto code = [](const grpc::Status& status) { return cli::ExitCode(FromGrpc(status, "h:1")); };
+  EXPECT_EQ(code(Failure(grpc::FAILED_PRECONDITION, "replacements[0].mean.library: got \"a\"",
+                         Violation("replacements[0].mean.library", "got \"a\""))),
+            2);
+  EXPECT_EQ(code(Failure(grpc::NOT_FOUND, "there is no mean library `a`", info)), 2);
+  // The server's own state, or files of this machine.
+  EXPECT_EQ(code(Failure(grpc::FAILED_PRECONDITION, "this server has no mean libraries", info)), 1);
+  EXPECT_EQ(cli::ExitCode(absl::NotFoundError("no ablated beside this program")), 1);
+}
+
 }  // namespace
 }  // namespace ablate::client

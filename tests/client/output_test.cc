@@ -93,7 +93,9 @@ TEST_F(OutputTest, WritesADeviceDirectly) {
 
 TEST_F(OutputTest, SaysWhyItCannotWrite) {
   const auto missing = Output::ToFile(Path("no/such/folder/a"));
-  EXPECT_THAT(std::string(missing.status().message()), ::testing::HasSubstr("No such file"));
+  EXPECT_EQ(missing.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(missing.status().message()),
+              ::testing::HasSubstr("No such file or directory; expected a file in a folder that exists"));
   EXPECT_FALSE(Output::ToFile(folder_.string()).ok());
   auto full = Output::ToFile("/dev/full");
   ASSERT_TRUE(full.ok());

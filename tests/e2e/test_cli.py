@@ -149,6 +149,8 @@ BAD_REQUESTS = [
     ((*REFERENCE, "--top-k", "101"), USAGE, ["top-k"]),
     ((*REFERENCE, "--format", "xml"), USAGE, ["--format"]),
     ((*REFERENCE, "--prompts", "/nonexistent.jsonl"), USAGE, ["--prompt"]),
+    ((*REFERENCE, "--replace", "mean", "--means", "nosuch"), USAGE, ["--means", "nosuch", "ablate means list"]),
+    ((*REFERENCE, "--format", "csv", "--output", "/no/such/folder/a.csv"), USAGE, ["--output", "/no/such/folder"]),
     (("--prompts", "/nonexistent.jsonl"), USAGE, ["/nonexistent.jsonl"]),
 ]
 

@@ -194,7 +194,7 @@ def test_a_file_comes_back_under_its_id(server: Server, tmp_path: Path) -> None:
     assert ablate(server, "means", "delete", library).returncode == OK
     assert library not in ablate(server, "means", "list").stdout
     gone = ablate(server, "means", "export", library, "--output", tmp_path / "none")
-    assert gone.returncode == FAILED
+    assert gone.returncode == USAGE
     assert library in gone.stderr
     assert not (tmp_path / "none").exists()
     back = ablate(server, "means", "import", path, "--format", "id")

@@ -4,6 +4,14 @@
 #include "client/cpp/errors.h"
 
 namespace ablate::cli {
+namespace {
+
+// Whether a server (and not the files of this machine) says that the request names what it does not have.
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsNotFound(status) ? client::DetailsOf(status).has_value() : !client::FieldViolations(status).empty();
+}
+
+}  // namespace
 
 int ExitCode(const absl::Status& status) {
   if (HasReaderLeft(status)) return kExitReaderLeft;
@@ -13,6 +21,9 @@ int ExitCode(const absl::Status& status) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kOutOfRange:
       return kExitUsage;
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kFailedPrecondition:
+      return IsRefusal(status) ? kExitUsage : kExitFailed;
     case absl::StatusCode::kUnavailable:
       return kExitUnavailable;
     case absl::StatusCode::kResourceExhausted:

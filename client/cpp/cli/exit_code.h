@@ -18,8 +18,8 @@ int ExitCode(const absl::Status& status);
 
 // For the end of --help.
 inline constexpr char kExitCodesHelp[] =
-    "Exit codes: 0 done; 1 failed; 2 wrong usage or the server refused the request as invalid; 3 no server, or it\n"
-    "is not ready or too busy (try again); 4 not done within --timeout; 130 interrupted; 141 the output's\n"
-    "reader left (... | head).";
+    "Exit codes: 0 done; 1 failed; 2 wrong usage, or the server refused the request: something in it is invalid or\n"
+    "names what the server does not have; 3 no server, or it is not ready or too busy (try again); 4 not done\n"
+    "within --timeout; 130 interrupted; 141 the reader of the output left (... | head).";
 
 }  // namespace ablate::cli

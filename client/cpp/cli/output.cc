@@ -50,7 +50,13 @@ std::unique_ptr<Output> Output::Standard() {
 
 absl::StatusOr<std::unique_ptr<Output>> Output::ToFile(const std::string& path) {
   const auto cannot = [&](int error) {
-    return absl::ErrnoToStatus(error, absl::StrCat("--output: cannot write ", path));
+    // A path that cannot be is wrong usage; a full disk, say, is not.
+    const bool is_usage =
+        error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM || error == EISDIR || error == EROFS;
+    auto status = absl::ErrnoToStatus(error, absl::StrCat("--output: cannot write ", path));
+    if (!is_usage) return status;
+    return absl::InvalidArgumentError(
+        absl::StrCat(status.message(), "; expected a file in a folder that exists and may be written to"));
   };
   struct stat existing = {};
   const bool exists = stat(path.c_str(), &existing) == 0;
