@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "client/cpp/cli/text.h"
 
 namespace ablate::cli {
@@ -22,8 +24,32 @@ HeatMap Map(const std::vector<double>& values) {
 }
 
 TEST(HeatMapTest, WithoutColourItIsSignedNumbers) {
-  EXPECT_THAT(DrawHeatMap(Map({-0.1, 0.25, -12.346, NAN}), Color::kNone),
-              ElementsAre("        H0    H1", "L0   -0.10  0.25", "L1  -12.35     ."));
+  EXPECT_THAT(DrawHeatMap(Map({-0.1, 0.25, -2.346, NAN}), Color::kNone),
+              ElementsAre("        H0    H1", "L0   -0.10  0.25", "L1   -2.35     ."));
+}
+
+TEST(HeatMapTest, LargeNegativeNumbersKeepTheirDistance) {
+  EXPECT_THAT(DrawHeatMap(Map({-0.1, 0.25, -9.996, -10.25}), Color::kNone),
+              ElementsAre("         H0     H1", "L0    -0.10   0.25", "L1   -10.00 -10.25"));
+  EXPECT_THAT(DrawHeatMap(Map({-0.1, 99.5, -123.4, -100}), Color::kNone),
+              ElementsAre("        H0    H1", "L0   -0.00  0.99", "L1   -1.23 -1.00", "    in units of 1e2"));
+}
+
+// GPT-2 Small's width: no room for a wider column.
+TEST(HeatMapTest, TwelveHeadsFitALineOfATerminal) {
+  for (const double least : {-9.99, -9.996, -10.25, -99.94, -99.96, -123.4}) {
+    HeatMap map = {.row_labels = {"L11"}, .column_labels = {}, .values = std::vector<double>(12, least)};
+    for (int h = 0; h < 12; ++h) map.column_labels.push_back(absl::StrCat("H", h));
+    map.values[1] = -least;
+    const auto lines = DrawHeatMap(map, Color::kNone);
+    const std::vector<std::string> cells = absl::StrSplit(lines[1], ' ', absl::SkipEmpty());
+    EXPECT_EQ(cells.size(), 13U) << lines[1];
+    EXPECT_LE(VisibleWidth(lines[1]), 80) << lines[1];
+    EXPECT_EQ(VisibleWidth(lines[0]), VisibleWidth(lines[1]));
+  }
+  HeatMap map = {.row_labels = {"L0"}, .column_labels = std::vector<std::string>(12, "H"), .values = {}};
+  map.values.assign(12, -10.26);
+  EXPECT_THAT(DrawHeatMap(map, Color::kNone)[1], ::testing::StartsWith("L0   -10.3 -10.3 -10.3"));
 }
 
 TEST(HeatMapTest, SmallNumbersGetAUnit) {

@@ -11,10 +11,13 @@ namespace ablate::cli {
 namespace {
 
 constexpr int kLabelWidth = 4;
+constexpr int kNumberWidth = 6, kColorWidth = 4;
+constexpr int kLineWidth = 80;
 
-// Numbers are shown with two decimals, so very small or large maps in units of a power of ten.
+// Numbers are shown with two decimals at most, so very small or large maps in units of a power of ten.
 int UnitExponent(double max_abs) {
-  if (max_abs == 0 || (max_abs >= 0.1 && max_abs < 100)) return 0;
+  // From 99.95 on a number would take more than two digits before its point, rounded to one behind it.
+  if (max_abs == 0 || (max_abs >= 0.1 && max_abs < 99.95)) return 0;
   return static_cast<int>(std::floor(std::log10(max_abs)));
 }
 
@@ -25,12 +28,25 @@ std::string LegendInColor(double max_abs, Color color) {
   return absl::StrFormat("%*s%+.3g %s %+.3g", kLabelWidth, "", -max_abs, bar, max_abs);
 }
 
-std::string Cell(double value, double max_abs, int exponent, Color color) {
-  if (color == Color::kNone) {
-    return std::isnan(value) ? "     ." : absl::StrFormat("%6.2f", value / std::pow(10.0, exponent));
-  }
+std::string ColorCell(double value, double max_abs, Color color) {
   if (std::isnan(value)) return Dim(color, " \u00b7\u00b7 ");
   return OnBackground(color, Diverging(max_abs == 0 ? 0 : value / max_abs), "    ");
+}
+
+std::vector<std::string> NumberCells(const std::vector<double>& values, double unit, int decimals) {
+  std::vector<std::string> cells;
+  cells.reserve(values.size());
+  for (const double value : values) {
+    cells.push_back(std::isnan(value) ? "." : absl::StrFormat("%.*f", decimals, value / unit));
+  }
+  return cells;
+}
+
+// With room between columns.
+int ColumnWidth(const std::vector<std::string>& cells) {
+  int width = kNumberWidth;
+  for (const std::string& cell : cells) width = std::max(width, VisibleWidth(cell) + 1);
+  return width;
 }
 
 }  // namespace
@@ -50,13 +66,27 @@ std::vector<std::string> DrawHeatMap(const HeatMap& map, Color color) {
   for (const std::string& label : map.row_labels) label_width = std::max(label_width, VisibleWidth(label) + 1);
   std::vector<std::string> lines;
 
-  std::string line(label_width, ' ');
-  for (const std::string& label : map.column_labels) line += PadLeft(label, color == Color::kNone ? 6 : 4);
-  lines.push_back(line);
   const size_t n_columns = map.column_labels.size();
+  std::vector<std::string> cells;
+  int width = kColorWidth;
+  if (color == Color::kNone) {
+    const double unit = std::pow(10.0, exponent);
+    cells = NumberCells(map.values, unit, 2);
+    width = ColumnWidth(cells);
+    // -12.35 wants a wider column: where the line has no room for that, a decimal less does.
+    if (width > kNumberWidth && label_width + static_cast<int>(n_columns) * width > kLineWidth) {
+      cells = NumberCells(map.values, unit, 1);
+      width = ColumnWidth(cells);
+    }
+  }
+  std::string line(label_width, ' ');
+  for (const std::string& label : map.column_labels) line += PadLeft(label, width);
+  lines.push_back(line);
   for (size_t r = 0; r < map.row_labels.size(); ++r) {
     line = PadRight(map.row_labels[r], label_width);
-    for (size_t c = 0; c < n_columns; ++c) line += Cell(map.values[r * n_columns + c], max_abs, exponent, color);
+    for (size_t i = r * n_columns; i < (r + 1) * n_columns; ++i) {
+      line += color == Color::kNone ? PadLeft(cells[i], width) : ColorCell(map.values[i], max_abs, color);
+    }
     lines.push_back(line);
   }
   if (color != Color::kNone) {
