@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 
@@ -55,6 +56,15 @@ bool IsKey(const FieldDescriptor& field, const BlockSizes& sizes) {
   return field.name() == "prompt_index" || field.name() == "variant" || field.name() == "position";
 }
 
+// Of a column of rows that is absent unless the request asks for it.
+bool IsAskedFor(const FieldDescriptor& field, const BlockSizes& sizes) {
+  if (field.name() == "kl_to_clean") return sizes.has_pairs;
+  if (field.name() == "interaction") return sizes.has_interactions;
+  constexpr absl::string_view kEffects[] = {"direct_contribution", "direct_effect",   "direct_effect_live",
+                                            "total_effect",        "indirect_effect", "self_repair"};
+  return sizes.has_effects && std::find(std::begin(kEffects), std::end(kEffects), field.name()) != std::end(kEffects);
+}
+
 }  // namespace
 
 absl::Status CheckBlock(const ablation::v1::RowBlock& block, const BlockSizes& sizes) {
@@ -63,7 +73,7 @@ absl::Status CheckBlock(const ablation::v1::RowBlock& block, const BlockSizes& s
       block, rows, /*allows_nan=*/false,
       [&](const FieldDescriptor& field) {
         const bool is_top_k = field.name() == "top_k_id" || field.name() == "top_k_logprob";
-        return is_top_k ? Shape{sizes.top_k, true} : Shape{1, IsKey(field, sizes)};
+        return is_top_k ? Shape{sizes.top_k, true} : Shape{1, IsKey(field, sizes) || IsAskedFor(field, sizes)};
       },
       [&](int64_t row) {
         return absl::StrCat("prompt ", block.prompt_index(static_cast<int>(row)), ", variant ",

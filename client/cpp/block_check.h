@@ -13,6 +13,10 @@ struct BlockSizes {
   int32_t n_layers = 0;
   int32_t n_heads = 0;
   bool sweeps_positions = false;
+  // Columns of rows that must be there: the effects, `kl_to_clean`, `interaction`.
+  bool has_effects = false;
+  bool has_pairs = false;
+  bool has_interactions = false;
 };
 
 // Internal (the server broke the contract) names the column.

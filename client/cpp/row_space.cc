@@ -50,7 +50,8 @@ absl::Status RowSpace::AddPrompt(const ablation::v1::ResolvedPrompt& prompt) {
                   " tokens, or do not fit the manifest, which says that positions are ",
                   sweeps_positions_ ? "" : "not ", "swept over");
   }
-  prompts_.push_back({{prompt.read_positions().begin(), prompt.read_positions().end()},
+  prompts_.push_back({n_tokens,
+                      {prompt.read_positions().begin(), prompt.read_positions().end()},
                       {prompt.edit_positions().begin(), prompt.edit_positions().end()}});
   total_rows_ += rows_of(number);
   return absl::OkStatus();
@@ -106,6 +107,20 @@ absl::StatusOr<int64_t> RowSpace::RowIndex(int64_t prompt, const RunKey& key, in
                   ", which is none of those that are read");
   }
   return *run * static_cast<int64_t>(reads.size()) + read_index;
+}
+
+absl::StatusOr<int64_t> RowSpace::SummaryIndex(const ablation::v1::SummaryBlock& block, int i) const {
+  RunKey key = KeyOf(block, i);
+  // Counted from the end where prompts differ in length.
+  if (i < block.edit_position_size() && key.edit_position < 0) key.edit_position += n_tokens(0);
+  const auto& reads = prompts_[0].read_positions;
+  const int32_t read = block.read_index(i);
+  if (read < 0 || read >= static_cast<int64_t>(reads.size())) {
+    return Broken("the summary names read position ", read, " of ", reads.size());
+  }
+  const auto index = RowIndex(0, key, reads[read]);
+  if (!index.ok()) return index;
+  return *index - (rows_of(0) - edited_rows_of(0));
 }
 
 }  // namespace ablate::client

@@ -53,15 +53,20 @@ class RowSpace {
   int64_t runs_of(int64_t prompt) const;
   int64_t rows_of(int64_t prompt) const;
   int64_t edited_rows_of(int64_t prompt) const;
+  int32_t n_tokens(int64_t prompt) const { return prompts_[prompt].n_tokens; }
   int32_t last_read_position(int64_t prompt) const { return prompts_[prompt].read_positions.back(); }
 
   // 0 .. runs_of(prompt) - 1. Internal names what is out of range.
   absl::StatusOr<int64_t> RunIndex(int64_t prompt, const RunKey& key) const;
   // 0 .. rows_of(prompt) - 1.
   absl::StatusOr<int64_t> RowIndex(int64_t prompt, const RunKey& key, int32_t position) const;
+  // Of entry `i` of a summary's block, 0 .. edited_rows_of(0) - 1: prompts that are summarised are alike in what they edit and
+  // read. Internal names what is out of range.
+  absl::StatusOr<int64_t> SummaryIndex(const ablation::v1::SummaryBlock& block, int i) const;
 
  private:
   struct Prompt {
+    int32_t n_tokens;
     std::vector<int32_t> read_positions;  // rising, at least one
     std::vector<int32_t> edit_positions;  // rising; empty where positions are not swept
   };

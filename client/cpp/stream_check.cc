@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 
 namespace ablate::client {
@@ -24,18 +25,6 @@ std::string Name(int64_t prompt, const RunKey& key) {
 
 }  // namespace
 
-bool OnceEach::Mark(int64_t prompt, int64_t index, int64_t size) {
-  if (prompt >= static_cast<int64_t>(prompts_.size())) prompts_.resize(prompt + 1);
-  Prompt& of = prompts_[prompt];
-  if (of.arrived == size) return false;
-  if (of.seen.empty()) of.seen.assign(size, false);
-  if (of.seen[index]) return false;
-  of.seen[index] = true;
-  ++count_;
-  if (++of.arrived == size) std::vector<bool>().swap(of.seen);
-  return true;
-}
-
 StreamCheck::StreamCheck(const ablation::v1::AblateRequest& request)
     : n_prompts_(request.prompts_size()),
       n_replacements_(std::max(1, request.replacements_size())),
@@ -43,7 +32,11 @@ StreamCheck::StreamCheck(const ablation::v1::AblateRequest& request)
       wants_likelihood_(request.readout().likelihood()),
       wants_compensation_(request.readout().compensation()),
       wants_summary_(request.has_summary()) {
+  const auto& replacements = request.replacements();
   sizes_.top_k = request.readout().top_k();
+  sizes_.has_effects = request.readout().effects();
+  sizes_.has_pairs = std::any_of(replacements.begin(), replacements.end(), [](auto& r) { return r.has_resample(); });
+  sizes_.has_interactions = request.sweep().has_pairs();
   sizes_.n_replacements = n_replacements_;
   sizes_.sweeps_positions = sweeps_positions_;
 }
@@ -94,6 +87,19 @@ absl::Status StreamCheck::TakeManifest(const ablation::v1::Manifest& manifest) {
   sizes_.n_layers = manifest.model().n_layers();
   sizes_.n_heads = manifest.model().n_heads();
   space_ = RowSpace(manifest);
+  return CheckSelection(manifest.selection());
+}
+
+absl::Status StreamCheck::CheckSelection(const ablation::v1::Selection& selection) const {
+  absl::flat_hash_set<int32_t> chosen;
+  for (const int32_t prompt : selection.prompt_index()) {
+    if (prompt < 0 || prompt >= n_prompts_ || !chosen.insert(prompt).second) {
+      return Broken("the selection names prompt ", prompt, " of ", n_prompts_, ", expected each at most once");
+    }
+  }
+  if (static_cast<int64_t>(chosen.size()) == n_prompts_) {
+    return Broken("all ", n_prompts_, " prompts chose, expected some to estimate on");
+  }
   return absl::OkStatus();
 }
 
@@ -118,10 +124,7 @@ absl::Status StreamCheck::TakePrompts(const ablation::v1::PromptBlock& block) {
     if (auto status = space_.AddPrompt(prompt); !status.ok()) return status;
     const int64_t number = space_.n_prompts() - 1;
     if (wants_compensation_) compensation_rows_ += space_.edited_rows_of(number);
-    if (wants_likelihood_) {
-      likelihood_runs_ += space_.runs_of(number);
-      n_tokens_.push_back(prompt.tokens_size());
-    }
+    if (wants_likelihood_) likelihood_runs_ += space_.runs_of(number);
   }
   if (space_.n_prompts() == n_prompts_ && space_.total_rows() != total_rows_) {
     return Broken("the manifest announces ", total_rows_, " rows, expected ", space_.total_rows(), " (", n_prompts_,
@@ -154,12 +157,11 @@ absl::Status StreamCheck::TakeRows(const RowBlock& block) {
 }
 
 absl::Status StreamCheck::TakeLikelihood(const ablation::v1::LikelihoodBlock& block) {
-  auto status = CheckBehindHead("likelihoods");
-  if (!status.ok()) return status;
+  if (auto status = CheckBehindHead("likelihoods"); !status.ok()) return status;
   if (!wants_likelihood_) return Broken("likelihoods came, which the request does not ask for");
   const int64_t prompt = block.prompt_index();
   if (prompt < 0 || prompt >= n_prompts_) return Broken("likelihoods name prompt ", prompt, " of ", n_prompts_);
-  if (status = CheckBlock(block, sizes_, n_tokens_[prompt]); !status.ok()) return status;
+  if (auto status = CheckBlock(block, sizes_, space_.n_tokens(prompt)); !status.ok()) return status;
   for (int i = 0; i < block.variant_size(); ++i) {
     const RunKey key = KeyOf(block, i);
     const auto index = space_.RunIndex(prompt, key);
@@ -172,11 +174,10 @@ absl::Status StreamCheck::TakeLikelihood(const ablation::v1::LikelihoodBlock& bl
 }
 
 absl::Status StreamCheck::TakeCompensation(const ablation::v1::CompensationBlock& block) {
-  auto status = CheckBehindHead("compensations");
-  if (!status.ok()) return status;
+  if (auto status = CheckBehindHead("compensations"); !status.ok()) return status;
   if (!wants_compensation_) return Broken("compensations came, which the request does not ask for");
   const int64_t prompt = block.prompt_index();
-  if (status = CheckBlock(block, sizes_); !status.ok()) return status;
+  if (auto status = CheckBlock(block, sizes_); !status.ok()) return status;
   for (int i = 0; i < block.variant_size(); ++i) {
     const RunKey key = KeyOf(block, i);
     const auto index = space_.RowIndex(prompt, key, block.position(i));
@@ -194,6 +195,7 @@ absl::Status StreamCheck::TakeCompensation(const ablation::v1::CompensationBlock
 absl::Status StreamCheck::TakeSummaryHead() {
   if (!wants_summary_) return Broken("a summary came, which the request does not ask for");
   if (has_summary_) return Broken("a second summary came");
+  if (auto status = CheckBehindHead("the summary"); !status.ok()) return status;
   if (rows_.count() != total_rows_)
     return Broken("the summary came after ", rows_.count(), " of ", total_rows_, " rows");
   has_summary_ = true;
@@ -202,10 +204,20 @@ absl::Status StreamCheck::TakeSummaryHead() {
 
 absl::Status StreamCheck::TakeSummary(const ablation::v1::SummaryBlock& block) {
   if (!has_summary_) return Broken("a block of the summary came before its head");
-  return CheckBlock(block, sizes_, n_variants_);
+  if (auto status = CheckBlock(block, sizes_, n_variants_); !status.ok()) return status;
+  for (int i = 0; i < block.variant_size(); ++i) {
+    const auto index = space_.SummaryIndex(block, i);
+    if (!index.ok()) return index.status();
+    if (!summary_.Mark(0, *index, space_.edited_rows_of(0))) {
+      return Broken("the summary's entry of ", Name(0, KeyOf(block, i)), ", read index ", block.read_index(i),
+                    " came twice");
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status StreamCheck::TakeCompletion(const ablation::v1::Completion& completion) {
+  if (auto status = CheckBehindHead("the completion"); !status.ok()) return status;
   if (rows_.count() != total_rows_ || completion.rows() != total_rows_) {
     return Broken("the completion counts ", completion.rows(), " rows, ", rows_.count(),
                   " came, the manifest announced ", total_rows_);
@@ -219,6 +231,10 @@ absl::Status StreamCheck::TakeCompletion(const ablation::v1::Completion& complet
                   " rows");
   }
   if (wants_summary_ && !has_summary_) return Broken("the completion came without the summary asked for");
+  const int64_t entries = wants_summary_ ? space_.edited_rows_of(0) : 0;
+  if (summary_.count() != entries) {
+    return Broken("the completion came after ", summary_.count(), " of the summary's ", entries, " entries");
+  }
   completed_ = true;
   return absl::OkStatus();
 }

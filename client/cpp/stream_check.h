@@ -3,31 +3,14 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "ablation/v1/scan.pb.h"
 #include "absl/status/status.h"
 #include "client/cpp/block_check.h"
+#include "client/cpp/once_each.h"
 #include "client/cpp/row_space.h"
 
 namespace ablate::client {
-
-// Which of a prompt's entries have come. Memory is held only for prompts that are begun and not whole: what a manifest
-// announces costs nothing.
-class OnceEach {
- public:
-  // False where entry `index` of `size` has come before.
-  bool Mark(int64_t prompt, int64_t index, int64_t size);
-  int64_t count() const { return count_; }
-
- private:
-  struct Prompt {
-    std::vector<bool> seen;  // empty before the first entry, and once all have come
-    int64_t arrived = 0;
-  };
-  std::vector<Prompt> prompts_;
-  int64_t count_ = 0;
-};
 
 // Errors are Internal (the server broke the contract) or DataLoss (the stream ended too early).
 class StreamCheck {
@@ -40,6 +23,8 @@ class StreamCheck {
 
  private:
   absl::Status TakeManifest(const ablation::v1::Manifest& manifest);
+  // The prompts that chose sites: each of the request's at most once, and not all of them.
+  absl::Status CheckSelection(const ablation::v1::Selection& selection) const;
   absl::Status TakeVariants(const ablation::v1::VariantBlock& block);
   absl::Status TakePrompts(const ablation::v1::PromptBlock& block);
   absl::Status TakeRows(const ablation::v1::RowBlock& block);
@@ -66,9 +51,8 @@ class StreamCheck {
   int64_t n_variants_ = 0;
   int64_t total_rows_ = 0;
   int64_t variants_ = 0;
-  std::vector<int32_t> n_tokens_;                        // [prompts that have come], kept only for the likelihood
   int64_t likelihood_runs_ = 0, compensation_rows_ = 0;  // that must come
-  OnceEach rows_, likelihood_, compensation_;
+  OnceEach rows_, likelihood_, compensation_, summary_;
 };
 
 }  // namespace ablate::client

@@ -203,6 +203,16 @@ RowBlock MakeBlock(const client::ScanManifest& manifest, const std::vector<RowId
   for (const RowId& row : rows) {
     if (manifest.head.replacements_size() > 1) block.add_replacement(row.variant < 0 ? -1 : row.replacement);
     if (manifest.head.edit_positions().each()) block.add_edit_position(row.edit_position);
+    if (client::RowSpace(manifest.head).n_unedited() > 1) block.add_kl_to_clean(0.25);
+    if (manifest.head.readout().effects()) {
+      const double total = DeltaTargetLogprob(row.prompt, row.variant, row.replacement);
+      block.add_direct_contribution(row.variant < 0 ? 0 : 0.5);
+      block.add_direct_effect(total * 0.75);
+      block.add_direct_effect_live(total * 0.5);
+      block.add_total_effect(total);
+      block.add_indirect_effect(total * 0.25);
+      block.add_self_repair(total * 0.25);
+    }
     if (manifest.head.sweep().has_pairs()) {
       block.add_interaction(row.variant >= 0 && manifest.variants[row.variant].sites_size() == 2
                                 ? 0.125F * static_cast<float>(row.variant)
@@ -265,25 +275,27 @@ ablation::v1::SummaryBlock MakeSummary(const client::ScanManifest& manifest) {
   for (int r = 0; r < manifest.head.replacements_size(); ++r) {
     for (int v = 0; v < manifest.n_variants(); ++v) {
       for (const int32_t e : EditPositionsOf(manifest, 0)) {
-        const double mean = DeltaTargetLogprob(0, v, r);
-        block.add_replacement(r);
-        block.add_variant(v);
-        if (e >= 0) block.add_edit_position(e);
-        block.add_read_index(0);
-        block.add_mean(mean);
-        block.add_std(0.5);
-        block.add_sem(0.125);
-        block.add_ci_low(mean - 0.25);
-        block.add_ci_high(mean + 0.25);
-        block.add_sign_share(0.75);
-        block.add_top1_share(0.5);
-        block.add_p_fwer(v == 0 ? std::nan("") : 0.03125);
-        block.add_q_bh(0.0625);
-        block.add_q_by(0.125);
-        block.add_below_floor(v == 1);
-        block.add_selected_in_sample(v == 1);
-        block.add_normalized(std::nan(""));
-        block.add_faithfulness(std::nan(""));
+        for (int read = 0; read < manifest.prompts[0].read_positions_size(); ++read) {
+          const double mean = DeltaTargetLogprob(0, v, r);
+          block.add_replacement(r);
+          block.add_variant(v);
+          if (e >= 0) block.add_edit_position(e);
+          block.add_read_index(read);
+          block.add_mean(mean);
+          block.add_std(0.5);
+          block.add_sem(0.125);
+          block.add_ci_low(mean - 0.25);
+          block.add_ci_high(mean + 0.25);
+          block.add_sign_share(0.75);
+          block.add_top1_share(0.5);
+          block.add_p_fwer(v == 0 ? std::nan("") : 0.03125);
+          block.add_q_bh(0.0625);
+          block.add_q_by(0.125);
+          block.add_below_floor(v == 1);
+          block.add_selected_in_sample(v == 1);
+          block.add_normalized(std::nan(""));
+          block.add_faithfulness(std::nan(""));
+        }
       }
     }
   }

@@ -146,6 +146,14 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"TotalRowsWrong",
                [] { return HeadWith(0, [](AblateResponse& m) { m.mutable_manifest()->set_total_rows(6); }); },
                "announces 6 rows, expected 5 (1 prompt, 4 variants, 1 replacement)"},
+        Broken{"NothingButACompletion",
+               [] {
+                 Stream stream = HeadWith(0, [](AblateResponse& m) { m.mutable_manifest()->set_total_rows(0); });
+                 stream.resize(1);
+                 stream.push_back(Done(0));
+                 return stream;
+               },
+               "the completion came after 0 of 4 variants and 0 of 1 prompts"},
         Broken{"NegativeVariants",
                [] { return HeadWith(0, [](AblateResponse& m) { m.mutable_manifest()->set_n_variants(-1); }); },
                "announces -1 variants"},
@@ -199,7 +207,8 @@ class WholeStreamTest : public ::testing::Test {
   WholeStreamTest() {
     request_.add_prompts();
     request_.add_prompts();
-    for (int r = 0; r < 3; ++r) request_.add_replacements();
+    request_.mutable_sweep()->mutable_pairs();
+    request_.mutable_readout()->set_effects(true);
     request_.mutable_edit_positions()->set_each(true);
     request_.mutable_readout()->set_likelihood(true);
     request_.mutable_readout()->set_compensation(true);
@@ -211,6 +220,9 @@ class WholeStreamTest : public ::testing::Test {
       prompt.add_read_positions(1);
     }
     testing::AddReplacements(&manifest_);
+    *request_.mutable_replacements() = manifest_.head.replacements();
+    *manifest_.head.mutable_readout() = request_.readout();
+    *manifest_.head.mutable_sweep() = request_.sweep();
     testing::SweepPositions(&manifest_);
   }
 
@@ -255,10 +267,8 @@ TEST_F(WholeStreamTest, IsTaken) {
 }
 
 TEST_F(WholeStreamTest, EveryMessageIsMissed) {
-  // All but the summary's blocks, of which there may be any number.
   const Stream whole = Whole();
   for (size_t at = 0; at < whole.size(); ++at) {
-    if (whole[at].has_summary_block()) continue;
     Stream without = whole;
     without.erase(without.begin() + static_cast<std::ptrdiff_t>(at));
     EXPECT_NE(Say(without), "") << at;
@@ -268,7 +278,6 @@ TEST_F(WholeStreamTest, EveryMessageIsMissed) {
 TEST_F(WholeStreamTest, EveryBlockTwiceIsSeen) {
   const Stream whole = Whole();
   for (size_t at = 3; at < whole.size(); ++at) {
-    if (whole[at].has_summary_block()) continue;
     Stream twice = whole;
     twice.insert(twice.begin() + static_cast<std::ptrdiff_t>(at), whole[at]);
     EXPECT_NE(Say(twice), "") << at;
@@ -333,6 +342,23 @@ TEST_F(WholeStreamTest, NamesEachFault) {
        "names variant 4 of 4"},
       {"summary of no replacement", P::kSummaryBlock, [](P& m) { m.mutable_summary_block()->set_replacement(0, 3); },
        "names replacement 3 of 3"},
+      {"summary of no read position", P::kSummaryBlock, [](P& m) { m.mutable_summary_block()->set_read_index(0, 2); },
+       "names read position 2 of 2"},
+      {"summary of no edit position", P::kSummaryBlock,
+       [](P& m) { m.mutable_summary_block()->set_edit_position(0, 2); }, "names edit position 2"},
+      {"effects left out", P::kRowBlock, [](P& m) { m.mutable_row_block()->clear_direct_effect_live(); },
+       "column direct_effect_live has 0"},
+      {"interactions left out", P::kRowBlock, [](P& m) { m.mutable_row_block()->clear_interaction(); },
+       "column interaction has 0"},
+      {"no KL to the clean run", P::kRowBlock, [](P& m) { m.mutable_row_block()->clear_kl_to_clean(); },
+       "column kl_to_clean has 0"},
+      {"an unknown prompt chose", P::kManifest,
+       [](P& m) { m.mutable_manifest()->mutable_selection()->add_prompt_index(2); }, "names prompt 2 of 2"},
+      {"all prompts chose", P::kManifest,
+       [](P& m) {
+         for (int p = 0; p < 2; ++p) m.mutable_manifest()->mutable_selection()->add_prompt_index(p);
+       },
+       "all 2 prompts chose"},
       {"summary infinite", P::kSummaryBlock, [](P& m) { m.mutable_summary_block()->set_std(0, HUGE_VAL); },
        "std holds inf"},
   };
@@ -341,6 +367,36 @@ TEST_F(WholeStreamTest, NamesEachFault) {
     fault.change(First(stream, fault.payload));
     EXPECT_THAT(Say(stream), ::testing::HasSubstr(fault.says)) << fault.name;
   }
+}
+
+TEST_F(WholeStreamTest, EveryEntryOfWhatStandsBesideTheRowsIsMissed) {
+  const Stream whole = Whole();
+  for (size_t at = 0; at < whole.size(); ++at) {
+    // Two tokens a prompt: one log-prob a run.
+    const auto remove_last = [](google::protobuf::Message* block) {
+      const auto* reflection = block->GetReflection();
+      for (int f = 0; f < block->GetDescriptor()->field_count(); ++f) {
+        const auto* field = block->GetDescriptor()->field(f);
+        if (!field->is_repeated()) continue;
+        if (reflection->FieldSize(*block, field) > 0) reflection->RemoveLast(block, field);
+      }
+    };
+    Stream without = whole;
+    if (without[at].has_likelihood_block()) {
+      remove_last(without[at].mutable_likelihood_block());
+      EXPECT_THAT(Say(without), ::testing::HasSubstr("after the likelihoods of 51 of 52 runs"));
+    } else if (without[at].has_summary_block()) {
+      remove_last(without[at].mutable_summary_block());
+      EXPECT_THAT(Say(without), ::testing::HasSubstr("after 47 of the summary's 48 entries"));
+    }
+  }
+}
+
+TEST_F(WholeStreamTest, TheSummaryCountsPositionsFromTheEndOfUnequalPrompts) {
+  Stream stream = Whole();
+  auto* block = First(stream, AblateResponse::kSummaryBlock).mutable_summary_block();
+  for (int& position : *block->mutable_edit_position()) position -= 2;
+  EXPECT_EQ(Say(stream), "");
 }
 
 TEST_F(WholeStreamTest, WhatWasNotAskedForIsRefused) {
