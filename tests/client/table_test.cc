@@ -230,5 +230,55 @@ TEST(TableTest, AFirstSweepsChoiceIsShown) {
   EXPECT_THAT(Shown(manifest, {}), HasSubstr("over 1 of the prompts, which are not estimated on"));
 }
 
+// The mean over prompts 0 and 2 of -1.5 x (1 + prompt), and of what the pair's heads do alone.
+TEST(TableTest, MeansLeaveOutThePromptsThatChose) {
+  auto manifest = testing::MakeManifest(3);
+  EXPECT_THAT(Shown(manifest, {}), Not(HasSubstr("estimated on")));
+  manifest.head.mutable_selection()->add_prompt_index(1);
+  manifest.head.mutable_selection()->add_sites();
+  const std::string note = "over the 2 prompts estimated on, without those that chose\n";
+  EXPECT_THAT(Shown(manifest, {}), HasSubstr(note + "        H0    H1\nL0   -0.20  0.50\nL1   -3.00  0.10\n"));
+  testing::SetVariants({{{0, 0}}, {{0, 1}}, {{0, 0}, {0, 1}}}, &manifest);
+  manifest.head.mutable_sweep()->mutable_pairs();
+  const std::string pairs = Shown(manifest, {});
+  EXPECT_THAT(pairs, HasSubstr(note + "\nStrongest pairs\n"));
+  EXPECT_THAT(pairs, HasSubstr("  L0H0+L0H1          -3.0000    -0.2000    +0.5000     +0.2500  0 %\n"));
+  manifest.head.mutable_selection()->add_prompt_index(0);
+  EXPECT_THAT(Shown(manifest, {}), HasSubstr("over the 1 prompt estimated on"));
+}
+
+TEST(TableTest, EffectsOfSeveralPromptsAreMeans) {
+  auto manifest = testing::MakeManifest(2);
+  manifest.head.mutable_readout()->set_effects(true);
+  EXPECT_THAT(Shown(manifest, {}),
+              HasSubstr("Effects on the logit difference, means over 2 prompts\n"
+                        "  head    contribution     direct direct (live)   indirect      total\n"
+                        "  L1H0         +0.5000    -1.6875       -1.1250    -0.5625    -2.2500\n"
+                        "  L0H1         +0.5000    +0.2812       +0.1875    +0.0938    +0.3750\n"));
+  EXPECT_THAT(WiderThan(80, Shown(manifest, {.width = 80})), IsEmpty());
+  testing::AddReplacements(&manifest);
+  testing::SweepPositions(&manifest);
+  const std::string shown = Shown(manifest, {});
+  EXPECT_THAT(shown, HasSubstr("Effects on the logit difference -> scale, means over 2 prompts\n"));
+  EXPECT_THAT(shown, HasSubstr("\n  L1H0@1       +0.5000    -0.8438       -0.5625    -0.2812    -1.1250\n"));
+  EXPECT_THAT(shown, HasSubstr("\n\nEffects on the logit difference -> resample, means"));
+}
+
+TEST(TableTest, EffectsOfOnePromptAreItsOwn) {
+  auto manifest = testing::MakeManifest();
+  manifest.head.mutable_readout()->set_effects(true);
+  EXPECT_THAT(Shown(manifest, {}), HasSubstr("Effects on the logit difference\n"));
+  EXPECT_THAT(Shown(manifest, {}),
+              HasSubstr("  L1H0         +0.5000    -1.1250       -0.7500    -0.3750    -1.5000\n"));
+}
+
+TEST(TableTest, WhatSeveralPromptsDoNotShowIsSaid) {
+  auto manifest = testing::MakeManifest(2);
+  EXPECT_THAT(Shown(manifest, {}), Not(HasSubstr("likelihoods and compensations")));
+  manifest.head.mutable_readout()->set_likelihood(true);
+  EXPECT_THAT(Shown(manifest, {}),
+              HasSubstr("likelihoods and compensations of several prompts: --format jsonl or csv"));
+}
+
 }  // namespace
 }  // namespace ablate::cli

@@ -64,30 +64,72 @@ std::string Describe(const Legend& legend, const CompensationEntry& entry) {
                          entry.block->layer_norm(entry.index), most);
 }
 
-}  // namespace
+struct NamedEffects {
+  std::string name;
+  Effects effects;
+};
 
-std::vector<std::string> EffectsTable(const Legend& legend, absl::Span<const Row> strongest, Color color) {
-  if (strongest.empty() || strongest[0].columns().total_effect().empty()) return {};
+std::vector<std::string> DrawEffects(const std::string& title, const std::string& heading,
+                                     const std::vector<NamedEffects>& runs, Color color) {
   constexpr char kFormat[] = "  %s %12s %10s %13s %10s %10s";
   int width = 7;
-  for (const Row& row : strongest) width = std::max(width, VisibleWidth(RunTitle(legend, row)));
-  std::vector<std::string> lines = {Bold(color, "Effects on the logit difference"),
-                                    absl::StrFormat(kFormat, PadRight(WordsOf(legend.manifest()).heading, width),
-                                                    "contribution", "direct", "direct (live)", "indirect", "total")};
-  for (const Row& row : strongest) {
-    const auto& block = row.columns();
-    const auto number = [&](const google::protobuf::RepeatedField<double>& column) {
-      return absl::StrFormat("%+.4f", row.Value(column));
-    };
-    lines.push_back(absl::StrFormat(kFormat, PadRight(RunTitle(legend, row), width),
-                                    number(block.direct_contribution()), number(block.direct_effect()),
-                                    number(block.direct_effect_live()), number(block.indirect_effect()),
-                                    number(block.total_effect())));
+  for (const auto& run : runs) width = std::max(width, VisibleWidth(run.name));
+  std::vector<std::string> lines = {
+      Bold(color, title), absl::StrFormat(kFormat, PadRight(heading, width), "contribution", "direct", "direct (live)",
+                                          "indirect", "total")};
+  const auto number = [](double value) { return absl::StrFormat("%+.4f", value); };
+  for (const auto& [name, effects] : runs) {
+    lines.push_back(absl::StrFormat(kFormat, PadRight(name, width), number(effects.contribution),
+                                    number(effects.direct), number(effects.direct_live), number(effects.indirect),
+                                    number(effects.total)));
   }
   lines.emplace_back("contribution: what the heads write, unedited; direct: its change, later parts");
   lines.emplace_back("frozen; live: through the final LayerNorm; indirect: total - direct (no natural");
   lines.emplace_back("indirect effect), of opposite sign: self-repair");
   return lines;
+}
+
+constexpr char kEffectsTitle[] = "Effects on the logit difference";
+
+}  // namespace
+
+std::vector<std::string> EffectsTable(const Legend& legend, absl::Span<const Row> strongest, const std::string& of,
+                                      Color color) {
+  if (strongest.empty() || strongest[0].columns().total_effect().empty()) return {};
+  std::vector<NamedEffects> runs;
+  runs.reserve(strongest.size());
+  for (const Row& row : strongest) runs.push_back({RunTitle(legend, row), Effects::Of(row)});
+  return DrawEffects(absl::StrCat(kEffectsTitle, of), WordsOf(legend.manifest()).heading, runs, color);
+}
+
+std::vector<std::string> MeanEffectsTable(const Legend& legend, const VariantMeans& means, size_t n,
+                                          const std::string& of, Color color) {
+  struct Entry {
+    double strength;
+    size_t variant, edit_index;
+  };
+  std::vector<Entry> entries;
+  for (size_t v = 0; v < means.n_variants(); ++v) {
+    for (size_t e = 0; e < means.edit_positions().size(); ++e) {
+      const auto at = means.At(v, e);
+      if (!std::isnan(at.effects.total)) entries.push_back({std::abs(at.delta), v, e});
+    }
+  }
+  if (entries.empty()) return {};
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.strength > b.strength; });
+  entries.resize(std::min(n, entries.size()));
+  std::vector<NamedEffects> runs;
+  runs.reserve(entries.size());
+  for (const Entry& entry : entries) {
+    const bool is_each = legend.manifest().head.edit_positions().each();
+    const std::string position = is_each ? absl::StrCat("@", means.edit_positions()[entry.edit_index]) : "";
+    runs.push_back({CutBefore(legend.VariantTitle(static_cast<int32_t>(entry.variant)), position, kMostTitle),
+                    means.At(entry.variant, entry.edit_index).effects});
+  }
+  const std::string title = absl::StrCat(kEffectsTitle, of, ", means over ", means.n_prompts(),
+                                         means.n_prompts() == 1 ? " prompt" : " prompts");
+  return DrawEffects(title, WordsOf(legend.manifest()).heading, runs, color);
 }
 
 std::vector<std::string> CompensationTable(const Legend& legend, absl::Span<const Row> strongest,

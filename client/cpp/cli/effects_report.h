@@ -8,11 +8,16 @@
 #include "client/cpp/cli/block_rows.h"
 #include "client/cpp/cli/legend.h"
 #include "client/cpp/cli/style.h"
+#include "client/cpp/cli/variant_means.h"
 
 namespace ablate::cli {
 
-// Of the runs in `strongest`; empty where no effects were asked for.
-std::vector<std::string> EffectsTable(const Legend& legend, absl::Span<const Row> strongest, Color color);
+// Of the runs in `strongest`; empty where no effects were asked for. `of` ends the title: ` -> mean`.
+std::vector<std::string> EffectsTable(const Legend& legend, absl::Span<const Row> strongest, const std::string& of,
+                                      Color color);
+// Of the `n` variants (at one edit position) whose primary metric changes most in the mean; likewise.
+std::vector<std::string> MeanEffectsTable(const Legend& legend, const VariantMeans& means, size_t n,
+                                          const std::string& of, Color color);
 
 // For each of the runs in `strongest`, the parts of the model that change most. `compensations`: the prompt's.
 std::vector<std::string> CompensationTable(const Legend& legend, absl::Span<const Row> strongest,

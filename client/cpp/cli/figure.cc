@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -53,6 +54,13 @@ std::string Explain(Metric metric, const client::ScanManifest& manifest) {
                       "), nats; negative: ", is_heads ? "the head helps it" : "they help it");
 }
 
+// What the means are over, where that is not all prompts.
+std::string SplitNote(const VariantMeans& means) {
+  const int n = means.n_prompts();
+  if (n == means.manifest().n_prompts()) return "";
+  return absl::StrCat("over the ", n, n == 1 ? " prompt" : " prompts", " estimated on, without those that chose");
+}
+
 std::string ReadNote(const client::ScanManifest& manifest) {
   const auto& reads = manifest.prompts[0].read_positions();
   if (reads.size() <= 1) return "";
@@ -90,6 +98,7 @@ std::vector<std::string> DrawFigure(const Legend& legend, const VariantMeans& me
                         is_each ? ", one position at a time" : "", " -> ", legend.Replacement(means.replacement()))),
       Explain(metric, manifest)};
   if (const std::string note = ReadNote(manifest); !note.empty()) lines.push_back(note);
+  if (std::string note = SplitNote(means); !note.empty()) lines.push_back(std::move(note));
   std::vector<std::string> drawn;
   if (is_each) {
     drawn = DrawPositions(legend, means, color);

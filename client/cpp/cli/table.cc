@@ -97,16 +97,20 @@ void TableWriter::Append(const std::vector<std::string>& lines) {
   details_.insert(details_.end(), lines.begin(), lines.end());
 }
 
+std::string TableWriter::OfReplacementTitle(int32_t replacement) const {
+  return legend_->n_replacements() > 1 ? absl::StrCat(" -> ", legend_->Replacement(replacement)) : "";
+}
+
 void TableWriter::AppendRuns(const PromptResult& result, absl::Span<const Row> rows, int32_t replacement) {
   const auto runs = OfReplacement(rows, replacement);
-  const std::string of = legend_->n_replacements() > 1 ? absl::StrCat(" -> ", legend_->Replacement(replacement)) : "";
+  const std::string of = OfReplacementTitle(replacement);
   if (HasStrongest(manifest())) {
     const std::string title = absl::StrCat("Strongest ", WordsOf(manifest()).plural, of);
     Append(StrongestTable(*legend_, Strongest(runs, metrics_.map, kStrongest), title, options_.color));
   }
   if (options_.focus_layer) Append(DrawFocus(*legend_, result.prompt, runs, *options_.focus_layer, options_.color));
   const auto strongest = Strongest(runs, metrics_.primary, kStrongest);
-  Append(EffectsTable(*legend_, strongest, options_.color));
+  Append(EffectsTable(*legend_, strongest, of, options_.color));
   Append(CompensationTable(*legend_, strongest, result.compensations, options_.color));
 }
 
@@ -133,8 +137,21 @@ absl::Status TableWriter::Statistics(const Summary& summary) {
 
 absl::Status TableWriter::End(const ablation::v1::Completion& completion) {
   std::vector<std::string> figures = Figures();
-  if (!IsSingle()) figures.insert(figures.begin(), "");
+  if (!IsSingle()) {
+    figures.insert(figures.begin(), "");
+    for (const VariantMeans& means : means_) {
+      const auto effects =
+          MeanEffectsTable(*legend_, means, kStrongest, OfReplacementTitle(means.replacement()), options_.color);
+      if (effects.empty()) continue;
+      figures.emplace_back();
+      figures.insert(figures.end(), effects.begin(), effects.end());
+    }
+  }
   if (auto status = live_.Finish(figures); !status.ok()) return status;
+  if (const auto& readout = manifest().head.readout();
+      !IsSingle() && (readout.likelihood() || readout.compensation())) {
+    details_.emplace_back("likelihoods and compensations of several prompts: --format jsonl or csv has them");
+  }
   const auto& timing = completion.timing();
   details_.push_back(absl::StrFormat("%d rows in %.3f s (waited %.3f s, forward %.3f s in %d %s)", completion.rows(),
                                      Seconds(timing.total_ns()), Seconds(timing.queue_ns()),

@@ -42,6 +42,8 @@ class TableWriter : public ResultWriter {
   const client::ScanManifest& manifest() const { return legend_->manifest(); }
   bool IsSingle() const { return manifest().n_prompts() == 1; }
   std::vector<std::string> Figures() const;
+  // ` -> mean` where there are several replacements.
+  std::string OfReplacementTitle(int32_t replacement) const;
   // Tables of the only prompt's runs under one replacement.
   void AppendRuns(const PromptResult& result, absl::Span<const Row> rows, int32_t replacement);
   // A paragraph behind the figures.

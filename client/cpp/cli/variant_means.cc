@@ -6,12 +6,25 @@
 
 namespace ablate::cli {
 
+Effects Effects::Of(const Row& row) {
+  const auto& block = row.columns();
+  return {.contribution = row.Value(block.direct_contribution()),
+          .direct = row.Value(block.direct_effect()),
+          .direct_live = row.Value(block.direct_effect_live()),
+          .indirect = row.Value(block.indirect_effect()),
+          .total = row.Value(block.total_effect())};
+}
+
 VariantMeans::VariantMeans(std::shared_ptr<const client::ScanManifest> manifest, int32_t replacement,
                            const Metrics& metrics)
     : manifest_(std::move(manifest)), replacement_(replacement), metrics_(metrics) {
   const auto& kind = manifest_->head.replacements(replacement);
   const bool edits_corrupted = kind.has_resample() && kind.resample().direction() == ablation::v1::DIRECTION_DENOISING;
   unedited_ = edits_corrupted ? client::kCorrupted : client::kBaseline;
+  if (const auto& chosen = manifest_->head.selection().prompt_index(); !chosen.empty()) {
+    has_chosen_.resize(manifest_->prompts.size());
+    for (const int32_t prompt : chosen) has_chosen_.at(prompt) = true;
+  }
   edit_positions_ = {-1};
   if (manifest_->head.edit_positions().each()) {
     const auto& prompts = manifest_->prompts;
@@ -19,7 +32,9 @@ VariantMeans::VariantMeans(std::shared_ptr<const client::ScanManifest> manifest,
       return prompt.tokens_size() != prompts[0].tokens_size();
     });
     std::set<int32_t> positions;
-    for (const auto& prompt : prompts) {
+    for (int32_t i = 0; i < manifest_->n_prompts(); ++i) {
+      if (HasChosen(i)) continue;
+      const auto& prompt = prompts[i];
       for (const int32_t p : prompt.edit_positions()) positions.insert(counts_from_end_ ? p - prompt.tokens_size() : p);
     }
     edit_positions_.assign(positions.begin(), positions.end());
@@ -37,7 +52,7 @@ void VariantMeans::Add(const Row& row) {
   const client::RunKey key = row.key();
   const bool is_ours = key.is_unedited() ? key.variant == unedited_ : key.replacement == replacement_;
   const auto& reads = manifest_->prompts[row.prompt()].read_positions();
-  if (!is_ours || (!reads.empty() && row.position() != *reads.rbegin())) return;
+  if (!is_ours || HasChosen(row.prompt()) || (!reads.empty() && row.position() != *reads.rbegin())) return;
   Sums& sums = key.is_unedited()
                    ? baseline_
                    : sums_[key.variant * edit_positions_.size() + EditIndex(row.prompt(), key.edit_position)];
@@ -47,6 +62,12 @@ void VariantMeans::Add(const Row& row) {
   sums.level += LevelOf(metrics_.primary, row);
   sums.interaction += row.Value(row.columns().interaction());
   sums.top1 += row.index < row.columns().top1_preserved_size() && row.columns().top1_preserved(row.index) ? 1 : 0;
+  const Effects effects = Effects::Of(row);
+  sums.effects.contribution += effects.contribution;
+  sums.effects.direct += effects.direct;
+  sums.effects.direct_live += effects.direct_live;
+  sums.effects.indirect += effects.indirect;
+  sums.effects.total += effects.total;
 }
 
 VariantMeans::Means VariantMeans::At(size_t variant, size_t edit_index) const {
@@ -57,7 +78,12 @@ VariantMeans::Means VariantMeans::At(size_t variant, size_t edit_index) const {
           .delta = sums.delta / sums.n,
           .level = sums.level / sums.n,
           .interaction = sums.interaction / sums.n,
-          .top1_share = sums.top1 / sums.n};
+          .top1_share = sums.top1 / sums.n,
+          .effects = {.contribution = sums.effects.contribution / sums.n,
+                      .direct = sums.effects.direct / sums.n,
+                      .direct_live = sums.effects.direct_live / sums.n,
+                      .indirect = sums.effects.indirect / sums.n,
+                      .total = sums.effects.total / sums.n}};
 }
 
 double VariantMeans::baseline() const {

@@ -12,12 +12,24 @@
 
 namespace ablate::cli {
 
-// Read at each prompt's last read position. Rows may be added in any order, and means asked for at any time.
+// On the logit difference (docs/design.md, Effects), of one run or of the mean of some; NaN where they were not asked for.
+struct Effects {
+  double contribution = std::numeric_limits<double>::quiet_NaN();
+  double direct = std::numeric_limits<double>::quiet_NaN();
+  double direct_live = std::numeric_limits<double>::quiet_NaN();
+  double indirect = std::numeric_limits<double>::quiet_NaN();
+  double total = std::numeric_limits<double>::quiet_NaN();
+
+  static Effects Of(const Row& row);
+};
+
+// Over all prompts, or, where some chose the sites for the others (--split), over those others. Read at each prompt's last
+// read position. Rows may be added in any order, and means asked for at any time.
 class VariantMeans {
  public:
   VariantMeans(std::shared_ptr<const client::ScanManifest> manifest, int32_t replacement, const Metrics& metrics);
 
-  // Rows of other replacements and other read positions change nothing.
+  // Rows of other replacements, other read positions and prompts that chose change nothing.
   void Add(const Row& row);
 
   struct Means {
@@ -27,12 +39,15 @@ class VariantMeans {
     double level = std::numeric_limits<double>::quiet_NaN();
     double interaction = std::numeric_limits<double>::quiet_NaN();
     double top1_share = std::numeric_limits<double>::quiet_NaN();
+    Effects effects;
   };
   Means At(size_t variant, size_t edit_index = 0) const;
   // The primary metric of the unedited run; NaN before it has come.
   double baseline() const;
 
   const client::ScanManifest& manifest() const { return *manifest_; }
+  // Those that the means are over.
+  int n_prompts() const { return manifest_->n_prompts() - manifest_->head.selection().prompt_index_size(); }
   int32_t replacement() const { return replacement_; }
   const Metrics& metrics() const { return metrics_; }
   size_t n_variants() const { return manifest_->variants.size(); }
@@ -45,13 +60,16 @@ class VariantMeans {
   struct Sums {
     int n = 0;
     double map = 0, delta = 0, level = 0, interaction = 0, top1 = 0;
+    Effects effects = {0, 0, 0, 0, 0};
   };
+  bool HasChosen(int32_t prompt) const { return !has_chosen_.empty() && has_chosen_[prompt]; }
   size_t EditIndex(int32_t prompt, int32_t edit_position) const;
 
   const std::shared_ptr<const client::ScanManifest> manifest_;
   const int32_t replacement_;
   const Metrics metrics_;
-  int32_t unedited_;  // the run that is edited
+  int32_t unedited_;              // the run that is edited
+  std::vector<bool> has_chosen_;  // [prompts], or empty: none has
   std::vector<int32_t> edit_positions_;
   bool counts_from_end_ = false;
   std::vector<Sums> sums_;  // [variants, edit_positions]
