@@ -228,6 +228,14 @@ TEST_F(ProgramTest, ARefusedFieldNamesItsOption) {
   EXPECT_THAT(Ablate({"scan", "--prompt", "x", "--target", " a b"}).err,
               HasSubstr("2 tokens; --target-mode first_token or sequence takes more"));
   EXPECT_THAT(Ablate({"scan", "--spec", "-"}, "{}").err, HasSubstr("`readout.target_mode` takes more"));
+  script.ablate = [](grpc::ServerContext*, const ablation::v1::AblateRequest&, ServerWriter*) {
+    return InvalidField("prompts[0].corrupted_text", "3 tokens, expected 1");
+  };
+  Serve(script);
+  EXPECT_THAT(
+      Ablate({"scan", "--prompt", "x", "--corrupted", "y", "--replace", "resample", "--direction", "noising"}).err,
+      HasSubstr("expected 1 (--corrupted)\n"));
+  EXPECT_THAT(Ablate({"scan", "--spec", "-"}, "{}").err, Not(HasSubstr("(--corrupted)")));
   // Where a file made the request, its field is name enough.
   EXPECT_THAT(Ablate({"scan", "--spec", "-"}, "{}").err, Not(HasSubstr("(--means)")));
 }
@@ -399,10 +407,19 @@ struct Usage {
 
 TEST_F(ProgramTest, WrongUsageNamesTheOption) {
   const std::vector<Usage> table = {
-      {{}, "subcommand is required"},
-      {{"sacn"}, "sacn"},
+      {{}, "a subcommand is required: scan"},
+      {{"sacn", "--prompt", "x"}, "unknown command `sacn`; known commands are scan, tokenize, describe, health, means"},
+      {{"--sacn"}, "unknown option `--sacn`; known commands are scan"},
+      {{"means", "show"}, "unknown command `show`; known commands are compute, list, export, import, delete"},
+      {{"means"}, "a subcommand is required: compute, list"},
+      {{"means", "list", "x"}, "not expected: x (see `ablate means list --help`)"},
+      {{"scan", "--prompt", "x", "--value", "y"}, "--value `y`: expected a number (see `ablate scan --help`)"},
+      {{"scan", "--prompt", "x", "--prompt", "y"}, "--prompt is given 2 times, expected once"},
+      {{"scan", "--prompt"}, "--prompt: expected a value behind it"},
+      {{"scan", "--prompt", "x", "--focus-layer", "1.5"}, "--focus-layer `1.5`: expected a whole number"},
       {{"scan"}, "--prompt"},
-      {{"scan", "--prompt", "x", "--prompts", "y"}, "one of --prompt"},
+      {{"scan", "--prompt", "x", "--prompts", "y"}, "--prompt and --prompts cannot go together: drop one"},
+      {{"scan", "--contrast", "x"}, "one of --prompt"},
       {{"scan", "--prompts", "f", "--target", "x"}, "--target and --contrast belong to --prompt"},
       {{"scan", "--prompt", "x", "--layers", "3-1"}, "--layers `3-1`"},
       {{"scan", "--prompt", "x", "--heads", "a"}, "--heads `a`"},

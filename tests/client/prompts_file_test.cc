@@ -183,13 +183,18 @@ TEST(CsvPromptsTest, NamesTheLine) {
                {"\"a\n", "a quote opens here"}});
   ExpectWrong("clean,corrupted,label\n", "f, line 2: ",
               {{"a,b,99\n", "`label`: `99`"}, {"a,b,x\n", "`label`: `x`"}, {"a,b,-1\n", "`label`: `-1`"}});
-  ExpectWrong("",
-              "f, line 1: ", {{"target\nx\n", "no column `prompt`"}, {"prompt,prompt\na,b\n", "names `prompt` twice"}});
+  ExpectWrong("", "f, line 1: ",
+              {{"target\nx\n", "no column `prompt`"},
+               // A semicolon for a comma, and no header at all.
+               {"prompt;target\na;b\n", "but 'prompt;target'; expected such a header and commas between fields"},
+               {"Rome is, Italy\n", "but 'Rome is, Italy'; expected such a header"},
+               {"prompt,prompt\na,b\n", "names `prompt` twice"}});
 }
 
 TEST(PromptsFileTest, AnEmptyFileIsAnError) {
   EXPECT_THAT(std::string(ParsePrompts("f", "\n \n").status().message()), HasSubstr("f"));
-  EXPECT_THAT(std::string(ParsePrompts("f", "").status().message()), HasSubstr("f holds no prompt"));
+  EXPECT_THAT(std::string(ParsePrompts("f", "").status().message()),
+              HasSubstr("f holds no prompt; expected a line each, such as {\"prompt\":"));
   EXPECT_THAT(std::string(ParsePrompts("f", "prompt\n").status().message()), HasSubstr("f holds no prompt"));
 }
 

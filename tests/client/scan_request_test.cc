@@ -212,7 +212,7 @@ TEST(ScanRequestTest, WrongCombinationsNameTheOptionAndTheWayOut) {
   const std::string huge = WriteFile("huge.txt", "1e300\n");
   const std::vector<Wrong> table = {
       {[](auto& o) { o.prompts.prompt.reset(); }, "expected one of --prompt TEXT, --prompts FILE and --spec"},
-      {[](auto& o) { o.prompts.prompts_file = "f"; }, "expected one of --prompt"},
+      {[](auto& o) { o.prompts.prompts_file = "f"; }, "--prompt and --prompts cannot go together"},
       {[](auto& o) { o.prompts.target_ids = {-1}; }, "--target-id -1"},
       {[](auto& o) { o.prompts.tokenizer_of = "gpt2"; }, "--tokenizer-of belongs to"},
       {[](auto& o) { o.sweep.sweep = "head"; }, "--sweep `head`: expected heads, layers"},

@@ -8,9 +8,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "client/cpp/cli/csv_reader.h"
 #include "client/cpp/cli/jsonl.h"
 #include "client/cpp/cli/prompt_fields.h"
+#include "client/cpp/cli/text.h"
 
 namespace ablate::cli {
 namespace {
@@ -107,7 +109,10 @@ absl::Status CheckHeader(const std::vector<std::string>& header) {
     }
   }
   if (!Has(header, "prompt") && !Has(header, "clean") && !Has(header, "text") && !Has(header, "token_ids")) {
-    return absl::InvalidArgumentError("the header names no column `prompt` (or `clean`, or `token_ids`)");
+    return absl::InvalidArgumentError(
+        absl::StrCat("the header names no column `prompt` (or `clean`, or `token_ids`), but ",
+                     Cut(Quote(absl::StrJoin(header, ",")), 60),
+                     "; expected such a header and commas between fields, or JSON lines"));
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,5 @@
 // `ablate`: the command-line client.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -13,6 +12,7 @@
 #include "client/cpp/cli/command.h"
 #include "client/cpp/cli/exit_code.h"
 #include "client/cpp/cli/output.h"
+#include "client/cpp/cli/usage_error.h"
 
 namespace {
 
@@ -38,18 +38,13 @@ int Main(int argc, char** argv) {
                                                            {"describe", ablate::cli::AddDescribeCommand(&app)},
                                                            {"health", ablate::cli::AddHealthCommand(&app)},
                                                            {"means", ablate::cli::AddMeansCommand(&app)}};
-  // CLI11 would only say that a subcommand is missing.
-  const bool is_known = std::any_of(commands.begin(), commands.end(), [&](const auto& command) {
-    return argc > 1 && std::string(argv[1]) == command.first;
-  });
-  if (argc > 1 && argv[1][0] != '-' && !is_known) {
-    std::cerr << "ablate: unknown command `" << argv[1] << "`; known are scan, tokenize, describe, health, means\n";
-    return ablate::cli::kExitUsage;
-  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? ablate::cli::kExitOk : ablate::cli::kExitUsage;
+    // Help and version come this way too.
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::cerr << "ablate: " << ablate::cli::UsageMessage(app, error) << "\n";
+    return ablate::cli::kExitUsage;
   }
   for (const auto& [name, run] : commands) {
     if (!app.got_subcommand(name)) continue;

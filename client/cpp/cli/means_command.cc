@@ -25,6 +25,7 @@
 #include "client/cpp/cli/prompts_file.h"
 #include "client/cpp/cli/session.h"
 #include "client/cpp/cli/text.h"
+#include "client/cpp/errors.h"
 
 namespace ablate::cli {
 namespace {
@@ -168,7 +169,13 @@ absl::Status RunImport(const MeansOptions& options, Session& session) {
     return piece;
   };
   const auto library = session.client().ImportMeanLibrary(next, session.call());
-  return library.ok() ? PrintLibrary(*library, options.format) : library.status();
+  if (library.ok()) return PrintLibrary(*library, options.format);
+  if (client::FieldViolations(library.status()).empty()) return library.status();
+  absl::Status named(library.status().code(),
+                     absl::StrCat(library.status().message(), " (", NameOfFile(options.file), ")"));
+  library.status().ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { named.SetPayload(url, payload); });
+  return named;
 }
 
 using Run = absl::Status (*)(const MeansOptions&, Session&);

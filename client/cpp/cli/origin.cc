@@ -49,6 +49,10 @@ constexpr FieldOption kOptions[] = {
     {"prepend_bos", "--prepend-bos"},
 };
 
+// Of the only prompt.
+constexpr FieldOption kPromptOptions[] = {
+    {".targets", "--target"}, {".contrasts", "--contrast"}, {".corrupted", "--corrupted"}, {".text", "--prompt"}};
+
 // Of one of the replacements.
 constexpr FieldOption kReplacementOptions[] = {
     {".mean", "--means"},
@@ -72,7 +76,11 @@ std::string OriginOf(absl::string_view field, const ScanRequest& request) {
   absl::string_view rest = field;
   size_t prompt = 0;
   if (absl::ConsumePrefix(&rest, "prompts[") && absl::SimpleAtoi(rest.substr(0, rest.find(']')), &prompt)) {
-    return prompt < request.data.origins.size() ? request.data.origins[prompt] : "";
+    if (prompt < request.data.origins.size()) return request.data.origins[prompt];
+    for (const FieldOption& known : kPromptOptions) {
+      if (!request.is_spec && absl::StrContains(field, known.field)) return known.option;
+    }
+    return "";
   }
   if (!request.is_spec && absl::StartsWith(field, "replacements[")) {
     for (const FieldOption& known : kReplacementOptions) {

@@ -25,7 +25,11 @@ absl::StatusOr<DataSet> ParsePrompts(absl::string_view source, absl::string_view
     status = ParseJsonLines(source, text, &data);
   }
   if (!status.ok()) return status;
-  if (data.prompts.empty()) return absl::InvalidArgumentError(absl::StrCat(source, " holds no prompt"));
+  if (data.prompts.empty())
+    return absl::InvalidArgumentError(
+        absl::StrCat(source,
+                     " holds no prompt; expected a line each, such as {\"prompt\": \"Rome is the capital of\"}, or CSV "
+                     "with a header that names `prompt`"));
   return data;
 }
 

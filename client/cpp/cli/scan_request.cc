@@ -115,7 +115,11 @@ absl::Status CheckSeed(const ScanRequestOptions& options) {
 absl::StatusOr<ScanRequest> MakeScanRequest(const ScanRequestOptions& options) {
   if (!options.spec.empty()) return ReadSpec(options.spec);
   const PromptOptions& prompts = options.prompts;
-  if (prompts.prompt.has_value() != prompts.prompts_file.empty()) {
+  if (prompts.prompt.has_value() && !prompts.prompts_file.empty()) {
+    return OptionError("--prompt and --prompts cannot go together: drop one, or write the prompt into ",
+                       prompts.prompts_file);
+  }
+  if (!prompts.prompt.has_value() && prompts.prompts_file.empty()) {
     return OptionError("expected one of --prompt TEXT, --prompts FILE and --spec FILE.json");
   }
   ScanRequest result;
