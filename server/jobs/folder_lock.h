@@ -1,0 +1,26 @@
+// One process a folder.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+
+namespace ablate {
+
+// Held until it goes, or the process dies. Movable.
+class FolderLock {
+ public:
+  // FailedPrecondition where another process holds it, or the file `lock` cannot be made there.
+  static absl::StatusOr<FolderLock> Take(const std::string& folder);
+
+  FolderLock(FolderLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  FolderLock& operator=(FolderLock&&) = delete;
+  ~FolderLock();
+
+ private:
+  explicit FolderLock(int file) : file_(file) {}
+  int file_;
+};
+
+}  // namespace ablate

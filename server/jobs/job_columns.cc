@@ -1,0 +1,55 @@
+#include "server/jobs/job_columns.h"
+
+#include "SQLiteCpp/Column.h"
+
+namespace ablate {
+namespace pb = ::ablation::v1;
+
+const char* const kJobColumns =
+    "number, id, display_name, state, created_ms, started_ms, ended_ms, n_prompts, prompts_done, cost, cost_done, "
+    "n_results, result_bytes, error_code, error_reason, error_message, weights_sha256, request_id";
+
+pb::Job JobOf(const SQLite::Statement& row, int64_t* number) {
+  pb::Job job;
+  int i = 0;
+  const auto next = [&row, &i] { return row.getColumn(i++); };
+  const int64_t at = next().getInt64();
+  if (number != nullptr) *number = at;
+  job.set_id(next().getString());
+  job.set_display_name(next().getString());
+  job.set_state(static_cast<pb::JobState>(next().getInt()));
+  job.set_created_unix_ms(next().getInt64());
+  job.set_started_unix_ms(next().getInt64());
+  job.set_ended_unix_ms(next().getInt64());
+  job.set_n_prompts(next().getInt());
+  job.set_prompts_done(next().getInt());
+  job.set_cost(next().getInt64());
+  job.set_cost_done(next().getInt64());
+  job.set_n_results(next().getInt64());
+  job.set_result_bytes(next().getInt64());
+  const int code = next().getInt();
+  const std::string reason = next().getString();
+  const std::string message = next().getString();
+  if (code != 0) {
+    job.mutable_error()->set_code(code);
+    job.mutable_error()->set_reason(reason);
+    job.mutable_error()->set_message(message);
+  }
+  job.set_weights_sha256(next().getString());
+  job.set_request_id(next().getString());
+  return job;
+}
+
+bool IsFinal(pb::JobState state) {
+  switch (state) {
+    case pb::JOB_STATE_SUCCEEDED:
+    case pb::JOB_STATE_PARTIAL:
+    case pb::JOB_STATE_FAILED:
+    case pb::JOB_STATE_CANCELLED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace ablate

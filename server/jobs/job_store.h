@@ -1,0 +1,146 @@
+// Jobs in an SQLite file (WAL, synchronous=FULL): whatever a call has returned OK for survives the process and the machine.
+//
+// A job's results are a list of messages without gaps, appended in the transaction that marks their prompt as done: no prompt is
+// there twice, none half. Readers see what was committed, and never wait for a writer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ablation/v1/jobs.pb.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "server/jobs/crash_ledger.h"
+
+namespace ablate {
+
+struct JobStoreOptions {
+  // Made where it is missing.
+  std::string folder;
+  // Most pages of 4 KiB that the file may have: a disk that is full earlier. 0: as many as fit.
+  int64_t max_pages = 0;
+};
+
+// A job to be accepted.
+struct NewJob {
+  std::string tenant;
+  std::string request_id;
+  std::string display_name;
+  // AblateRequest, serialised.
+  std::string request;
+  std::string weights_sha256;
+  int32_t n_prompts = 0;
+  int64_t cost = 0;
+};
+
+// A job as the runner sees it.
+struct StoredJob {
+  int64_t number = 0;
+  std::string tenant;
+  ablation::v1::Job job;
+};
+
+// What one prompt came to.
+struct PromptResults {
+  int32_t prompt = 0;
+  // Packed tokens x layers that it took.
+  int64_t cost = 0;
+  // AblateResponse, serialised.
+  std::vector<std::string> messages;
+};
+
+// A prompt that the process died with.
+struct Suspect {
+  int32_t prompt = 0;
+  // Not empty: it is set aside.
+  std::string skip_reason;
+};
+
+struct JobPage {
+  std::vector<StoredJob> jobs;
+  // There are more behind the last one.
+  bool has_more = false;
+};
+
+struct ResultPage {
+  // AblateResponse, serialised, of the offsets asked for on.
+  std::vector<std::string> messages;
+  // The job, as it was when the messages were read.
+  ablation::v1::Job job;
+};
+
+// Thread-safe. Errors: NotFound where there is no such job; Unavailable where the disk is full or fails; DataLoss where the
+// file is damaged.
+class JobStore {
+ public:
+  // FailedPrecondition, with the way out, where the folder cannot be used, another server uses it, or the file is damaged, of
+  // a newer version or not a job store.
+  static absl::StatusOr<std::unique_ptr<JobStore>> Open(const JobStoreOptions& options);
+  ~JobStore();
+
+  // For clients: a job of another tenant is not there.
+
+  // A job of the tenant's with this request_id that is the same request is returned as it is; InvalidArgument where it is
+  // another one.
+  absl::StatusOr<StoredJob> Submit(const NewJob& job);
+  absl::StatusOr<StoredJob> Get(absl::string_view tenant, absl::string_view id) const;
+  // The newest first, with numbers below `before`; of any state where `states` is empty.
+  absl::StatusOr<JobPage> List(absl::string_view tenant, absl::Span<const ablation::v1::JobState> states,
+                               int64_t before, int32_t page_size) const;
+  // A job that has ended stays as it is.
+  absl::StatusOr<StoredJob> Cancel(absl::string_view tenant, absl::string_view id);
+  absl::Status Delete(absl::string_view tenant, absl::string_view id);
+  // Messages from `offset` on, of some `max_bytes` together, at least one where there is one.
+  absl::StatusOr<ResultPage> ReadResults(int64_t number, int64_t offset, int64_t max_bytes) const;
+  // Jobs that have not ended and come before this one, and the cost that they still have.
+  struct Ahead {
+    int32_t jobs = 0;
+    int64_t cost = 0;
+  };
+  absl::StatusOr<Ahead> JobsAhead(int64_t number) const;
+
+  // For the one who runs jobs.
+
+  // The first job that has not ended and is for this model.
+  absl::StatusOr<std::optional<StoredJob>> NextToRun(absl::string_view weights_sha256) const;
+  absl::StatusOr<StoredJob> GetByNumber(int64_t number) const;
+  absl::StatusOr<std::string> ReadRequest(int64_t number) const;
+  // It runs from now on; the first time counts as its start.
+  absl::Status MarkRunning(int64_t number);
+  // What the chooser gave for a prompt, where a `heads` sweep comes first; each prompt once.
+  absl::Status AddChoices(int64_t number, absl::Span<const PromptResults> choices);
+  absl::StatusOr<std::vector<PromptResults>> ReadChoices(int64_t number) const;
+  // What goes before the prompts' results, and what the whole job costs. Once.
+  absl::Status AddHead(int64_t number, absl::Span<const std::string> messages, int64_t cost);
+  // Internal where a prompt's are there already, Aborted where the job has ended; nothing is added then.
+  absl::Status AddResults(int64_t number, absl::Span<const PromptResults> results);
+  // Of this job, rising.
+  absl::StatusOr<std::vector<int32_t>> PromptsDone(int64_t number) const;
+  absl::StatusOr<std::vector<Suspect>> Suspects(int64_t number) const;
+  // The job ends with these messages behind its results. A job that has ended stays as it is.
+  absl::Status Finish(int64_t number, ablation::v1::JobState state, const ablation::v1::JobError& error,
+                      absl::Span<const std::string> messages);
+
+  // Where the device's thread notes what it runs. Whoever the last process died with is a suspect by now.
+  CrashLedger& ledger();
+
+  // For the housekeeper.
+
+  // Ends what the caller of Delete began, and gives pages back to the disk; some milliseconds. True where there is more to do.
+  absl::StatusOr<bool> Sweep();
+  // Deletes jobs that ended before `ended_before_ms`, and then the oldest that have ended while all results take more than
+  // `max_bytes`. Returns how many.
+  absl::StatusOr<int64_t> Expire(int64_t ended_before_ms, int64_t max_bytes);
+
+ private:
+  struct Impl;
+  explicit JobStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ablate

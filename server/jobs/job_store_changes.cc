@@ -1,0 +1,203 @@
+// What changes a job that is there.
+#include <utility>
+
+#include "SQLiteCpp/Transaction.h"
+#include "server/jobs/job_store_impl.h"
+
+namespace ablate {
+namespace {
+
+namespace pb = ::ablation::v1;
+
+int64_t BytesOf(absl::Span<const std::string> messages) {
+  int64_t bytes = 0;
+  for (const std::string& message : messages) bytes += static_cast<int64_t>(message.size());
+  return bytes;
+}
+
+void EndJob(SQLite::Database& database, int64_t number, pb::JobState state, const pb::JobError& error) {
+  SQLite::Statement end(database,
+                        "UPDATE jobs SET state = ?, ended_ms = ?, error_code = ?, error_reason = ?, error_message = ? "
+                        "WHERE number = ?");
+  SQLite::bind(end, static_cast<int>(state), NowMs(), error.code(), error.reason(), error.message(), number);
+  end.exec();
+  // Nobody runs it again.
+  SQLite::Statement(database, absl::StrCat("DELETE FROM choices WHERE job = ", number)).exec();
+}
+
+// Their results go with Sweep.
+void DropJob(SQLite::Database& database, int64_t number) {
+  for (const char* table : {"requests", "prompts_done", "choices", "crashes"}) {
+    SQLite::Statement(database, absl::StrCat("DELETE FROM ", table, " WHERE job = ", number)).exec();
+  }
+  SQLite::Statement(database, absl::StrCat("DELETE FROM jobs WHERE number = ", number)).exec();
+}
+
+}  // namespace
+
+absl::Status AppendMessages(SQLite::Database& database, int64_t number, absl::Span<const std::string> messages) {
+  SQLite::Statement find(database, "SELECT n_results, state FROM jobs WHERE number = ?");
+  find.bind(1, number);
+  if (!find.executeStep() || IsFinal(static_cast<pb::JobState>(find.getColumn(1).getInt()))) {
+    return absl::AbortedError("the job has ended");
+  }
+  int64_t place = find.getColumn(0).getInt64();
+  SQLite::Statement insert(database, "INSERT INTO results (job, place, message) VALUES (?, ?, ?)");
+  for (const std::string& message : messages) {
+    insert.bind(1, number);
+    insert.bind(2, place++);
+    insert.bindNoCopy(3, message.data(), static_cast<int>(message.size()));
+    insert.exec();
+    insert.reset();
+  }
+  SQLite::Statement count(database, "UPDATE jobs SET n_results = ?, result_bytes = result_bytes + ? WHERE number = ?");
+  SQLite::bind(count, place, BytesOf(messages), number);
+  count.exec();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<StoredJob> JobStore::Cancel(absl::string_view tenant, absl::string_view id) {
+  return CaughtSql(kJobStore, [&]() -> absl::StatusOr<StoredJob> {
+    absl::MutexLock lock(&impl_->write_mu);
+    SQLite::Transaction transaction(impl_->writer);
+    auto job = FindJob(impl_->writer, tenant, id);
+    if (!job.ok() || IsFinal(job->job.state())) return job;
+    EndJob(impl_->writer, job->number, pb::JOB_STATE_CANCELLED, {});
+    job = FindJob(impl_->writer, tenant, id);
+    transaction.commit();
+    return job;
+  });
+}
+
+absl::Status JobStore::Delete(absl::string_view tenant, absl::string_view id) {
+  return CaughtSql(kJobStore, [&]() -> absl::Status {
+    absl::MutexLock lock(&impl_->write_mu);
+    SQLite::Transaction transaction(impl_->writer);
+    const auto job = FindJob(impl_->writer, tenant, id);
+    if (!job.ok()) return job.status();
+    DropJob(impl_->writer, job->number);
+    transaction.commit();
+    return absl::OkStatus();
+  });
+}
+
+absl::Status JobStore::MarkRunning(int64_t number) {
+  return CaughtSql(kJobStore, [&]() -> absl::Status {
+    absl::MutexLock lock(&impl_->write_mu);
+    SQLite::Statement mark(impl_->writer,
+                           absl::StrCat("UPDATE jobs SET state = ?, started_ms = CASE started_ms WHEN 0 THEN ? ELSE ",
+                                        "started_ms END WHERE number = ? AND state IN (", OpenStates(), ")"));
+    SQLite::bind(mark, static_cast<int>(pb::JOB_STATE_RUNNING), NowMs(), number);
+    return mark.exec() == 1 ? absl::OkStatus() : absl::AbortedError("the job has ended");
+  });
+}
+
+absl::Status JobStore::AddChoices(int64_t number, absl::Span<const PromptResults> choices) {
+  return CaughtSql(kJobStore, [&]() -> absl::Status {
+    absl::MutexLock lock(&impl_->write_mu);
+    SQLite::Transaction transaction(impl_->writer);
+    const auto job = FindJob(impl_->writer, number);
+    if (!job.ok() || IsFinal(job->job.state())) return absl::AbortedError("the job has ended");
+    SQLite::Statement insert(impl_->writer, "INSERT INTO choices (job, prompt, message) VALUES (?, ?, ?)");
+    int64_t cost = 0;
+    for (const PromptResults& choice : choices) {
+      insert.bind(1, number);
+      insert.bind(2, choice.prompt);
+      insert.bindNoCopy(3, choice.messages.at(0).data(), static_cast<int>(choice.messages.at(0).size()));
+      insert.exec();
+      insert.reset();
+      cost += choice.cost;
+    }
+    SQLite::Statement done(impl_->writer, "UPDATE jobs SET cost_done = cost_done + ? WHERE number = ?");
+    SQLite::bind(done, cost, number);
+    done.exec();
+    transaction.commit();
+    return absl::OkStatus();
+  });
+}
+
+absl::Status JobStore::AddHead(int64_t number, absl::Span<const std::string> messages, int64_t cost) {
+  return CaughtSql(kJobStore, [&]() -> absl::Status {
+    absl::MutexLock lock(&impl_->write_mu);
+    SQLite::Transaction transaction(impl_->writer);
+    const absl::Status added = AppendMessages(impl_->writer, number, messages);
+    if (!added.ok()) return added;
+    SQLite::Statement price(impl_->writer, "UPDATE jobs SET cost = ? WHERE number = ?");
+    SQLite::bind(price, cost, number);
+    price.exec();
+    transaction.commit();
+    return absl::OkStatus();
+  });
+}
+
+absl::Status JobStore::AddResults(int64_t number, absl::Span<const PromptResults> results) {
+  return CaughtSql(kJobStore, [&]() -> absl::Status {
+    absl::MutexLock lock(&impl_->write_mu);
+    SQLite::Transaction transaction(impl_->writer);
+    // A prompt that is there already breaks the key, and with it the transaction.
+    SQLite::Statement done(impl_->writer, "INSERT INTO prompts_done (job, prompt) VALUES (?, ?)");
+    int64_t cost = 0;
+    for (const PromptResults& prompt : results) {
+      const absl::Status added = AppendMessages(impl_->writer, number, prompt.messages);
+      if (!added.ok()) return added;
+      SQLite::bind(done, number, prompt.prompt);
+      done.exec();
+      done.reset();
+      cost += prompt.cost;
+    }
+    SQLite::Statement count(
+        impl_->writer, "UPDATE jobs SET prompts_done = prompts_done + ?, cost_done = cost_done + ? WHERE number = ?");
+    SQLite::bind(count, static_cast<int64_t>(results.size()), cost, number);
+    count.exec();
+    transaction.commit();
+    return absl::OkStatus();
+  });
+}
+
+absl::Status JobStore::Finish(int64_t number, pb::JobState state, const pb::JobError& error,
+                              absl::Span<const std::string> messages) {
+  return CaughtSql(kJobStore, [&]() -> absl::Status {
+    absl::MutexLock lock(&impl_->write_mu);
+    SQLite::Transaction transaction(impl_->writer);
+    const absl::Status added = AppendMessages(impl_->writer, number, messages);
+    if (!added.ok()) return added;
+    EndJob(impl_->writer, number, state, error);
+    transaction.commit();
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<bool> JobStore::Sweep() {
+  return CaughtSql(kJobStore, [&]() -> absl::StatusOr<bool> {
+    absl::MutexLock lock(&impl_->write_mu);
+    constexpr int kResults = 100, kPages = 1000;
+    const int gone = impl_->writer.exec(
+        absl::StrCat("DELETE FROM results WHERE rowid IN (SELECT results.rowid FROM results LEFT JOIN jobs ON ",
+                     "results.job = jobs.number WHERE jobs.number IS NULL LIMIT ", kResults, ")"));
+    if (gone == kResults) return true;
+    SQLite::Statement(impl_->writer, absl::StrCat("PRAGMA incremental_vacuum(", kPages, ")")).executeStep();
+    return false;
+  });
+}
+
+absl::StatusOr<int64_t> JobStore::Expire(int64_t ended_before_ms, int64_t max_bytes) {
+  return CaughtSql(kJobStore, [&]() -> absl::StatusOr<int64_t> {
+    absl::MutexLock lock(&impl_->write_mu);
+    SQLite::Transaction transaction(impl_->writer);
+    int64_t bytes = impl_->writer.execAndGet("SELECT coalesce(sum(result_bytes), 0) FROM jobs").getInt64();
+    SQLite::Statement ended(impl_->writer,
+                            absl::StrCat("SELECT number, ended_ms, result_bytes FROM jobs WHERE state NOT IN (",
+                                         OpenStates(), ") ORDER BY ended_ms, number"));
+    std::vector<int64_t> expired;
+    while (ended.executeStep()) {
+      if (ended.getColumn(1).getInt64() >= ended_before_ms && bytes <= max_bytes) break;
+      expired.push_back(ended.getColumn(0).getInt64());
+      bytes -= ended.getColumn(2).getInt64();
+    }
+    for (const int64_t number : expired) DropJob(impl_->writer, number);
+    transaction.commit();
+    return static_cast<int64_t>(expired.size());
+  });
+}
+
+}  // namespace ablate

@@ -1,0 +1,82 @@
+#include "server/jobs/job_schema.h"
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "SQLiteCpp/Column.h"
+#include "SQLiteCpp/Statement.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/jobs/open_jobs.h"
+
+namespace ablate {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string MakeFolder() {
+  std::filesystem::create_directories(JobsFolder());
+  return JobsFolder() + "/jobs.sqlite";
+}
+
+std::string Refusal() {
+  const auto store = JobStore::Open({.folder = JobsFolder()});
+  EXPECT_TRUE(absl::IsFailedPrecondition(store.status())) << store.status();
+  return std::string(store.status().message());
+}
+
+TEST(JobSchemaTest, AStoreOfTheFirstVersionGoesOn) {
+  {
+    SQLite::Database old(MakeFolder(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    ASSERT_TRUE(MigrateJobSchema(old, 1).ok());
+    old.exec(
+        "INSERT INTO jobs (id, request_id, display_name, request_sha256, weights_sha256, state, created_ms, n_prompts, "
+        "cost) "
+        "VALUES ('abc', 'r', 'old', 's', 'w', 1, 5, 2, 10)");
+    old.exec("INSERT INTO requests (job, request) VALUES (1, 'x')");
+    EXPECT_EQ(old.execAndGet("PRAGMA user_version").getInt(), 1);
+  }
+  const auto store = OpenJobs();
+  const auto next = store->NextToRun("w");
+  ASSERT_TRUE(next.ok() && next->has_value());
+  EXPECT_EQ((*next)->job.id(), "abc");
+  EXPECT_EQ((*next)->tenant, "");
+  EXPECT_EQ(store->ReadRequest(1).value(), "x");
+  EXPECT_TRUE(store->Submit(SomeJob("r", "x", "somebody else")).ok());
+}
+
+TEST(JobSchemaTest, ANewerVersionIsRefused) {
+  OpenJobs().reset();
+  SQLite::Database(MakeFolder(), SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 99");
+  EXPECT_THAT(Refusal(), HasSubstr("version 99, written by a newer server"));
+}
+
+TEST(JobSchemaTest, AnotherProgramsFileIsRefused) {
+  SQLite::Database(MakeFolder(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE).exec("CREATE TABLE mine (x)");
+  EXPECT_THAT(Refusal(), HasSubstr("of another program"));
+}
+
+TEST(JobSchemaTest, AFileThatIsNoDatabaseIsRefusedWithTheWayOut) {
+  std::ofstream(MakeFolder()) << std::string(8192, 'x');
+  EXPECT_THAT(Refusal(), HasSubstr("it is damaged"));
+  EXPECT_THAT(Refusal(), HasSubstr(".recover"));
+}
+
+TEST(JobSchemaTest, ADamagedFileIsRefusedWithTheWayOut) {
+  {
+    const auto store = OpenJobs();
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(store->Submit(SomeJob("", std::string(5000, 'r'))).ok());
+  }
+  std::fstream file(MakeFolder(), std::ios::in | std::ios::out | std::ios::binary);
+  // Behind the header, so that it opens and only the check finds it.
+  for (int page = 3; page < 20; ++page) {
+    file.seekp(page * 4096);
+    file << std::string(2000, '\xee');
+  }
+  file.close();
+  EXPECT_THAT(Refusal(), HasSubstr("it is damaged"));
+}
+
+}  // namespace
+}  // namespace ablate

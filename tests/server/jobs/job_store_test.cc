@@ -1,0 +1,256 @@
+#include "server/jobs/job_store.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <limits>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/jobs/open_jobs.h"
+
+namespace ablate {
+namespace {
+
+namespace pb = ::ablation::v1;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
+
+std::vector<std::string> Stored(const JobStore& store, int64_t number, int64_t offset = 0) {
+  const auto page = store.ReadResults(number, offset, 1 << 20);
+  EXPECT_TRUE(page.ok()) << page.status();
+  return page->messages;
+}
+
+// Runs `body` in a process that is killed at its end: nothing is closed, flushed or waited for.
+template <typename Body>
+void InProcessThatIsKilled(Body body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    body();
+    kill(getpid(), SIGKILL);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(JobStoreTest, WhatWasAcceptedSurvivesTheProcess) {
+  InProcessThatIsKilled([] {
+    const auto store = OpenJobs();
+    const auto job = store->Submit(SomeJob());
+    if (!job.ok() || !store->AddHead(job->number, {"head"}, 100).ok()) abort();
+    if (!store->AddResults(job->number, {{.prompt = 1, .cost = 7, .messages = {"a", "b"}}}).ok()) abort();
+  });
+  const auto store = OpenJobs();
+  const auto next = store->NextToRun("w");
+  ASSERT_TRUE(next.ok() && next->has_value());
+  EXPECT_EQ((*next)->job.prompts_done(), 1);
+  EXPECT_EQ((*next)->job.cost_done(), 7);
+  EXPECT_EQ((*next)->job.cost(), 100);
+  EXPECT_EQ((*next)->job.result_bytes(), 6);
+  EXPECT_THAT(store->PromptsDone(1).value(), ElementsAre(1));
+  EXPECT_THAT(Stored(*store, 1), ElementsAre("head", "a", "b"));
+}
+
+TEST(JobStoreTest, APromptIsThereOnceOrNotAtAll) {
+  const auto store = OpenJobs();
+  const int64_t job = store->Submit(SomeJob())->number;
+  ASSERT_TRUE(store->AddResults(job, {{.prompt = 0, .cost = 1, .messages = {"a"}}}).ok());
+  const absl::Status twice = store->AddResults(
+      job, {{.prompt = 2, .cost = 1, .messages = {"c"}}, {.prompt = 0, .cost = 1, .messages = {"a again"}}});
+  EXPECT_TRUE(absl::IsInternal(twice)) << twice;
+  EXPECT_THAT(Stored(*store, job), ElementsAre("a"));
+  EXPECT_THAT(store->PromptsDone(job).value(), ElementsAre(0));
+  EXPECT_EQ(store->GetByNumber(job)->job.cost_done(), 1);
+}
+
+TEST(JobStoreTest, ARequestIdNamesOneRequestOfOneTenant) {
+  const auto store = OpenJobs();
+  const auto first = store->Submit(SomeJob("id", "x"));
+  EXPECT_EQ(store->Submit(SomeJob("id", "x"))->job.id(), first->job.id());
+  const auto other = store->Submit(SomeJob("id", "y"));
+  EXPECT_TRUE(absl::IsInvalidArgument(other.status()));
+  EXPECT_THAT(std::string(other.status().message()), HasSubstr("`id` is another request"));
+  EXPECT_NE(store->Submit(SomeJob("id", "x", "somebody"))->job.id(), first->job.id());
+  EXPECT_NE(store->Submit(SomeJob("", "x"))->job.id(), store->Submit(SomeJob("", "x"))->job.id());
+}
+
+TEST(JobStoreTest, JobsOfAnotherTenantAreNotThere) {
+  const auto store = OpenJobs();
+  const std::string id = store->Submit(SomeJob("", "x", "a"))->job.id();
+  EXPECT_TRUE(absl::IsNotFound(store->Get("b", id).status()));
+  EXPECT_EQ(store->Get("b", id).status(), store->Get("b", id).status());
+  EXPECT_TRUE(absl::IsNotFound(store->Cancel("b", id).status()));
+  EXPECT_TRUE(absl::IsNotFound(store->Delete("b", id)));
+  EXPECT_THAT(store->List("b", {}, kNewest, 10)->jobs, IsEmpty());
+  EXPECT_EQ(store->Get("a", id)->job.state(), pb::JOB_STATE_QUEUED);
+}
+
+TEST(JobStoreTest, PagesOverAThousandJobsMissNoneWhileNewOnesCome) {
+  const auto store = OpenJobs();
+  std::set<std::string> expected, seen;
+  for (int i = 0; i < 1000; ++i) expected.insert(store->Submit(SomeJob())->job.id());
+  int64_t before = kNewest;
+  for (bool more = true; more;) {
+    const auto page = store->List("", {}, before, 77);
+    ASSERT_TRUE(page.ok());
+    for (const StoredJob& job : page->jobs) EXPECT_TRUE(seen.insert(job.job.id()).second);
+    before = page->jobs.back().number;
+    more = page->has_more;
+    ASSERT_TRUE(store->Submit(SomeJob()).ok());
+  }
+  EXPECT_EQ(seen, expected);
+}
+
+TEST(JobStoreTest, ListsByState) {
+  const auto store = OpenJobs();
+  const std::string cancelled = store->Submit(SomeJob())->job.id();
+  store->Submit(SomeJob()).IgnoreError();
+  ASSERT_TRUE(store->Cancel("", cancelled).ok());
+  const auto page = store->List("", {pb::JOB_STATE_CANCELLED, pb::JOB_STATE_FAILED}, kNewest, 10);
+  ASSERT_EQ(page->jobs.size(), 1U);
+  EXPECT_EQ(page->jobs[0].job.id(), cancelled);
+  EXPECT_GT(page->jobs[0].job.ended_unix_ms(), 0);
+}
+
+TEST(JobStoreTest, WhatHasEndedStaysAsItEnded) {
+  const auto store = OpenJobs();
+  const auto job = store->Submit(SomeJob());
+  ASSERT_TRUE(store->Cancel("", job->job.id()).ok());
+  EXPECT_TRUE(absl::IsAborted(store->AddResults(job->number, {{.prompt = 0, .cost = 1, .messages = {"late"}}})));
+  EXPECT_TRUE(absl::IsAborted(store->Finish(job->number, pb::JOB_STATE_SUCCEEDED, {}, {"late"})));
+  EXPECT_TRUE(absl::IsAborted(store->MarkRunning(job->number)));
+  EXPECT_EQ(store->Cancel("", job->job.id())->job.state(), pb::JOB_STATE_CANCELLED);
+  EXPECT_THAT(Stored(*store, job->number), IsEmpty());
+  EXPECT_FALSE(store->NextToRun("w")->has_value());
+}
+
+TEST(JobStoreTest, JobsRunInTheOrderOfTheirSubmissionWithTheirModel) {
+  const auto store = OpenJobs();
+  const int64_t first = store->Submit(SomeJob())->number;
+  const int64_t second = store->Submit(SomeJob())->number;
+  ASSERT_TRUE(store->MarkRunning(first).ok());
+  EXPECT_EQ((*store->NextToRun("w"))->number, first);
+  EXPECT_EQ(store->JobsAhead(second)->jobs, 1);
+  EXPECT_EQ(store->JobsAhead(second)->cost, 300);
+  EXPECT_FALSE(store->NextToRun("another model")->has_value());
+  ASSERT_TRUE(store->Finish(first, pb::JOB_STATE_SUCCEEDED, {}, {}).ok());
+  EXPECT_EQ((*store->NextToRun("w"))->number, second);
+}
+
+TEST(JobStoreTest, ResultsAreReadFromAnyOffsetInPages) {
+  const auto store = OpenJobs();
+  const int64_t job = store->Submit(SomeJob())->number;
+  ASSERT_TRUE(store->AddHead(job, {"0", "1", "2", "3"}, 1).ok());
+  EXPECT_THAT(Stored(*store, job, 2), ElementsAre("2", "3"));
+  EXPECT_THAT(Stored(*store, job, 4), IsEmpty());
+  EXPECT_THAT(store->ReadResults(job, 1, 1)->messages, ElementsAre("1"));
+  EXPECT_EQ(store->ReadResults(job, 1, 1)->job.n_results(), 4);
+}
+
+TEST(JobStoreTest, WhatIsDeletedIsGoneWithItsResults) {
+  const auto store = OpenJobs();
+  const auto job = store->Submit(SomeJob("again"));
+  const auto other = store->Submit(SomeJob());
+  ASSERT_TRUE(store->AddHead(job->number, std::vector<std::string>(250, "x"), 1).ok());
+  ASSERT_TRUE(store->AddHead(other->number, {"kept"}, 1).ok());
+  ASSERT_TRUE(store->Delete("", job->job.id()).ok());
+  EXPECT_TRUE(absl::IsNotFound(store->Get("", job->job.id()).status()));
+  EXPECT_TRUE(absl::IsNotFound(store->ReadResults(job->number, 0, 1).status()));
+  int sweeps = 1;
+  while (store->Sweep().value()) ++sweeps;
+  EXPECT_EQ(sweeps, 3);
+  EXPECT_THAT(Stored(*store, other->number), ElementsAre("kept"));
+  EXPECT_NE(store->Submit(SomeJob("again"))->number, job->number);
+}
+
+TEST(JobStoreTest, ExpiresByAgeAndThenByBytesTheOldestFirst) {
+  const auto store = OpenJobs();
+  std::vector<StoredJob> jobs;
+  for (int i = 0; i < 4; ++i) {
+    jobs.push_back(*store->Submit(SomeJob()));
+    ASSERT_TRUE(store->AddHead(jobs.back().number, {std::string(100, 'x')}, 1).ok());
+    if (i < 3) {
+      ASSERT_TRUE(store->Finish(jobs.back().number, pb::JOB_STATE_SUCCEEDED, {}, {}).ok());
+    }
+  }
+  EXPECT_EQ(*store->Expire(0, 400), 0);
+  EXPECT_EQ(*store->Expire(0, 350), 1);
+  EXPECT_TRUE(absl::IsNotFound(store->Get("", jobs[0].job.id()).status()));
+  EXPECT_EQ(*store->Expire(std::numeric_limits<int64_t>::max(), 400), 2);
+  // It has not ended.
+  EXPECT_TRUE(store->Get("", jobs[3].job.id()).ok());
+}
+
+TEST(JobStoreTest, AFullDiskRefusesJobsAndGoesOnReading) {
+  const auto store = OpenJobs(/*max_pages=*/60);
+  const auto first = store->Submit(SomeJob());
+  ASSERT_TRUE(first.ok());
+  const auto refused = store->Submit(SomeJob("", std::string(1 << 20, 'x')));
+  EXPECT_TRUE(absl::IsUnavailable(refused.status())) << refused.status();
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("the disk is full"));
+  EXPECT_EQ(store->List("", {}, kNewest, 10)->jobs.size(), 1U);
+  EXPECT_EQ(store->Get("", first->job.id())->job.n_prompts(), 3);
+  EXPECT_TRUE(store->Submit(SomeJob()).ok());
+}
+
+TEST(JobStoreTest, AFolderBelongsToOneServer) {
+  const auto store = OpenJobs();
+  const auto second = JobStore::Open({.folder = JobsFolder()});
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("another server uses the folder"));
+}
+
+// Noted by processes that die.
+void DieWith(const std::vector<int32_t>& prompts, bool crash) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto store = OpenJobs();
+    store->ledger().NoteFatalSignals();
+    for (const int32_t prompt : prompts) store->ledger().Note(1, prompt);
+    kill(getpid(), crash ? SIGSEGV : SIGKILL);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+}
+
+std::vector<int32_t> Skipped() {
+  std::vector<int32_t> skipped;
+  const pb::Job job = OpenJobs()->GetByNumber(1)->job;
+  for (const pb::SkippedPrompt& prompt : job.skipped_prompts()) skipped.push_back(prompt.prompt_index());
+  return skipped;
+}
+
+TEST(JobStoreTest, APromptThatTwiceTakesTheProcessDownIsSetAside) {
+  OpenJobs()->Submit(SomeJob()).IgnoreError();
+  DieWith({0, 1, 2}, /*crash=*/true);
+  EXPECT_THAT(Skipped(), IsEmpty());
+  EXPECT_EQ(OpenJobs()->Suspects(1)->size(), 3U);
+  DieWith({1}, /*crash=*/true);
+  EXPECT_THAT(Skipped(), ElementsAre(1));
+  EXPECT_THAT(OpenJobs()->GetByNumber(1)->job.skipped_prompts(0).reason(), HasSubstr("crashed 2 times"));
+}
+
+TEST(JobStoreTest, NeighboursAreNotBlamed) {
+  OpenJobs()->Submit(SomeJob()).IgnoreError();
+  for (int i = 0; i < 5; ++i) DieWith({0, 1, 2}, /*crash=*/true);
+  EXPECT_THAT(Skipped(), IsEmpty());
+}
+
+TEST(JobStoreTest, KillsFromOutsideCountLess) {
+  OpenJobs()->Submit(SomeJob()).IgnoreError();
+  for (int i = 0; i < 4; ++i) DieWith({2}, /*crash=*/false);
+  EXPECT_THAT(Skipped(), IsEmpty());
+  DieWith({2}, /*crash=*/false);
+  EXPECT_THAT(Skipped(), ElementsAre(2));
+}
+
+}  // namespace
+}  // namespace ablate
