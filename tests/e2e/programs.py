@@ -15,7 +15,7 @@ from tests.oracle.probe import BUILD_DIR
 ABLATE = BUILD_DIR / "bin" / "ablate"
 ABLATED = BUILD_DIR / "bin" / "ablated"
 
-OK, FAILED, USAGE, UNAVAILABLE, DEADLINE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, FAILED, USAGE, UNAVAILABLE, DEADLINE, INTERRUPTED, READER_LEFT = 0, 1, 2, 3, 4, 130, 141
 
 
 class Server:

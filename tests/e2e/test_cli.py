@@ -25,6 +25,7 @@ from tests.e2e.programs import (
     FAILED,
     INTERRUPTED,
     OK,
+    READER_LEFT,
     UNAVAILABLE,
     USAGE,
     Server,
@@ -225,6 +226,23 @@ def test_an_interrupt_ends_the_call_and_the_work(server: Server, long_scan: Path
         assert running.wait(timeout=30) == INTERRUPTED
     assert becomes_idle(server), "the server goes on with work that nobody waits for"
     assert ablate(server, "scan", *REFERENCE).returncode == OK
+
+
+@pytest.mark.parametrize("output_format", ["table", "jsonl", "csv"])
+def test_a_reader_that_leaves_ends_the_call_and_the_work(server: Server, long_scan: Path, output_format: str) -> None:
+    running = subprocess.Popen(
+        [ABLATE, "scan", "--server", server.address, "--prompts", long_scan, "--format", output_format],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    assert running.stderr is not None
+    assert running.stdout.readline()
+    running.stdout.close()
+    assert running.wait(timeout=60) == READER_LEFT
+    assert running.stderr.read() == ""
+    assert becomes_idle(server), "the server goes on with work that nobody waits for"
 
 
 def test_describe_and_tokenize(server: Server) -> None:

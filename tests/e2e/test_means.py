@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from tests.e2e.programs import FAILED, OK, USAGE, Server, ablate
+from tests.e2e.programs import OK, USAGE, Server, ablate
 from tests.oracle import hf
 from tests.oracle.compare import assert_close
 from tests.oracle.models import Geometry, write_random_model
@@ -227,7 +227,7 @@ def test_the_wrong_file_is_refused_with_its_reason(server: Server, model_dir: Pa
     other_model = write_random_model(tmp_path / "other", GEOMETRY, seed=6)
     with serving(other_model, tmp_path / "other server") as other:
         done = ablate(other, "means", "import", path)
-        assert done.returncode == FAILED
+        assert done.returncode == USAGE
         assert "belongs to the model with weights_sha256" in done.stderr
         assert ablate(other, "means", "list").stdout == "no mean libraries of this model\n"
 
