@@ -3,8 +3,8 @@
 
     .venv/bin/python tools/python/generate_proto.py
 
-Only messages: the calls are few, and written by hand (client/python/src/ablate/_calls.py), since gRPC's generated stubs know no types
-and bind the package to the newest grpcio.
+Only messages: the calls are few, and written by hand (client/python/src/ablate/_calls.py), since gRPC's generated stubs
+know no types and bind the package to the newest grpcio.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ PROTO = ROOT / "proto"
 PACKAGE = "ablate._proto"
 OUT = ROOT / "client" / "python" / "src" / "ablate" / "_proto"
 
-# `from ablation.v1 import scan_pb2 as ...`: our modules live inside the package, so that nothing else is installed beside it.
+# `from ablation.v1 import scan_pb2 as ...`: our modules live inside the package, so that nothing else is installed
+# beside it.
 IMPORT = re.compile(r"^from ablation\.v1 import", re.MULTILINE)
 
 

@@ -73,6 +73,8 @@ link_cuda() {
 # The Python package's protobuf code, made anew where the contract or what makes it has changed.
 generate_python_proto() {
   local made=client/python/src/ablate/_proto/__init__.py
+  # The Dockerfile installs before it copies the sources.
+  [ -e tools/python/generate_proto.py ] || return 0
   [ ! -e "$made" ] || [ -n "$(find proto/ablation tools/python/generate_proto.py tools/deps/python.txt -newer "$made")" ] || return 0
   "$venv/bin/python" tools/python/generate_proto.py || fail "the Python package's protobuf code could not be generated"
 }

@@ -1,7 +1,71 @@
-"""Ablate: what does each attention head of a GPT-2 do to a prediction?"""
+"""Ablate: what does each attention head of a GPT-2 do to a prediction?
+
+>>> import ablate
+>>> client = ablate.connect(address)  # or: with ablate.local() as client
+>>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France")
+>>> scan.array("delta_logit_diff").shape
+(12, 12)
+"""
 
 from __future__ import annotations
 
+from ablate._calls import Token
+from ablate._extras import Compensation
+from ablate._local import local
+from ablate._request import request
 from ablate._version import __version__
+from ablate.aio import AsyncClient, AsyncScanStream, connect_async
+from ablate.async_jobs import AsyncJob
+from ablate.client import Client, connect
+from ablate.errors import (
+    AblateError,
+    AccessError,
+    BusyError,
+    CancelledError,
+    ContractError,
+    DeadlineError,
+    FieldViolation,
+    IncompleteError,
+    InvalidRequestError,
+    NotFoundError,
+    PreconditionError,
+    ServerError,
+    TooLargeError,
+    UnavailableError,
+    UnimplementedError,
+)
+from ablate.jobs import Job
+from ablate.scan import Scan
+from ablate.streams import ScanStream
 
-__all__ = ["__version__"]
+__all__ = [
+    "AblateError",
+    "AccessError",
+    "AsyncClient",
+    "AsyncJob",
+    "AsyncScanStream",
+    "BusyError",
+    "CancelledError",
+    "Client",
+    "Compensation",
+    "ContractError",
+    "DeadlineError",
+    "FieldViolation",
+    "IncompleteError",
+    "InvalidRequestError",
+    "Job",
+    "NotFoundError",
+    "PreconditionError",
+    "Scan",
+    "ScanStream",
+    "ServerError",
+    "Token",
+    "TooLargeError",
+    "UnavailableError",
+    "UnimplementedError",
+    "__version__",
+    "connect",
+    "connect_async",
+    "local",
+    "request",
+]

@@ -18,6 +18,9 @@ from ablate.errors import ContractError
 if TYPE_CHECKING:
     from ablate._proto.ablation.v1.scan_pb2 import Manifest, ResolvedPrompt
 
+#: The columns that name a row.
+KEYS = ("prompt_index", "replacement", "variant", "edit_position", "position")
+
 Ints = npt.NDArray[np.int64]
 
 #: `RowBlock.variant` of the unedited runs.
@@ -61,6 +64,24 @@ class RowSpace:
     def total_rows(self) -> int:
         return int(self.first_row[-1])
 
+    def keys(self) -> dict[str, npt.NDArray[np.int32]]:
+        """What names each row, [rows] each: the inverse of `row_index`."""
+        prompt = np.repeat(np.arange(self.n_prompts), self.runs * self.n_reads)
+        within = np.arange(self.total_rows) - self.first_row[prompt]
+        run, read = np.divmod(within, self.n_reads[prompt])
+        edited = run >= self.n_unedited
+        pair, edit = np.divmod(run - self.n_unedited, self.n_edits[prompt])
+        replacement, variant = np.divmod(pair, self.n_variants)
+        edit_position = self._edits.at(prompt, np.where(edited, edit, 0)) if self.sweeps_positions else -1
+        columns = {
+            "prompt_index": prompt,
+            "replacement": np.where(edited, replacement, -1),
+            "variant": np.where(edited, variant, -1 - run),
+            "edit_position": np.where(edited, edit_position, -1),
+            "position": self._reads.at(prompt, read),
+        }
+        return {name: column.astype(np.int32) for name, column in columns.items()}
+
     def run_index(self, prompt: Ints, replacement: Ints, variant: Ints, edit_position: Ints) -> Ints:
         """Numbers of the runs within their prompts; all arrays [entries]. ContractError names what is out of range."""
         _demand((prompt >= 0) & (prompt < self.n_prompts), prompt, "prompt", f"of {self.n_prompts}")
@@ -91,8 +112,8 @@ class RowSpace:
             raise ContractError(f"the read positions of prompt {p} are not rising positions of its {n_tokens} tokens")
         if bool(prompt.edit_positions) != self.sweeps_positions or not _is_rising(prompt.edit_positions, n_tokens):
             raise ContractError(
-                f"the edit positions of prompt {p} are not rising positions of its {n_tokens} tokens, or do not fit the "
-                f"manifest, which says that positions are {'' if self.sweeps_positions else 'not '}swept over"
+                f"the edit positions of prompt {p} are not rising positions of its {n_tokens} tokens, or do not fit "
+                f"the manifest, which says that positions are {'' if self.sweeps_positions else 'not '}swept over"
             )
 
 
@@ -106,6 +127,10 @@ class _Positions:
         flat = np.array([position for of in positions for position in of], np.int64)
         # (prompt, position) as one number: sorted, since prompts and positions rise.
         self._keys = np.repeat(np.arange(len(positions)), self.counts) * width + flat
+
+    def at(self, prompt: Ints, index: Ints) -> Ints:
+        """The inverse of `find`."""
+        return self._keys[self._starts[prompt] + index] - prompt * self._width
 
     def find(self, prompt: Ints, position: Ints) -> Ints:
         """Index of each position among its prompt's; -1 where it is none of them."""
@@ -121,7 +146,9 @@ def _starts(counts: Ints) -> Ints:
 
 
 def _is_rising(positions: Sequence[int], n_tokens: int) -> bool:
-    return all(0 <= p < n_tokens for p in positions) and all(a < b for a, b in zip(positions, positions[1:], strict=False))
+    return all(0 <= p < n_tokens for p in positions) and all(
+        a < b for a, b in zip(positions, positions[1:], strict=False)
+    )
 
 
 def _demand(holds: npt.NDArray[np.bool_], values: Ints, what: str, expected: str) -> None:

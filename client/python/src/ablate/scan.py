@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ablate import _files, _table
+from ablate._extras import Compensation, Extras
+from ablate._html import scan_html
+from ablate._layout import single_sites
+from ablate._legend import Legend
+from ablate._rows import BASELINE, CORRUPTED, RowSpace
+from ablate._tensors import Tensors
+
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablate._proto.ablation.v1.scan_pb2 import Manifest, ResolvedPrompt, Variant
+    from ablate._proto.ablation.v1.scan_pb2 import Completion, Manifest, ResolvedPrompt, SummaryHead, Variant
     from ablate.plot import Plotter
 
 Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.floating[Any]]
 
 
 class Scan:
@@ -24,27 +34,211 @@ class Scan:
     Attributes:
         manifest: what was run, on what (`ablation.v1.Manifest`): model, runtime, replacements, sweep, `primary_metric`.
         variants: [n_variants], the counterfactual runs (`ablation.v1.Variant`: `label`, `sites`, `name`, `group`, ...).
-        prompts: [n_prompts], as the server understood them (`ablation.v1.ResolvedPrompt`: `tokens`, `read_positions`, ...).
-        columns: every column that came, [rows] each; docs/design.md defines them, units included.
+        prompts: [n_prompts], as the server understood them (`ablation.v1.ResolvedPrompt`: `tokens`, `warnings`, ...).
+        columns: every column that came, [rows] each (top_k_*: [rows, k]): prompt by prompt the baseline, the corrupted
+            run, then by replacement, variant, edit position, read position. docs/design.md defines them; logits and
+            differences of them in logits, log-probs, KL and entropy in nats. `variant` is an index into `variants` (-1
+            baseline, -2 corrupted); `replacement` one into `replacements`, -1 in unedited runs; `edit_position` is -1
+            where positions are not swept. Values are float32 (float64 of a server in that precision); where a prompt
+            has no such figure, NaN, or -1 of a rank.
+        replacements: labels: `zero`, `mean`, ...; `scale(0.5)` where there are several of a kind.
+        fields: [n_prompts], the data set's other columns.
+        completion: `ablation.v1.Completion`: how long it took (`timing`, ns).
+        token_texts: of every token id that `top1_id` and `top_k_id` name.
     """
 
-    manifest: Manifest
-    variants: Sequence[Variant]
-    prompts: Sequence[ResolvedPrompt]
-    columns: Mapping[str, Array]
+    def __init__(
+        self,
+        *,
+        manifest: Manifest,
+        variants: Sequence[Variant],
+        prompts: Sequence[ResolvedPrompt],
+        columns: Mapping[str, Array],
+        space: RowSpace,
+        completion: Completion,
+        token_texts: Mapping[int, str],
+        fields: Sequence[dict[str, Any]],
+        extras: Extras,
+    ) -> None:
+        """Clients make scans."""
+        self.manifest = manifest
+        self.variants = variants
+        self.prompts = prompts
+        self.columns = columns
+        self.completion = completion
+        self.token_texts = token_texts
+        self.fields = fields
+        self._space = space
+        self._extras = extras
+        self._legend = Legend(manifest, variants)
+        self.replacements: Sequence[str] = self._legend.replacements
+        self._tensors = Tensors(manifest, variants, prompts, columns, space, self.replacements)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """One tidy row a run and read position."""
-        raise NotImplementedError
+    @property
+    def primary_metric(self) -> str:
+        """The column that `summary`, `interaction` and `normalized` are about."""
+        return self.manifest.primary_metric
+
+    @property
+    def sites(self) -> list[tuple[int, int]]:
+        """(layer, head) of the variants that edit one head: under `pairs` the axes of `array`.
+
+        >>> client.scan("Berlin is the capital of", target=" Germany", sites="L5H3,L0H1").sites
+        [(0, 1), (5, 3)]
+        """
+        return single_sites(self.variants)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of `array`'s axes for one prompt, replacement and read position.
+
+        >>> client.scan("Berlin is the capital of", target=" Germany").axes
+        ('layer', 'head')
+        """
+        return self._tensors.axes
 
     def array(
         self, column: str, replacement: str | int | None = None, prompt: int | None = None, read: int = -1
-    ) -> npt.NDArray[np.floating[Any]]:
-        """One column as an array; [layer, head] under a `heads` sweep."""
-        raise NotImplementedError
+    ) -> Floats:
+        """A column of the edited runs along the sweep's axes, float32 (float64 of a server in that precision).
+
+        [layer, head] under a `heads` sweep, [layer] under `layers`, [site, site] under `pairs` (symmetric, single sites
+        on the diagonal), [variant] else. Under `each_position` a position of the prompt stands behind the first axis:
+        [layer, position, head]. NaN where there is no such run or figure.
+
+        Args:
+            column: e.g. `delta_logit_diff`; docs/design.md defines them, and their units.
+            replacement: its label (`replacements`) or index. None: the only one.
+            prompt: its index. None: the only one, or [prompts, ...] of several.
+            read: which of the read positions, as Python indexes: -1 is the last.
+
+        Raises:
+            KeyError: there is no such column, and which there are.
+            ValueError, IndexError: there are several replacements, or not that one; no such prompt or read position.
+
+        >>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France")
+        >>> scan.array("delta_logit_diff").shape
+        (12, 12)
+        """
+        return self._tensors.array(column, replacement, prompt, read)
+
+    def baseline(self, column: str, prompt: int | None = None, read: int = -1) -> float:
+        """A column's value in the unedited run. `prompt` None: the only one. Errors as `array`'s.
+
+        >>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France")
+        >>> scan.baseline("logit_diff") > 0
+        True
+        """
+        return self._tensors.unedited(column, BASELINE, prompt, read)
+
+    def corrupted(self, column: str, prompt: int | None = None, read: int = -1) -> float:
+        """A column's value in the pair's corrupted run. ValueError where no replacement is `resample`."""
+        if self._space.n_unedited < 2:
+            raise ValueError("there is no corrupted run: no replacement is resample")
+        return self._tensors.unedited(column, CORRUPTED, prompt, read)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One tidy row a run and read position; names and order as `ablate scan --format csv` has them.
+
+        `prompt_index`, `replacement`, `variant`, `variant_name`, `layer`, `head`, `edit_position`, `position`, then
+        every column that came (`top_k` as `top_k_1_id`, ...), then the data set's other columns as `fields.NAME`. <NA>
+        or NaN where there is no such figure. Units: see `columns`.
+
+        >>> frame = client.scan("Berlin is the capital of", target=" Germany", contrast=" France").to_pandas()
+        >>> len(frame), frame.variant[0], frame.variant[1]
+        (145, 'baseline', 'L0H0')
+        """
+        return self._frame.copy()
+
+    def top(self, n: int = 10, column: str | None = None, read: int = -1) -> pd.DataFrame:
+        """The n runs whose `column` (default: the primary metric's delta) is furthest from 0, the strongest first.
+
+        Of several prompts, the mean over those that have the figure. KeyError where there is no such column.
+
+        >>> client.scan("Berlin is the capital of", target=" Germany", contrast=" France").top(3).columns.tolist()
+        ['replacement', 'variant', 'delta_logit_diff']
+        """
+        column = column or self.default_column
+        values = self._tensors.column(column)
+        last = self._tensors.at_read(read) & (self.columns["variant"] >= 0)
+        names = ["replacement", "variant", "edit_position"]
+        frame = self._frame.loc[last, names].assign(**{column: values[last].astype(np.float64)})
+        names = names if self._space.sweeps_positions else names[:2]
+        means = frame.groupby(names, sort=False, dropna=False, observed=True)[column].mean().reset_index()
+        order = means[column].abs().sort_values(ascending=False, kind="stable").index
+        return means.loc[order[:n]].dropna(subset=[column]).reset_index(drop=True)
+
+    @property
+    def default_column(self) -> str:
+        """The primary metric's delta, or, without a target, `kl_divergence`."""
+        delta = f"delta_{self.primary_metric}"
+        return delta if delta in self.columns else "kl_divergence"
+
+    @property
+    def likelihood(self) -> pd.DataFrame | None:
+        """How likely the prompts themselves are under each run; None unless asked for (`likelihood=True`).
+
+        One row a run: `mean_nll` (nats a token), `perplexity`, `delta_mean_nll`, and `token_logprob`: [T - 1] in each,
+            nats.
+        """
+        return self._extras.likelihood_frame(self._legend)
+
+    @property
+    def compensation(self) -> Compensation | None:
+        """What the rest of the model does about each edit; None unless asked for (`compensation=True`)."""
+        return self._extras.compensation_of(self.manifest, self._legend)
+
+    @property
+    def summary(self) -> pd.DataFrame | None:
+        """Statistics of the primary metric's delta over the prompts; None unless asked for (`summary=True`).
+
+        One row a (replacement, variant, edit position, read position); columns as in `ablation.v1.SummaryBlock`. What
+        they rest on says `summary_head`.
+        """
+        return self._extras.summary_frame(self._legend)
+
+    @property
+    def summary_head(self) -> SummaryHead | None:
+        """What the summary rests on (`ablation.v1.SummaryHead`): clusters, flips, seed, agreement of replacements."""
+        return self._extras.summary_head
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Writes `to_pandas()`; needs the extra `[arrow]`.
+
+        The manifest is in the file's metadata (`ablate.manifest`, protobuf JSON). The file appears only when it is whole. OSError where it cannot be written.
+        """
+        _files.to_parquet(self, path)
+
+    def to_npz(self, path: str | os.PathLike[str]) -> None:
+        """Writes arrays: each metric along `axes` as `array` gives it, the labels, and the manifest as protobuf JSON.
+
+        [prompts, replacements, *axes] at the last read position; `axes` names the sweep's; `row.NAME` are the columns
+        as they are.
+        """
+        _files.to_npz(self, path)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        raise NotImplementedError
+        """The rows in the order of `columns`, as dicts with the names of `to_pandas`; None where there is no figure.
+
+        >>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France")
+        >>> next(row["variant"] for row in scan if row["delta_logit_diff"] < 0)
+        'L0H0'
+        """
+        return _table.records(self._frame)
+
+    def __len__(self) -> int:
+        """Rows."""
+        return self._space.total_rows
+
+    def __repr__(self) -> str:
+        model, runtime = self.manifest.model, self.manifest.runtime
+        return (
+            f"<Scan: {len(self.prompts)} prompts x {len(self.variants)} variants of {', '.join(self.replacements)}, "
+            f"{len(self)} rows; {model.name} on {runtime.device}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return scan_html(self)
 
     @cached_property
     def plot(self) -> Plotter:
@@ -52,3 +246,7 @@ class Scan:
         from ablate.plot import Plotter
 
         return Plotter(self)
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        return _table.tidy(self._legend, self.columns, self.token_texts, self.fields)

@@ -1,0 +1,135 @@
+"""The way to a server: address, encryption, token, retries."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from ablate._status import REQUEST_ID_KEY
+from ablate._version import __version__
+
+#: True: TLS with the system's authorities. A path: TLS with the authorities of that PEM file. False: plain text, the
+#: token included. None: plain text, which a token is not trusted to beyond this machine.
+Tls = bool | str | os.PathLike[str] | grpc.ChannelCredentials | None
+
+_SCHEMES = ("unix:", "unix-abstract:", "ipv4:", "ipv6:", "dns:")
+_LOCAL = ("unix", "127.", "[::1]", "localhost:", "ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D")
+_SERVICE = "ablation.v1.AblationService"
+
+# Calls that may be tried again: asking twice does what asking once does. (SubmitJob carries a request id of ours.)
+_IDEMPOTENT = (
+    "Ablate", "Tokenize", "DescribeModel", "ComputeMeans", "ListMeanLibraries", "ExportMeanLibrary",
+    "ImportMeanLibrary", "SubmitJob", "GetJob", "ListJobs", "CancelJob", "StreamJobResults",
+)  # fmt: skip
+
+#: gRPC itself tries again, only where nobody has answered yet: once a first message is there, the call is its own. Not
+#: RESOURCE_EXHAUSTED, under which a request that is too large for good would be sent four times.
+SERVICE_CONFIG: dict[str, Any] = {
+    "methodConfig": [
+        {
+            "name": [{"service": _SERVICE, "method": method} for method in _IDEMPOTENT],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "3s",
+                "backoffMultiplier": 3,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+# gRPC forgets requests larger than its buffer, and does not try them again.
+_RETRY_BUFFER_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a server is and how it is spoken to."""
+
+    address: str
+    token: str | None
+    credentials: grpc.ChannelCredentials | None
+
+    @classmethod
+    def make(cls, address: str | None, token: str | None, tls: Tls) -> Endpoint:
+        """ValueError where the address has no form that gRPC knows, or the token would travel in the clear."""
+        address = address or os.environ.get("ABLATE_SERVER") or "127.0.0.1:50051"
+        _check_address(address)
+        credentials = _credentials(tls)
+        if token is not None:
+            _check_token(token)
+            if credentials is None and tls is None and not is_local(address):
+                raise ValueError(
+                    f"a token would travel to {address} in the clear: name tls=True (or a file of authorities), or "
+                    "tls=False where the network itself is trusted"
+                )
+        return cls(address, token, credentials)
+
+    def options(self) -> list[tuple[str, Any]]:
+        """The channel's."""
+        options: list[tuple[str, Any]] = [
+            # Streams fit into gRPC's default of 4 MB, Tokenize's single answer need not.
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.primary_user_agent", f"ablate-python/{__version__}"),
+            ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+            ("grpc.enable_retries", 1),
+            ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
+        ]
+        if is_local(self.address):
+            # A proxy set for the outside world must not stand between us and this machine.
+            options.append(("grpc.enable_http_proxy", 0))
+        return options
+
+    def metadata(self) -> tuple[list[tuple[str, str]], str]:
+        """One call's, and the request id in it."""
+        request_id = uuid.uuid4().hex
+        metadata = [(REQUEST_ID_KEY, request_id)]
+        if self.token is not None:
+            metadata.append(("authorization", f"Bearer {self.token}"))
+        return metadata, request_id
+
+    def open(self) -> grpc.Channel:
+        if self.credentials is None:
+            return grpc.insecure_channel(self.address, self.options())
+        return grpc.secure_channel(self.address, self.credentials, self.options())
+
+    def open_async(self) -> grpc.aio.Channel:
+        if self.credentials is None:
+            return grpc.aio.insecure_channel(self.address, self.options())
+        return grpc.aio.secure_channel(self.address, self.credentials, self.options())
+
+
+def is_local(address: str) -> bool:
+    return address.startswith(_LOCAL)
+
+
+def _check_address(address: str) -> None:
+    if any(address.startswith(scheme) and len(address) > len(scheme) for scheme in _SCHEMES):
+        return
+    host, colon, port = address.rpartition(":")
+    if host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
+        return
+    raise ValueError(f"server address {address!r}: expected host:port with a port of 1 to 65535, or unix:/path")
+
+
+def _check_token(token: str) -> None:
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("token: expected printable ASCII without spaces, got an empty text or other characters")
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials | None:
+    if tls is None or tls is False:
+        return None
+    if tls is True:
+        return grpc.ssl_channel_credentials()
+    if isinstance(tls, grpc.ChannelCredentials):
+        return tls
+    return grpc.ssl_channel_credentials(root_certificates=Path(tls).read_bytes())

@@ -1,0 +1,121 @@
+"""What `scan` takes as prompts: a text, token ids, a file, or a data set in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablate._data_files import SUFFIXES, read_file
+from ablate._data_set import DataSet, from_records, from_table, rows_of
+from ablate._prompt_fields import set_field, token_ref
+from ablate._proto.ablation.v1.experiment_pb2 import Prompt
+
+#: A text, or a file's name with the suffix .csv, .jsonl, .json or .parquet; a path; one mapping or many; many texts; a
+#: pandas frame; a Hugging Face `datasets` object; token ids; the contract's `Prompt`.
+Prompts = str | os.PathLike[str] | Mapping[str, Any] | Prompt | pd.DataFrame | Iterable[Any]
+
+
+def read_prompts(prompts: Prompts, answers: Mapping[str, Any]) -> DataSet:
+    """`answers`: `target`, `contrast`, `corrupted`, `template`, for prompts that have none of their own.
+
+    ValueError names what is at fault.
+    """
+    data, takes_answers = _read(prompts)
+    if not data.prompts:
+        raise ValueError("prompts: the data set holds no prompt")
+    if answers:
+        _set_answers(data, answers, takes_answers)
+    return data
+
+
+def check_ids(data: DataSet, tokenizer_of: str | None) -> None:
+    """ValueError where the prompts hold ids of somebody's tokenizer, and nobody says whose."""
+    if data.has_foreign_ids and tokenizer_of is None:
+        raise ValueError(
+            "correct_idx and incorrect_idx are token ids, which mean other tokens under another tokenizer (the IOI file "
+            "that EAP-IG ships has Llama's). Say whose they are with tokenizer_of=MODEL (the name of the server's model, "
+            "or its tokenizer's SHA-256), or give texts in columns `target` and `contrast`"
+        )
+    if tokenizer_of is not None and not data.has_foreign_ids:
+        raise ValueError("tokenizer_of: the prompts have no column correct_idx or incorrect_idx; drop it")
+
+
+def _read(prompts: Prompts) -> tuple[DataSet, bool]:
+    """The data, and whether answers may be given beside it: where prompts are texts or ids alone."""
+    if isinstance(prompts, str):
+        if prompts.endswith(SUFFIXES) and not any(c.isspace() for c in prompts):
+            return read_file(_existing(prompts)), False
+        return _of_inputs([prompts]), True
+    if isinstance(prompts, os.PathLike):
+        return read_file(_existing(prompts)), False
+    if isinstance(prompts, Prompt | Mapping) and not _is_splits(prompts):
+        return from_records([("the prompt", prompts)]), False
+    if isinstance(prompts, pd.DataFrame):
+        names = [str(name) for name in prompts.columns]
+        rows = prompts.itertuples(index=False, name=None)
+        return from_table(names, ((f"row {i}", row) for i, row in enumerate(rows)), "the frame"), False
+    if isinstance(prompts, Mapping):
+        raise ValueError(f"prompts: a data set with the splits {', '.join(map(str, prompts))}; give one of them")
+    names = getattr(prompts, "column_names", None)
+    if isinstance(names, list):
+        return from_table(names, rows_of(names, prompts), "the data set"), False
+    if not isinstance(prompts, Iterable):
+        raise TypeError(f"prompts: expected a text, a path, or a data set, got {type(prompts).__name__}")
+    listed = list(prompts)
+    if listed and all(_is_id(one) for one in listed):
+        return _of_inputs([listed]), True
+    if listed and all(isinstance(one, str) or _is_ids(one) for one in listed):
+        return _of_inputs(listed), True
+    return from_records((f"prompts[{i}]", record) for i, record in enumerate(listed)), False
+
+
+def _of_inputs(inputs: list[Any]) -> DataSet:
+    return from_records((f"prompts[{i}]", {"prompt": one}) for i, one in enumerate(inputs))
+
+
+def _set_answers(data: DataSet, answers: Mapping[str, Any], takes_answers: bool) -> None:
+    if not takes_answers:
+        given = ", ".join(answers)
+        raise ValueError(f"{given}: in a data set each prompt has its own; put it there, or give the prompts as texts")
+    if "corrupted" in answers and len(data.prompts) > 1:
+        raise ValueError("corrupted: belongs to one prompt; of many, give each its own in a data set")
+    for prompt in data.prompts:
+        for name in ("target", "contrast"):
+            if name in answers:
+                tokens = prompt.targets if name == "target" else prompt.contrasts
+                one_or_many = answers[name]
+                is_one = isinstance(one_or_many, str) or _is_id(one_or_many)
+                tokens.extend(token_ref(name, one) for one in ([one_or_many] if is_one else one_or_many))
+        for name in ("corrupted", "template"):
+            if name in answers:
+                set_field(name, list(answers[name]) if _is_ids(answers[name]) else answers[name], prompt)
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
+    found = Path(path)
+    if not found.exists():
+        raise FileNotFoundError(f"no data set at {found} (a prompt that ends so is given as {{'prompt': ...}})")
+    return found
+
+
+def _is_splits(prompts: object) -> bool:
+    """`datasets.DatasetDict`, whose values are tables."""
+    return isinstance(prompts, Mapping) and bool(prompts) and all(hasattr(v, "column_names") for v in prompts.values())
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_ids(value: object) -> bool:
+    return (
+        not isinstance(value, str | Mapping)
+        and isinstance(value, Iterable)
+        and hasattr(value, "__len__")
+        and all(map(_is_id, value))
+    )

@@ -1,0 +1,252 @@
+"""Checks that a stream of results is whole: in order, nothing missing, nothing twice, nothing that is no number.
+
+The rules of client/cpp/stream_check.h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ablate._blocks import Array, keys_of, read_columns, require
+from ablate._manifest_check import asked_for, check_manifest, request_of
+from ablate._proto.ablation.v1.scan_pb2 import (
+    AblateRequest,
+    AblateResponse,
+    CompensationBlock,
+    Completion,
+    LikelihoodBlock,
+    Manifest,
+    PromptBlock,
+    ResolvedPrompt,
+    RowBlock,
+    SummaryBlock,
+    Variant,
+    VariantBlock,
+)
+from ablate._rows import Ints, RowSpace
+from ablate.errors import ContractError, IncompleteError
+
+_SUMMARY_KEYS = ("replacement", "variant", "edit_position", "read_index")
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A checked block: its columns, and the number of each entry among all of its kind (`RowSpace`)."""
+
+    #: `rows`, `likelihood`, `compensation` or `summary`.
+    kind: str
+    columns: dict[str, Array]
+    index: Ints
+    tokens: dict[int, str] = field(default_factory=dict)
+
+
+class StreamCheck:
+    """Takes a stream's messages in their order. Its errors are ContractError and, at the end, IncompleteError."""
+
+    def __init__(self, request: AblateRequest | None) -> None:
+        """`request` None: of a stored job, whose request nobody has: its manifest tells, and rows may be missing."""
+        self._is_job = request is None
+        self._request = request or AblateRequest()
+        self._wants_summary = self._request.HasField("summary")
+        self.manifest: Manifest | None = None
+        self.variants: list[Variant] = []
+        self.prompts: list[ResolvedPrompt] = []
+        self.space: RowSpace | None = None
+        self.completion: Completion | None = None
+        self._has_summary = False
+        self._seen: dict[str, Array] = {}
+        self._summary_keys: set[tuple[int, ...]] = set()
+        self.counts = {"rows": 0, "likelihood": 0, "compensation": 0, "summary": 0}
+
+    def take(self, response: AblateResponse) -> Entries | None:
+        """The entries of a block of results; None for all other messages."""
+        if self.completion is not None:
+            raise ContractError("a message came after the completion")
+        kind = response.WhichOneof("payload")
+        if kind == "manifest":
+            return self._take_manifest(response.manifest)
+        if self.manifest is None:
+            raise ContractError("the stream does not begin with a manifest")
+        if kind == "variant_block":
+            self._take_variants(response.variant_block)
+        elif kind == "prompt_block":
+            self._take_prompts(response.prompt_block)
+        elif kind == "row_block":
+            return self._take_rows(response.row_block)
+        elif kind == "likelihood_block":
+            return self._take_likelihood(response.likelihood_block)
+        elif kind == "compensation_block":
+            return self._take_compensation(response.compensation_block)
+        elif kind == "summary_head":
+            self._take_summary_head()
+        elif kind == "summary_block":
+            return self._take_summary(response.summary_block)
+        elif kind == "completion":
+            self._take_completion(response.completion)
+        # Anything else is of a newer contract: clients pass over it.
+        return None
+
+    def end(self) -> None:
+        """After the stream ended well."""
+        if self.completion is None:
+            total = "an unknown number of" if self.manifest is None else self.manifest.total_rows
+            raise IncompleteError(
+                f"incomplete: the stream ended after {self.counts['rows']} of {total} rows, without its completion; "
+                "the results so far are not the whole scan"
+            )
+
+    def _take_manifest(self, manifest: Manifest) -> None:
+        if self.manifest is not None:
+            raise ContractError("a second manifest came")
+        if self._is_job:
+            self._request = request_of(manifest)
+        check_manifest(manifest, self._request)
+        self.manifest = manifest
+
+    def _take_variants(self, block: VariantBlock) -> None:
+        total, come = self._head().n_variants, len(self.variants)
+        if block.first_variant != come or not block.variants or come + len(block.variants) > total:
+            raise ContractError(
+                f"a block of {len(block.variants)} variants begins at {block.first_variant}; {come} of "
+                f"{total} have come"
+            )
+        self.variants.extend(block.variants)
+
+    def _take_prompts(self, block: PromptBlock) -> None:
+        manifest, come = self._head(), len(self.prompts)
+        if len(self.variants) != manifest.n_variants:
+            raise ContractError(f"prompts came after {len(self.variants)} of {manifest.n_variants} variants")
+        if block.first_prompt_index != come or not block.prompts or come + len(block.prompts) > manifest.n_prompts:
+            raise ContractError(
+                f"a block of {len(block.prompts)} prompts begins at {block.first_prompt_index}; {come} of "
+                f"{manifest.n_prompts} have come"
+            )
+        self.prompts.extend(block.prompts)
+        if len(self.prompts) == manifest.n_prompts:
+            self.space = RowSpace(manifest, self.prompts)
+            if self.space.total_rows != manifest.total_rows:
+                raise ContractError(
+                    f"the manifest announces {manifest.total_rows} rows, expected {self.space.total_rows}"
+                )
+
+    def _take_rows(self, block: RowBlock) -> Entries:
+        space = self._behind_head("rows")
+        rows = max(len(block.variant), len(block.prompt_index), len(block.position))
+        top_k = self._request.readout.top_k
+        columns = read_columns(block, rows, lambda name: top_k if name in ("top_k_id", "top_k_logprob") else 1)
+        require(columns, "position", *asked_for(self._request))
+        for name in ("top_k_id", "top_k_logprob") if top_k else ():
+            require(columns, name)
+            columns[name] = columns[name].reshape(-1, top_k)
+        keys = keys_of(columns, None, self._n_replacements(), space.sweeps_positions)
+        position = columns["position"].astype(np.int64)
+        index = space.row_index(keys.prompt, keys.replacement, keys.variant, keys.edit_position, position)
+        self._mark("rows", index, space.total_rows)
+        return Entries("rows", columns, index, {token.id: token.text for token in block.tokens})
+
+    def _take_likelihood(self, block: LikelihoodBlock) -> Entries:
+        space = self._behind_head("likelihoods")
+        if not self._request.readout.likelihood:
+            raise ContractError("likelihoods came, which the request does not ask for")
+        self._check_prompt(block.prompt_index)
+        width = len(self.prompts[block.prompt_index].tokens) - 1
+        columns = read_columns(block, len(block.variant), lambda name: width if name == "token_logprob" else 1)
+        require(columns, "mean_nll", "delta_mean_nll", "token_logprob")
+        columns["token_logprob"] = columns["token_logprob"].reshape(-1, width)
+        keys = keys_of(columns, block.prompt_index, self._n_replacements(), space.sweeps_positions)
+        run = space.run_index(keys.prompt, keys.replacement, keys.variant, keys.edit_position)
+        index = space.first_run[keys.prompt] + run
+        self._mark("likelihood", index, int(space.first_run[-1]))
+        return Entries("likelihood", columns, index)
+
+    def _take_compensation(self, block: CompensationBlock) -> Entries:
+        space = self._behind_head("compensations")
+        if not self._request.readout.compensation:
+            raise ContractError("compensations came, which the request does not ask for")
+        self._check_prompt(block.prompt_index)
+        model = self._head().model
+        widths = {"heads": model.n_layers * model.n_heads, "mlps": model.n_layers}
+        rows = max(len(block.variant), len(block.position))
+        columns = read_columns(block, rows, lambda name: widths.get(name, 1))
+        require(columns, "position", "heads", "mlps", "layer_norm")
+        keys = keys_of(columns, block.prompt_index, self._n_replacements(), space.sweeps_positions)
+        if (keys.variant < 0).any():
+            raise ContractError(f"a compensation of an unedited run of prompt {block.prompt_index} came")
+        position = columns["position"].astype(np.int64)
+        row = space.row_index(keys.prompt, keys.replacement, keys.variant, keys.edit_position, position)
+        p = block.prompt_index
+        index = space.first_edited_row[p] + (row - space.first_row[p]) - space.n_unedited * space.n_reads[p]
+        self._mark("compensation", index, int(space.first_edited_row[-1]))
+        return Entries("compensation", columns, index)
+
+    def _take_summary_head(self) -> None:
+        if not self._wants_summary and not self._is_job:
+            raise ContractError("a summary came, which the request does not ask for")
+        if self._has_summary:
+            raise ContractError("a second summary came")
+        if self.counts["rows"] != self._head().total_rows and not self._is_job:
+            raise ContractError(f"the summary came after {self.counts['rows']} of {self._head().total_rows} rows")
+        self._has_summary = True
+
+    def _take_summary(self, block: SummaryBlock) -> Entries:
+        if not self._has_summary:
+            raise ContractError("a block of the summary came before its head")
+        rows = max(len(block.variant), len(block.replacement))
+        columns = read_columns(block, rows, lambda name: 1, allows_nan=True)
+        require(columns, "variant", "replacement", "read_index", "mean")
+        for name, limit in (("variant", self._head().n_variants), ("replacement", self._n_replacements())):
+            if ((columns[name] < 0) | (columns[name] >= limit)).any():
+                raise ContractError(f"the summary names a {name} that is none of the {limit}")
+        self._mark_summary(columns, rows)
+        return Entries("summary", columns, np.arange(rows))
+
+    def _take_completion(self, completion: Completion) -> None:
+        space = self._behind_head("the completion")
+        total, come = self._head().total_rows, self.counts["rows"]
+        if completion.rows != come or (come != total and not self._is_job):
+            raise ContractError(
+                f"the completion counts {completion.rows} rows, {come} came, the manifest announced {total}"
+            )
+        readout = self._request.readout
+        wanted = {
+            "likelihood": int(space.first_run[-1]) if readout.likelihood else 0,
+            "compensation": int(space.first_edited_row[-1]) if readout.compensation else 0,
+            "summary": int(space.first_edited_row[1]) if self._wants_summary else 0,
+        }
+        for kind, expected in wanted.items():
+            if self.counts[kind] != expected and not self._is_job:
+                raise ContractError(f"the completion came after {self.counts[kind]} of {expected} entries of {kind}")
+        self.completion = completion
+
+    def _n_replacements(self) -> int:
+        return max(1, len(self._request.replacements))
+
+    def _head(self) -> Manifest:
+        assert self.manifest is not None
+        return self.manifest
+
+    def _behind_head(self, what: str) -> RowSpace:
+        if self.space is None:
+            raise ContractError(f"{what} came before all variants and prompts had come")
+        return self.space
+
+    def _check_prompt(self, prompt: int) -> None:
+        if not 0 <= prompt < len(self.prompts):
+            raise ContractError(f"a block names prompt {prompt} of {len(self.prompts)}")
+
+    def _mark(self, kind: str, index: Ints, size: int) -> None:
+        """Each entry comes once."""
+        seen = self._seen.setdefault(kind, np.zeros(size, np.bool_))
+        if seen[index].any() or len(np.unique(index)) != len(index):
+            raise ContractError(f"an entry of {kind} came twice")
+        seen[index] = True
+        self.counts[kind] += len(index)
+
+    def _mark_summary(self, columns: dict[str, Array], rows: int) -> None:
+        keys = zip(*(columns[name].tolist() for name in _SUMMARY_KEYS if name in columns), strict=True)
+        self._summary_keys.update(keys)
+        self.counts["summary"] += rows
+        if len(self._summary_keys) != self.counts["summary"]:
+            raise ContractError("an entry of the summary came twice")

@@ -1,0 +1,51 @@
+"""Rows of a scan as they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+from ablate import _calls
+from ablate._connection import Connection
+from ablate._request import Made
+from ablate._scan_stream import StreamHead
+from ablate.errors import AblateError
+
+
+class ScanStream(StreamHead, Iterator[dict[str, Any]]):
+    """Rows as they are computed, in no promised order, none kept.
+
+    Left early (`close`, or a `with` block's end), the scan ends.
+    """
+
+    def __init__(self, connection: Connection, made: Made, timeout: float | None) -> None:
+        super().__init__(made)
+        self._made = made
+        self._responses = connection.stream(_calls.ABLATE, made.request, timeout)
+        self._rows: Iterator[dict[str, Any]] = iter(())
+
+    def __next__(self) -> dict[str, Any]:
+        while True:
+            for row in self._rows:
+                return row
+            try:
+                response = next(self._responses)
+            except StopIteration:
+                self._reader.check.end()
+                raise
+            except AblateError as error:
+                raise _calls.name_origins(error, self._made.data) from None
+            self._rows = iter(self._reader.take(response))
+
+    def close(self) -> None:
+        """Cancels the scan where it still runs."""
+        self._responses.close()  # type: ignore[attr-defined]
+
+    def __enter__(self) -> ScanStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
