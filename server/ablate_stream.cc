@@ -1,5 +1,6 @@
 #include "server/ablate_stream.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -84,7 +85,6 @@ absl::Status AblateStream::SubmitSelection() {
   const absl::Time begin = absl::Now();
   auto prepared = PrepareWith({});
   if (!prepared.ok()) return prepared.status();
-  if (absl::Status reserved = ReserveTable(*prepared); !reserved.ok()) return reserved;
   split_ = WithoutSplit(prepared->prompts.size());
   if (request_->summary().split()) {
     auto split = SplitClusters(prepared->prompts, request_->summary().seed());
@@ -93,11 +93,19 @@ absl::Status AblateStream::SubmitSelection() {
   }
   KeepForSelection(split_->chooses, *prepared);
   selection_cost_ = prepared->cost;
-  auto lease = backend_->deltas->Take(static_cast<int64_t>(prepared->variants.size() * prepared->prompts.size()));
-  if (!lease.ok()) return lease.status();
+  const FollowUp follow_up = prepared->follow_up;
+  if (follow_up.cost > backend_->limits.cost - selection_cost_) {
+    return TooCostly(selection_cost_ + follow_up.cost, backend_->limits.cost);
+  }
+  // What both sweeps need: the second must not fail for want of room when the first has run.
+  absl::Status reserved = ReserveTable(*prepared);
+  const auto chosen_from = static_cast<int64_t>(prepared->variants.size() * prepared->prompts.size());
+  if (reserved.ok()) reserved = ReserveDeltas(std::max(chosen_from, follow_up.delta_values));
+  if (!reserved.ok()) return reserved;
 
   auto work = std::make_shared<Request>();
   work->prepared = std::make_shared<const PreparedRequest>(*std::move(prepared));
+  work->cost_to_come = follow_up.cost;
   work->deadline = deadline_;
   const auto done = [self = Self()](absl::StatusOr<pb::Selection> selection, const RequestTiming& timing) {
     // Not in the device's thread: what follows tokenises all prompts again.
@@ -106,8 +114,7 @@ absl::Status AblateStream::SubmitSelection() {
     if (!queued.ok()) self->EndUnread(queued);
   };
   work->sink = std::make_shared<SelectionSink>(
-      work->prepared, *std::move(lease),
-      SelectionSink::Callbacks{.abandoned = [self = Self()] { return self->Gone(); }, .done = done});
+      work->prepared, SelectionSink::Callbacks{.abandoned = [self = Self()] { return self->Gone(); }, .done = done});
   prepare_ns_ = absl::ToInt64Nanoseconds(absl::Now() - begin);
   return backend_->scheduler->Submit(std::move(work));
 }
@@ -121,8 +128,13 @@ absl::Status AblateStream::Submit() {
   }
   const auto prepared = std::make_shared<const PreparedRequest>(*std::move(made));
   absl::Status reserved = ReserveTable(*prepared);
-  if (reserved.ok()) reserved = ReserveDeltas(prepared);
+  if (reserved.ok() && request_->has_summary()) reserved = ReserveDeltas(DeltaTable::ValuesOf(*prepared));
   if (!reserved.ok()) return reserved;
+  if (request_->has_summary()) {
+    BeginSummary(prepared);
+  } else {
+    deltas_lease_.reset();
+  }
   assembler_.emplace(prepared, request_->sweep().has_pairs());
   format_ = RowFormat::Of(*prepared);
   total_rows_ = prepared->total_rows();
@@ -139,6 +151,7 @@ absl::Status AblateStream::Submit() {
   work->prepared = prepared;
   work->deadline = deadline_;
   work->sink = Self();
+  work->is_follow_up = split_.has_value();
   prepare_ns_ += absl::ToInt64Nanoseconds(absl::Now() - begin);
   // From here on blocks may come; they wait behind the head.
   const absl::Status admitted = backend_->scheduler->Submit(std::move(work));
@@ -146,27 +159,24 @@ absl::Status AblateStream::Submit() {
   return admitted;
 }
 
+// A second sweep puts in what the first one did, and has its lease.
 absl::Status AblateStream::ReserveTable(const PreparedRequest& prepared) {
-  table_lease_.reset();
-  if (prepared.table == nullptr) return absl::OkStatus();
+  if (prepared.table == nullptr || table_lease_.has_value()) return absl::OkStatus();
   auto lease = backend_->tables->Take(static_cast<int64_t>(prepared.table->values.size()));
   if (!lease.ok()) return lease.status();
   table_lease_.emplace(*std::move(lease));
   return absl::OkStatus();
 }
 
-absl::Status AblateStream::ReserveDeltas(const std::shared_ptr<const PreparedRequest>& prepared) {
-  if (!request_->has_summary()) return absl::OkStatus();
-  const int64_t values = DeltaTable::ValuesOf(*prepared);
-  if (values > kMaxDeltaValues) {
-    return OverQuota("SUMMARY_TOO_LARGE", absl::StrCat("summary: (prompts + ", kFigureValues,
-                                                       ") x replacements x variants x edit and read positions are ",
-                                                       values, " values, expected at most ", kMaxDeltaValues,
-                                                       ": ask for less, or without a summary"));
-  }
+absl::Status AblateStream::ReserveDeltas(int64_t values) {
+  if (deltas_lease_.has_value()) return absl::OkStatus();
   auto lease = backend_->deltas->Take(values);
   if (!lease.ok()) return lease.status();
   deltas_lease_.emplace(*std::move(lease));
+  return absl::OkStatus();
+}
+
+void AblateStream::BeginSummary(const std::shared_ptr<const PreparedRequest>& prepared) {
   deltas_.emplace(prepared);
   summary_ = SummaryRequest{
       .options = request_->summary(),
@@ -175,7 +185,6 @@ absl::Status AblateStream::ReserveDeltas(const std::shared_ptr<const PreparedReq
       .is_over_pairs = request_->sweep().has_pairs(),
       .keeps_sets = request_->sweep().has_all_but(),
       .floors = backend_->numeric_floor};
-  return absl::OkStatus();
 }
 
 void AblateStream::CancelIfStalled(absl::Time since) {

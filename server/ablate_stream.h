@@ -52,7 +52,8 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
   absl::Status Submit();
   absl::StatusOr<PreparedRequest> PrepareWith(absl::Span<const Site> order);
   absl::Status ReserveTable(const PreparedRequest& prepared);
-  absl::Status ReserveDeltas(const std::shared_ptr<const PreparedRequest>& prepared);
+  absl::Status ReserveDeltas(int64_t values);
+  void BeginSummary(const std::shared_ptr<const PreparedRequest>& prepared);
   void PushRows(const WireRows& rows, int32_t prompt);
   void PushSummary();
   void PushCompletion();
@@ -83,11 +84,11 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
   int64_t total_rows_ = 0;
   RowFormat format_;
   std::optional<RowAssembler> assembler_;
-  // Until the call is over: of the sweep that is being run.
+  // Of both sweeps, taken before the first: until the call is over, and as long as deltas are kept.
   std::optional<Budget::Lease> table_lease_;
+  std::optional<Budget::Lease> deltas_lease_;
   // Where a summary is asked for.
   std::optional<SummaryRequest> summary_;
-  std::optional<Budget::Lease> deltas_lease_;
   std::optional<DeltaTable> deltas_;
   // Absent where the request was refused: nothing is written then.
   std::optional<ScanHead> head_;

@@ -44,7 +44,7 @@ struct Backend {
   // What the edits of all requests put in, together: each has its own copy of the means that it names.
   std::shared_ptr<Budget> tables = std::make_shared<Budget>("numbers for their replacements", kMaxTableValuesTogether);
   // Values of all requests' summaries together.
-  std::shared_ptr<Budget> deltas = std::make_shared<Budget>("values for their summaries", kMaxDeltaValuesTogether);
+  std::shared_ptr<Budget> deltas = {};
 };
 
 }  // namespace ablate

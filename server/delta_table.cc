@@ -13,11 +13,6 @@ size_t EditsOf(const PreparedRequest& prepared) {
   return std::max<size_t>(1, prepared.prompts[0].edit_positions.size());
 }
 
-size_t EntriesOf(const PreparedRequest& prepared) {
-  return prepared.replacements.size() * prepared.variants.size() * EditsOf(prepared) *
-         prepared.prompts[0].read_positions.size();
-}
-
 // Of a value that is there, in rising values.
 size_t IndexIn(const std::vector<int32_t>& values, int32_t value) {
   return static_cast<size_t>(std::lower_bound(values.begin(), values.end(), value) - values.begin());
@@ -29,14 +24,19 @@ DeltaTable::DeltaTable(std::shared_ptr<const PreparedRequest> prepared)
     : prepared_(std::move(prepared)),
       n_edits_(EditsOf(*prepared_)),
       n_reads_(prepared_->prompts[0].read_positions.size()),
-      n_entries_(EntriesOf(*prepared_)),
+      n_entries_(static_cast<size_t>(EntriesOf(*prepared_))),
       delta_(n_prompts() * n_entries_, kMissing),
       keeps_top1_(n_prompts() * n_entries_, 0),
       clean_(n_prompts() * n_reads_, kMissing),
       corrupted_(n_prompts() * n_reads_, kMissing) {}
 
 int64_t DeltaTable::ValuesOf(const PreparedRequest& prepared) {
-  return (static_cast<int64_t>(prepared.prompts.size()) + kFigureValues) * static_cast<int64_t>(EntriesOf(prepared));
+  return (static_cast<int64_t>(prepared.prompts.size()) + kFigureValues) * EntriesOf(prepared);
+}
+
+int64_t DeltaTable::EntriesOf(const PreparedRequest& prepared) {
+  return static_cast<int64_t>(prepared.replacements.size() * prepared.variants.size() * EditsOf(prepared) *
+                              prepared.prompts[0].read_positions.size());
 }
 
 DeltaTable::Entry DeltaTable::EntryAt(size_t entry) const {

@@ -33,6 +33,7 @@ class DeltaTable {
   explicit DeltaTable(std::shared_ptr<const PreparedRequest> prepared);
   // How many values a request's summary takes: (prompts + kFigureValues) x entries.
   static int64_t ValuesOf(const PreparedRequest& prepared);
+  static int64_t EntriesOf(const PreparedRequest& prepared);
 
   // Takes the rows of one prompt that have come.
   void Take(int32_t prompt, const WireRows& rows);

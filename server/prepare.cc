@@ -1,19 +1,19 @@
 #include "server/prepare.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "server/delta_table.h"
 #include "server/errors.h"
 #include "server/mean_replacement.h"
 #include "server/positions.h"
+#include "server/price.h"
 #include "server/prompt_request.h"
 #include "server/readout_request.h"
 #include "server/replacements.h"
-#include "server/row_blocks.h"
+#include "server/result_limits.h"
 #include "server/sweep_request.h"
 #include "server/unit_scan.h"
 #include "server/unknown_fields.h"
@@ -105,12 +105,33 @@ absl::Status CheckEachPrompt(const PrepareContext& context, const Libraries& lib
   return absl::OkStatus();
 }
 
-// As many variants as the sweep will have, with as many sites, in whatever order: those of the `heads` sweep in their own.
-absl::StatusOr<std::vector<SiteSet>> AnyOrder(const pb::AblateRequest& request, const PreparedRequest& prepared) {
+// Scans and their costs, where there is room for what they give.
+absl::Status FitAndPrice(const PrepareContext& context, PreparedRequest& prepared) {
+  if (absl::Status status = CheckResultSize(prepared); !status.ok()) return status;
+  prepared.units = MakeUnits(prepared);
+  return Price(prepared, context);
+}
+
+// The sweep that an order is for, as large as an outcome may make it. Any order gives as many variants with as many sites; rows
+// leave the baseline at their first edited layer, so that none is dearer than one which takes the lowest layers.
+absl::StatusOr<std::vector<SiteSet>> DearestSets(const pb::AblateRequest& request, const PreparedRequest& prepared) {
   std::vector<Site> order;
   order.reserve(prepared.variants.size());
   for (const SiteSet& head : prepared.variants) order.push_back(head.sites.front());
+  if (request.sweep().cumulative().backwards()) std::reverse(order.begin(), order.end());
   return SweepSets(request, prepared.shape, order);
+}
+
+// Checks and prices what will follow, which must not turn out to be too much when the first sweep has run.
+absl::Status PriceFollowUp(const pb::AblateRequest& request, const PrepareContext& context, std::vector<SiteSet> sets,
+                           PreparedRequest& prepared) {
+  prepared.variants.swap(sets);
+  absl::Status status = CheckSummarySize(request, prepared);
+  if (status.ok()) status = FitAndPrice(context, prepared);
+  prepared.follow_up.cost = prepared.cost;
+  if (request.has_summary()) prepared.follow_up.delta_values = DeltaTable::ValuesOf(prepared);
+  prepared.variants.swap(sets);
+  return status;
 }
 
 // What an order of sites is taken from: the last position's primary metric, under the first of the replacements.
@@ -124,45 +145,6 @@ void KeepWhatOrders(PreparedRequest& prepared) {
   PreparedReadout& readout = prepared.readout;
   readout.top_k = 0;
   readout.likelihood = readout.effects = readout.compensation = false;
-}
-
-absl::Status CheckResults(const PreparedRequest& prepared) {
-  for (size_t p = 0; p < prepared.prompts.size(); ++p) {
-    const int64_t bytes = ResultBytes(prepared, p);
-    if (bytes <= kMaxResultBytes) continue;
-    return OverQuota("RESULTS_TOO_LARGE",
-                     absl::StrCat("prompts[", p, "] gives ", prepared.rows_of(p), " rows, with all that is read ",
-                                  bytes, " bytes, expected at most ", kMaxResultBytes,
-                                  ": read fewer positions, or sweep over fewer sites or positions at a time"));
-  }
-  return absl::OkStatus();
-}
-
-// Everything that a unit's cost depends on, since a request's prompts share their sweep, and where it edits and reads follows
-// from the length: which run is edited, whether it is a likelihood, the prompt's length, how many tokens are appended.
-using CostKey = std::array<int64_t, 4>;
-
-absl::Status Price(PreparedRequest& prepared, const PrepareContext& context) {
-  absl::flat_hash_map<CostKey, int64_t> cost_of;
-  for (size_t u = 0; u < prepared.units.size(); ++u) {
-    ScanUnit& unit = prepared.units[u];
-    const size_t n_tokens = prepared.prompts[static_cast<size_t>(unit.prompt)].token_ids.size();
-    const CostKey key = {unit.edits_corrupted, unit.is_likelihood, static_cast<int64_t>(n_tokens),
-                         NumAppended(prepared, unit)};
-    const auto [known, is_new] = cost_of.try_emplace(key, 0);
-    if (is_new) {
-      if (absl::Status status = GoOn(context); !status.ok()) return status;
-      const Scan scan = prepared.MakeScan(u);
-      const absl::Status valid = context.engine->Validate(scan);
-      if (!valid.ok()) return BadField(absl::StrCat("prompts[", unit.prompt, "]"), "SCAN_INVALID", valid.message());
-      const auto cost = context.engine->Cost(scan);
-      if (!cost.ok()) return cost.status();
-      known->second = *cost;
-    }
-    unit.cost = known->second;
-    prepared.cost += unit.cost;
-  }
-  return prepared.cost > context.limits.cost ? TooCostly(prepared.cost, context.limits.cost) : absl::OkStatus();
 }
 
 }  // namespace
@@ -188,17 +170,21 @@ absl::StatusOr<PreparedRequest> Prepare(const pb::AblateRequest& request, const 
   if (absl::Status status = CheckPromptsTogether(request, prepared); !status.ok()) return status;
   prepared.readout.primary = PrimaryMetricOf(request, prepared.prompts);
   const bool is_first = NeedsOrder(request) && order.empty();
-  const auto in_the_end = is_first ? AnyOrder(request, prepared) : std::vector<SiteSet>();
+  auto in_the_end = is_first ? DearestSets(request, prepared) : std::vector<SiteSet>();
   if (!in_the_end.ok()) return in_the_end.status();
   const SweepSize size = SizeOf(request, is_first ? *in_the_end : prepared.variants);
   absl::Status status = CheckEachPrompt(context, *libraries, size, prepared);
   if (!status.ok()) return status;
   // Behind the check: it copies what the libraries must have.
   if (status = FillReplacements(request, *context.engine, *libraries, prepared); !status.ok()) return status;
-  if (is_first) KeepWhatOrders(prepared);
-  if (status = CheckResults(prepared); !status.ok()) return status;
-  prepared.units = MakeUnits(prepared);
-  if (status = Price(prepared, context); !status.ok()) return status;
+  if (is_first) {
+    status = PriceFollowUp(request, context, *std::move(in_the_end), prepared);
+    if (!status.ok()) return status;
+    KeepWhatOrders(prepared);
+  } else if (status = CheckSummarySize(request, prepared); !status.ok()) {
+    return status;
+  }
+  if (status = FitAndPrice(context, prepared); !status.ok()) return status;
   return prepared;
 }
 

@@ -18,7 +18,7 @@ class MeanStore;
 
 // The most that one request may ask for, whenever it is sent.
 struct RequestLimits {
-  // Packed tokens x layers.
+  // Packed tokens x layers, with the readouts (server/price.h).
   int64_t cost = 1'000'000'000;
   // Tokens of all prompts or texts together. With 144 heads swept, a million of GPT-2 Small's cost as much as the
   // above.
@@ -86,7 +86,7 @@ struct ScanUnit {
   // 0 .. T - 2, with the next token as target. A donor's reads mean nothing: those tokens are not its own; so both runs of a
   // pair have such a unit where a replacement is `resample`, one without variants where nothing edits it.
   bool is_likelihood = false;
-  // Packed tokens x layers.
+  // Packed tokens x layers, with its readouts.
   int64_t cost = 0;
 };
 
@@ -96,6 +96,14 @@ struct UnitVariant {
   int32_t variant = kBaselineVariant;
   // -1 where positions are not swept over.
   int32_t edit_position = -1;
+};
+
+// What a sweep will take that is prepared when this one has found its order.
+struct FollowUp {
+  // The most that any order makes of it.
+  int64_t cost = 0;
+  // Of its summary; 0 where none is asked for.
+  int64_t delta_values = 0;
 };
 
 struct PreparedRequest {
@@ -115,6 +123,8 @@ struct PreparedRequest {
   PreparedReadout readout;
   bool prepend_bos = false;
   int64_t cost = 0;
+  // Where the request's sweep needs an order and this is the one that finds it.
+  FollowUp follow_up;
 
   // The scan of a unit. Made when its turn comes: the variants of 100,000 prompts would fill the memory.
   Scan MakeScan(size_t unit) const;
@@ -143,8 +153,8 @@ struct PrepareContext {
 //
 // A sweep that a `heads` sweep must order first (`strongest`, an empty cumulative order) is prepared as that `heads` sweep
 // where `order` is empty, and as itself where `order` holds its outcome, the strongest site first. The former is checked in
-// full, but runs no more than the order needs: the first replacement, read at the last read position, at all edit positions
-// together, without effects, likelihood and top-k.
+// full and with what follows it (FollowUp), but runs no more than the order needs: the first replacement, read at the last
+// read position, at all edit positions together, without effects, likelihood and top-k.
 absl::StatusOr<PreparedRequest> Prepare(const ablation::v1::AblateRequest& request, const PrepareContext& context,
                                         absl::Span<const Site> order = {});
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
 #include "server/positions.h"
+#include "server/quote.h"
 #include "server/readout_request.h"
 #include "server/resolve.h"
 
@@ -40,7 +41,7 @@ absl::StatusOr<std::vector<int32_t>> AnswerSet(const Refs& refs, pb::TargetMode 
 absl::Status CheckCounts(const pb::Prompt& prompt, pb::TargetMode mode, const std::string& field) {
   const auto out_of_range = [&field](const char* list, int count, int least, int most) {
     return BadField(absl::StrCat(field, ".", list), "ANSWER_COUNT_OUT_OF_RANGE",
-                    absl::StrCat("got ", count, " ", list, ", expected ", least, " .. ", most));
+                    absl::StrCat("got ", count, " ", list, ", expected ", Between(least, most)));
   };
   const bool is_sequence = mode == pb::TARGET_MODE_SEQUENCE;
   const int least_targets = is_sequence ? 1 : 0;

@@ -30,4 +30,8 @@ std::string Quoted(absl::string_view text) {
   return quoted + "\"";
 }
 
+std::string Between(int64_t least, int64_t most) {
+  return least == most ? absl::StrCat("exactly ", least) : absl::StrCat(least, " .. ", most);
+}
+
 }  // namespace ablate

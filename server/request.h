@@ -48,6 +48,10 @@ struct Request {
   std::shared_ptr<const PreparedRequest> prepared;
   absl::Time deadline = absl::InfiniteFuture();
   std::shared_ptr<ResultSink> sink;
+  // What a request that follows this one will cost at most: it must find room too.
+  int64_t cost_to_come = 0;
+  // Follows one that was let in with it, and finds room whatever waits.
+  bool is_follow_up = false;
   // Adds to a unit's scan what PreparedRequest does not know, e.g. who takes its heads' outputs. Called in the device thread
   // before each of its runs: a failed one may be tried again. May be empty.
   std::function<void(Scan& scan, size_t unit)> amend;

@@ -53,19 +53,19 @@ int64_t WaitingCost(const Request& request) {
 }  // namespace
 
 absl::Status RequestQueue::CheckRoom(const Request& request) const {
+  if (request.is_follow_up) return absl::OkStatus();
   if (requests_.size() >= static_cast<size_t>(options_.max_requests)) {
     return RetryLater(absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
                       absl::StrCat("the queue is full: ", requests_.size(), " requests are waiting (--queue-size)"),
                       RetryDelay());
   }
-  if (!requests_.empty() && waiting_cost_ > options_.max_cost - request.prepared->cost) {
-    return RetryLater(
-        absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
-        absl::StrCat("the queue is full: ", waiting_cost_,
-                     " packed tokens x layers are waiting and the "
-                     "request costs ",
-                     request.prepared->cost, ", expected at most ", options_.max_cost, " together (--max-queue-cost)"),
-        RetryDelay());
+  const int64_t cost = request.prepared->cost + request.cost_to_come;
+  if (!requests_.empty() && waiting_cost_ > options_.max_cost - cost) {
+    return RetryLater(absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
+                      absl::StrCat("the queue is full: ", waiting_cost_,
+                                   " packed tokens x layers are waiting and the request costs ", cost,
+                                   ", expected at most ", options_.max_cost, " together (--max-queue-cost)"),
+                      RetryDelay());
   }
   return absl::OkStatus();
 }

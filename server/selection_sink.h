@@ -6,11 +6,12 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "ablation/v1/scan.pb.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/budget.h"
 #include "server/request.h"
 #include "server/row_assembler.h"
 #include "server/selection.h"
@@ -26,26 +27,24 @@ class SelectionSink final : public ResultSink {
     std::function<void(absl::StatusOr<ablation::v1::Selection> selection, const RequestTiming& timing)> done;
   };
 
-  SelectionSink(std::shared_ptr<const PreparedRequest> prepared, Budget::Lease lease, Callbacks callbacks)
-      : lease_(std::move(lease)),
-        callbacks_(std::move(callbacks)),
+  SelectionSink(std::shared_ptr<const PreparedRequest> prepared, Callbacks callbacks)
+      : callbacks_(std::move(callbacks)),
         assembler_(prepared, /*is_over_pairs=*/false),
-        strengths_(std::move(prepared)) {}
+        strengths_(std::in_place, std::move(prepared)) {}
 
   absl::Status TakeBlock(ReadoutBlock block, size_t unit) override {
     const auto rows = assembler_.Take(block, unit);
     if (!rows.ok()) return rows.status();
-    strengths_.Take(rows->prompt, rows->plain);
-    strengths_.Take(rows->prompt, rows->normalized);
+    strengths_->Take(rows->prompt, rows->plain);
+    strengths_->Take(rows->prompt, rows->normalized);
     return absl::OkStatus();
   }
   absl::Status EndPrompt(int32_t prompt) override { return assembler_.EndPrompt(prompt); }
   void Complete(absl::Status status, const RequestTiming& timing) override {
-    if (status.ok()) {
-      callbacks_.done(strengths_.Order(), timing);
-    } else {
-      callbacks_.done(std::move(status), timing);
-    }
+    auto selection = status.ok() ? absl::StatusOr<ablation::v1::Selection>(strengths_->Order()) : std::move(status);
+    // Their room is what the second sweep's summary takes.
+    strengths_.reset();
+    callbacks_.done(std::move(selection), timing);
   }
   bool Abandoned() const override { return callbacks_.abandoned(); }
   // Nothing waits for a reader here.
@@ -53,10 +52,9 @@ class SelectionSink final : public ResultSink {
   int64_t max_waiting_bytes() const override { return std::numeric_limits<int64_t>::max(); }
 
  private:
-  const Budget::Lease lease_;
   const Callbacks callbacks_;
   RowAssembler assembler_;
-  SiteStrengths strengths_;
+  std::optional<SiteStrengths> strengths_;
 };
 
 }  // namespace ablate

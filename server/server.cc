@@ -103,7 +103,8 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
                        .numeric_floor = std::move(numeric_floor),
                        .limits = options_.limits,
                        .max_stream_bytes = options_.max_stream_bytes,
-                       .max_write_stall = options_.max_write_stall});
+                       .max_write_stall = options_.max_write_stall,
+                       .deltas = std::make_shared<Budget>("values for their summaries", options_.max_delta_values)});
   gate_.Open();
   health_.SetServing(true);
 }

@@ -34,6 +34,8 @@ struct ServerOptions {
   int32_t queue_size = 256;
   int64_t max_queue_cost = RequestQueueOptions().max_cost;
   absl::Duration batch_window = absl::Milliseconds(1);
+  // What the summaries of all requests may keep together (server/delta_table.h).
+  int64_t max_delta_values = kMaxDeltaValuesTogether;
   // Largest message taken.
   int32_t max_message_bytes = 16 << 20;
   // Most bytes of one stream's results that wait for its reader.

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <set>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
+#include "server/quote.h"
 #include "server/sweep_request.h"
 
 namespace ablate {
@@ -79,10 +81,19 @@ absl::StatusOr<std::vector<SiteSet>> GroupSets(const google::protobuf::RepeatedP
                                                const std::string& field) {
   if (groups.empty()) return BadField(field, "GROUPS_MISSING", "got no group, expected at least one");
   std::vector<SiteSet> sets;
+  absl::flat_hash_map<std::string, int> first_of;
   int64_t n_sites = 0;
   for (int i = 0; i < groups.size(); ++i) {
     auto set = GroupSet(groups[i], shape, allowed, absl::StrCat(field, "[", i, "]"));
     if (!set.ok()) return set.status();
+    const auto [named, is_new] = first_of.try_emplace(set->name, i);
+    // Unnamed ones are alike where their sites are.
+    const bool is_given = !groups[i].name().empty() || !groups[named->second].name().empty();
+    if (!is_new && is_given) {
+      return BadField(absl::StrCat(field, "[", i, "].name"), "NAME_REPEATED",
+                      absl::StrCat("got ", Quoted(set->name), ", which is also ", field, "[", named->second,
+                                   "]'s, expected each name once"));
+    }
     n_sites += static_cast<int64_t>(set->sites.size());
     sets.push_back(*std::move(set));
     // Patterns are short and the groups that they name are not: counted before the memory is full.

@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "server/row_blocks.h"
 #include "server/stats/summary.h"
+#include "server/unit_scan.h"
 #include "server/wire_rows.h"
 
 namespace ablate {
@@ -70,12 +71,22 @@ std::vector<int32_t> EditPositionsOf(const PreparedRequest& prepared) {
   return positions;
 }
 
-// Of the longest prompt: no column's floor falls with length.
+// Of the longest prompt: no column's floor falls with length. Floors are measured at single positions; what is made of a
+// sequence's n log-probs (their sum, two sums' difference, or a sum's exp, which changes by less) is off by n of theirs at most.
 double FloorFor(const DeltaTable& deltas, const SummaryRequest& request) {
-  size_t longest = 0;
-  for (const PreparedPrompt& prompt : deltas.prepared().prompts) longest = std::max(longest, prompt.token_ids.size());
-  const std::string column = absl::StrCat("delta_", PrimaryName(deltas.prepared().readout.primary));
-  return FloorOf(request.floors, column, static_cast<int32_t>(longest)).value_or(0);
+  const PreparedRequest& prepared = deltas.prepared();
+  const bool has_contrasts = prepared.readout.primary != PrimaryMetric::kTargetLogprob;
+  size_t longest = 0, most_summed = 0;
+  for (size_t p = 0; p < prepared.prompts.size(); ++p) {
+    const PreparedPrompt& prompt = prepared.prompts[p];
+    longest = std::max(longest, prompt.token_ids.size() + static_cast<size_t>(MostAppended(prepared, p)));
+    most_summed = std::max(most_summed, prompt.target_ids.size() + (has_contrasts ? prompt.contrast_ids.size() : 0));
+  }
+  const auto floor_of = [&](const std::string& column) {
+    return FloorOf(request.floors, column, static_cast<int32_t>(longest)).value_or(0);
+  };
+  if (prepared.readout.is_sequence) return static_cast<double>(most_summed) * floor_of("delta_target_logprob");
+  return floor_of(absl::StrCat("delta_", PrimaryName(prepared.readout.primary)));
 }
 
 pb::SummaryHead MakeHead(const stats::SummaryTable& table, uint64_t seed) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
 #include "server/prepare.h"
+#include "server/quote.h"
 #include "server/site_groups.h"
 
 namespace ablate {
@@ -29,7 +30,7 @@ absl::StatusOr<std::vector<SiteSet>> Pairs(const pb::PairsSweep& pairs, absl::Sp
   const int32_t strongest = pairs.strongest();
   if (strongest != 0 && (strongest < 2 || strongest > n_sites)) {
     return BadField("sweep.pairs.strongest", "SITE_COUNT_OUT_OF_RANGE",
-                    absl::StrCat("got ", strongest, ", expected 2 .. ", n_sites,
+                    absl::StrCat("got ", strongest, ", expected ", Between(2, n_sites),
                                  " (the sites of the sweep), or 0 for all of them"));
   }
   if (absl::Status status = CheckPairCount(strongest == 0 ? n_sites : strongest); !status.ok()) return status;
@@ -67,7 +68,7 @@ absl::StatusOr<std::vector<SiteSet>> Cumulative(const pb::CumulativeSweep& cumul
   const int32_t steps = cumulative.steps();
   if (steps < 0 || steps > n_sites) {
     return BadField("sweep.cumulative.steps", "COUNT_OUT_OF_RANGE",
-                    absl::StrCat("got ", steps, ", expected 1 .. ", n_sites,
+                    absl::StrCat("got ", steps, ", expected ", Between(1, n_sites),
                                  given->empty() ? " (the sites of the sweep)" : " (the sites of the order)",
                                  ", or 0 for all of them"));
   }

@@ -33,7 +33,7 @@ TEST(BadCallTest, AClientGetsTheDetails) {
 }
 
 TEST(BadCallTest, AClientGetsTheQuota) {
-  TestServer server({.limits = {.cost = 27}});
+  TestServer server({.limits = {.cost = 28 + FakeEngine::ReadCost(7) - 1}});
   server.Serve();
   const ScanResult result = RunScan(server.stub(), RequestOf(kPrompt));
   EXPECT_EQ(result.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);

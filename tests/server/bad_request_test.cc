@@ -88,9 +88,9 @@ TEST(BadRequestsTest, WhatIsTooLargeIsAQuotaFailure) {
   const std::vector<QuotaCase> cases = {
       {"TooCostly",
        absl::StrCat(kPrompt, kPrompt),
-       {.cost = 55},
+       {.cost = 81},
        "REQUEST_TOO_COSTLY",
-       "costs 56 packed tokens x layers, more than the 55"},
+       "costs 82 packed tokens x layers, more than the 81"},
       {"TooManyTokens",
        absl::StrCat(kPrompt, kPrompt),
        {.tokens = 3},
@@ -137,7 +137,7 @@ TEST(BadRequestsTest, WhatIsTooLargeIsAQuotaFailure) {
     EXPECT_EQ(ReasonOf(status), c.reason);
     EXPECT_EQ(QuotaSubjectOf(status), "request");
   }
-  EXPECT_TRUE(PrepareText(absl::StrCat(kPrompt, kPrompt), {.limits = {.cost = 56, .tokens = 4}}).ok());
+  EXPECT_TRUE(PrepareText(absl::StrCat(kPrompt, kPrompt), {.limits = {.cost = 82, .tokens = 4}}).ok());
 }
 
 }  // namespace

@@ -66,9 +66,12 @@ class FakeDevice {
 };
 
 // 2 layers x 3 heads of 4 elements, 32 positions. A scan costs tokens x rows x layers.
-class FakeEngine final : public Engine {
+class FakeEngine : public Engine {
  public:
   static constexpr int32_t kLayers = 2, kHeads = 3, kHeadSize = 4, kPositions = 32;
+
+  // What a scan's reads cost beside that: V / (4 D + 2 d_mlp) = 261 / (4 x 12 + 2 x 48) each, together rounded up.
+  static constexpr int64_t ReadCost(int64_t n_reads) { return (n_reads * 261 + 143) / 144; }
 
   explicit FakeEngine(std::shared_ptr<FakeDevice> device, int64_t max_packed_tokens = 1000);
 

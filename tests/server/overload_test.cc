@@ -117,16 +117,16 @@ TEST(OverloadTest, ExpiredBeforeTheDeviceIsDropped) {
 }
 
 TEST(OverloadTest, QueueIsBoundedByCostToo) {
-  TestServer server({.max_queue_cost = 30});
+  TestServer server({.max_queue_cost = 60});
   server.Serve();
   Occupied occupied(server);
-  ScanCall a(server.stub(), ScanRequest("a"));  // 14 packed tokens x layers
+  ScanCall a(server.stub(), ScanRequest("a"));  // 14 packed tokens x layers, and 13 for 7 reads
   ASSERT_TRUE(a.Admitted());
   ScanCall b(server.stub(), ScanRequest("b"));
   ASSERT_TRUE(b.Admitted());
   const ScanResult refused = RunScan(server.stub(), ScanRequest("c"));
   EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_THAT(refused.status.error_message(), HasSubstr("28 packed tokens x layers are waiting"));
+  EXPECT_THAT(refused.status.error_message(), HasSubstr("54 packed tokens x layers are waiting"));
   EXPECT_EQ(DetailsOf(refused.status).info.reason(), "QUEUE_FULL");
   server.device().Resume();
   EXPECT_TRUE(a.Wait().status.ok());
@@ -135,7 +135,7 @@ TEST(OverloadTest, QueueIsBoundedByCostToo) {
 
 TEST(OverloadTest, CancelledInTheMiddleStopsAtTheNextBatch) {
   TestServer server({.max_calls = 1});
-  server.Serve(28);  // Two one-token prompts a batch.
+  server.Serve(54);  // Two one-token prompts a batch.
   server.device().Allow(2);
   ScanCall call(server.stub(), ManyPrompts(100));
   ASSERT_TRUE(server.device().WaitForRuns(3));
@@ -150,7 +150,7 @@ TEST(OverloadTest, CancelledInTheMiddleStopsAtTheNextBatch) {
 
 TEST(OverloadTest, HugeRequestDoesNotStarveASmallOne) {
   TestServer server({.queue_size = 2});
-  server.Serve(28);
+  server.Serve(54);
   server.device().Allow(1);
   ScanCall huge(server.stub(), ManyPrompts(1000));
   ASSERT_TRUE(server.device().WaitForRuns(2));
@@ -295,7 +295,7 @@ TEST(OverloadTest, EngineErrorSparesItsNeighbours) {
 
 TEST(OverloadTest, ALargeRequestThatFailsEndsOnce) {
   TestServer server;
-  server.Serve(28);
+  server.Serve(54);
   server.device().FailWhere([](const Scan& scan) { return scan.token_ids == kA; });
   const ScanResult failed = RunScan(server.stub(), ManyPrompts(200));
   EXPECT_EQ(failed.status.error_code(), grpc::StatusCode::INTERNAL);

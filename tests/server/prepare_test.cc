@@ -59,19 +59,20 @@ TEST(PrepareTest, FillsDefaultsIn) {
 }
 
 TEST(PrepareTest, ACostIsThatOfEveryUnit) {
-  // Tokens x (unedited runs + variants) x layers: prompts of 2 and 3 tokens, 6 variants, 2 layers.
+  // Tokens x (unedited runs + variants) x layers: prompts of 2 and 3 tokens, 6 variants, 2 layers; and a read a run.
+  const auto reads = FakeEngine::ReadCost;
   const std::string three = "prompts { text: 'abc' corrupted_text: 'xyz' }";
-  EXPECT_EQ(MustPrepare(absl::StrCat(kPair, three, kPair)).cost, (2 + 3 + 2) * 7 * 2);
+  EXPECT_EQ(MustPrepare(absl::StrCat(kPair, three, kPair)).cost, (2 + 3 + 2) * 7 * 2 + 3 * reads(7));
   const PreparedRequest pairs =
       MustPrepare(absl::StrCat(kPair, three,
                                "replacements { zero {} } replacements { resample { direction: DIRECTION_NOISING } }"
                                "replacements { resample { direction: DIRECTION_DENOISING } }"));
   ASSERT_THAT(pairs.units, SizeIs(4));
-  EXPECT_EQ(pairs.units[0].cost, 2 * (2 + 12) * 2);
-  EXPECT_EQ(pairs.units[1].cost, 2 * (2 + 6) * 2);
-  EXPECT_EQ(pairs.units[2].cost, 3 * (2 + 12) * 2);
-  EXPECT_EQ(pairs.units[3].cost, 3 * (2 + 6) * 2);
-  EXPECT_EQ(pairs.cost, 5 * (14 + 8) * 2);
+  EXPECT_EQ(pairs.units[0].cost, 2 * (2 + 12) * 2 + reads(14));
+  EXPECT_EQ(pairs.units[1].cost, 2 * (2 + 6) * 2 + reads(8));
+  EXPECT_EQ(pairs.units[2].cost, 3 * (2 + 12) * 2 + reads(14));
+  EXPECT_EQ(pairs.units[3].cost, 3 * (2 + 6) * 2 + reads(8));
+  EXPECT_EQ(pairs.cost, 5 * (14 + 8) * 2 + 2 * (reads(14) + reads(8)));
 }
 
 TEST(PrepareTest, EqualLengthsWithUnequalSequencesCostUnequally) {
@@ -80,9 +81,9 @@ TEST(PrepareTest, EqualLengthsWithUnequalSequencesCostUnequally) {
       "prompts { text: 'x' targets { text: 'abc' } contrasts { text: 'd' } } prompts { text: 'y' targets { text: 'ab' "
       "} }");
   ASSERT_THAT(request.units, SizeIs(3));
-  EXPECT_EQ(request.units[0].cost, 3 * 7 * 2);
-  EXPECT_EQ(request.units[1].cost, 1 * 7 * 2);
-  EXPECT_EQ(request.units[2].cost, 2 * 7 * 2);
+  EXPECT_EQ(request.units[0].cost, 3 * 7 * 2 + FakeEngine::ReadCost(3 * 7));
+  EXPECT_EQ(request.units[1].cost, 1 * 7 * 2 + FakeEngine::ReadCost(7));
+  EXPECT_EQ(request.units[2].cost, 2 * 7 * 2 + FakeEngine::ReadCost(2 * 7));
 }
 
 TEST(PrepareTest, ThePrimaryMetricIsWhatAllPromptsHave) {

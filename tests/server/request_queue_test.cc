@@ -149,6 +149,21 @@ TEST(RequestQueueTest, CostIsBounded) {
   EXPECT_TRUE(queue.CheckRoom(*c.request).ok());
 }
 
+// The second of two sweeps used to be refused when the first had run.
+TEST(RequestQueueTest, WhatFollowsFindsRoomWithWhatGoesFirst) {
+  RequestQueue queue({.max_requests = 2, .max_cost = 10, .batch_cost = 5});
+  Waiting a({4}), first({2}), second({4}), c({1});
+  queue.Put(a.request);
+  first.request->cost_to_come = 5;
+  EXPECT_EQ(queue.CheckRoom(*first.request).code(), absl::StatusCode::kResourceExhausted) << "4 + 2 + 5 > 10";
+  first.request->cost_to_come = 4;
+  EXPECT_TRUE(queue.CheckRoom(*first.request).ok());
+  queue.Put(c.request);
+  EXPECT_EQ(queue.CheckRoom(*second.request).code(), absl::StatusCode::kResourceExhausted);
+  second.request->is_follow_up = true;
+  EXPECT_TRUE(queue.CheckRoom(*second.request).ok()) << "full, but it was let in before";
+}
+
 TEST(RequestQueueTest, EndedRequestsComeOutWithTheirReasonAndTheirCost) {
   RequestQueue queue({.max_cost = 10, .batch_cost = 5});
   Waiting left({3}), late({3}), failed({3}), good({1});

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "tests/server/fake_tokenizer.h"
+
 namespace ablate {
 namespace {
 
@@ -34,6 +36,18 @@ pb::AblateRequest ManyPrompts(int count, int32_t top_k) {
   pb::AblateRequest request;
   for (int i = 0; i < count; ++i) request.add_prompts()->mutable_token_ids()->add_ids(i % 256);
   request.mutable_readout()->set_top_k(top_k);
+  return request;
+}
+
+pb::AblateRequest AnsweredPrompts(int count, const std::function<std::vector<int32_t>(int prompt)>& ids,
+                                  bool has_contrasts) {
+  pb::AblateRequest request;
+  for (int i = 0; i < count; ++i) {
+    pb::Prompt& prompt = *request.add_prompts();
+    for (const int32_t id : ids(i)) prompt.mutable_token_ids()->add_ids(id);
+    prompt.add_targets()->set_id(FakeTokenizer::kGermany);
+    if (has_contrasts) prompt.add_contrasts()->set_id(FakeTokenizer::kFrance);
+  }
   return request;
 }
 

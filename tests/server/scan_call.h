@@ -21,6 +21,10 @@ ablation::v1::AblateRequest ScanRequest(const std::string& prompt, const std::st
 // `count` prompts of one token each, different in each prompt.
 ablation::v1::AblateRequest ManyPrompts(int count, int32_t top_k = 0);
 
+// `count` prompts of the tokens that `ids` gives each, with one target each and, where asked for, one contrast.
+ablation::v1::AblateRequest AnsweredPrompts(int count, const std::function<std::vector<int32_t>(int prompt)>& ids,
+                                            bool has_contrasts = false);
+
 struct ScanResult {
   grpc::Status status;
   // In order of arrival.

@@ -101,7 +101,7 @@ TEST(ScanTest, HeadTellsModelVariantsAndTokens) {
   EXPECT_EQ(manifest.n_variants(), 6);
   EXPECT_EQ(manifest.n_prompts(), 1);
   EXPECT_EQ(manifest.total_rows(), 7);
-  EXPECT_EQ(manifest.cost(), 2 * 7 * 2);
+  EXPECT_EQ(manifest.cost(), 2 * 7 * 2 + FakeEngine::ReadCost(7));
   // The request named none: the default is filled in.
   ASSERT_EQ(manifest.replacements_size(), 1);
   EXPECT_TRUE(manifest.replacements(0).has_zero());

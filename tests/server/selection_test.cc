@@ -23,14 +23,7 @@ using ::testing::SizeIs;
 
 // `count` prompts of two tokens with a target; zeroing site i changes the first metric by 12.5 % of weight (i + 1).
 pb::AblateRequest Prompts(int count) {
-  pb::AblateRequest request;
-  for (int i = 0; i < count; ++i) {
-    pb::Prompt& prompt = *request.add_prompts();
-    prompt.mutable_token_ids()->add_ids(i + 1);
-    prompt.mutable_token_ids()->add_ids(100);
-    prompt.add_targets()->set_id(FakeTokenizer::kGermany);
-  }
-  return request;
+  return AnsweredPrompts(count, [](int i) { return std::vector<int32_t>{i + 1, 100}; });
 }
 
 // The mean delta of a zeroed site over prompts whose first tokens are `first`.
@@ -68,8 +61,8 @@ TEST(SelectionTest, PairsAmongTheStrongest) {
     EXPECT_EQ(selection.mean_delta(i), MeanDelta(site, {1, 2}));
   }
   EXPECT_THAT(selection.prompt_index(), IsEmpty());
-  // Two prompts of two tokens in two layers: seven rows each, then four.
-  EXPECT_EQ(result.manifest().cost(), 2 * 2 * 2 * (7 + 4));
+  // Two prompts of two tokens in two layers: seven rows each, then four; and a read a row.
+  EXPECT_EQ(result.manifest().cost(), 2 * (2 * 2 * (7 + 4) + FakeEngine::ReadCost(7) + FakeEngine::ReadCost(4)));
   EXPECT_THAT(server.device().variants_of_runs(), ElementsAre(ElementsAre(6, 6), ElementsAre(3, 3)));
 }
 
@@ -135,7 +128,8 @@ TEST(SelectionTest, SplitChoosesOnOneHalfAndEstimatesOnTheOther) {
   EXPECT_EQ(selection.mean_delta(0), MeanDelta({1, 2}, first));
   EXPECT_EQ(server.device().runs().at(0), chosen) << "the others are not even run";
   EXPECT_EQ(result.rows(), 11 * 4) << "but all of them get their rows";
-  EXPECT_EQ(result.manifest().cost(), 2 * 2 * (5 * 7 + 11 * 4));
+  EXPECT_EQ(result.manifest().cost(),
+            5 * (2 * 2 * 7 + FakeEngine::ReadCost(7)) + 11 * (2 * 2 * 4 + FakeEngine::ReadCost(4)));
   bool has_head = false;
   for (const auto& response : result.responses) {
     if (response.has_summary_head()) {
@@ -235,21 +229,6 @@ TEST(SelectionTest, AnErrorOfTheFirstSweepIsTheCalls) {
   EXPECT_EQ(result.status.error_code(), grpc::StatusCode::INTERNAL);
   EXPECT_EQ(DetailsOf(result.status).info.reason(), "ENGINE_FAILED");
   EXPECT_THAT(result.responses, IsEmpty());
-}
-
-TEST(SelectionTest, BothSweepsCountAgainstTheLimit) {
-  // Of two prompts: 56 for the heads, then 32 for the pairs.
-  for (const auto& [limit, is_ok] : {std::pair(88, true), std::pair(87, false)}) {
-    TestServer server({.limits = {.cost = limit}});
-    server.Serve();
-    pb::AblateRequest request = Prompts(2);
-    request.mutable_sweep()->mutable_pairs()->set_strongest(2);
-    const ScanResult result = RunScan(server.stub(), request);
-    EXPECT_EQ(result.status.ok(), is_ok) << result.status.error_message();
-    if (is_ok) continue;
-    EXPECT_EQ(result.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-    EXPECT_EQ(DetailsOf(result.status).quota.violations_size(), 1);
-  }
 }
 
 }  // namespace

@@ -28,13 +28,8 @@ using ::testing::SizeIs;
 
 // `count` prompts of three tokens, with a target and a contrast, whose deltas vary.
 pb::AblateRequest Prompts(int count) {
-  pb::AblateRequest request;
-  for (int i = 0; i < count; ++i) {
-    pb::Prompt& prompt = *request.add_prompts();
-    for (const int32_t id : {(i * 37) % 256, (i * 11) % 256, i % 256}) prompt.mutable_token_ids()->add_ids(id);
-    prompt.add_targets()->set_id(FakeTokenizer::kGermany);
-    prompt.add_contrasts()->set_id(FakeTokenizer::kFrance);
-  }
+  const auto ids = [](int i) { return std::vector<int32_t>{(i * 37) % 256, (i * 11) % 256, i % 256}; };
+  pb::AblateRequest request = AnsweredPrompts(count, ids, /*has_contrasts=*/true);
   request.mutable_summary();
   return request;
 }

@@ -1,0 +1,72 @@
+// What a request costs: reads beside packed tokens, and a sweep whose sites are not known yet.
+#include "server/price.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/plan/plan.h"
+#include "gtest/gtest.h"
+#include "tests/server/prepare_call.h"
+
+namespace ablate {
+namespace {
+
+TEST(PriceTest, AReadIsItsShareOfALayer) {
+  EngineInfo gpt2;
+  gpt2.d_model = 768;
+  gpt2.d_mlp = 3072;
+  gpt2.vocab_size = 50257;
+  EXPECT_EQ(ReadCost(gpt2, 0), 0);
+  EXPECT_EQ(ReadCost(gpt2, 1), 6) << "5.45, rounded up";
+  EXPECT_EQ(ReadCost(gpt2, 10'000), 54'533) << "50257 / (12 x 768) each, rounded up once";
+}
+
+// One such request was admitted at a fraction of what it takes: variants of one token, all of whose positions are read.
+TEST(PriceTest, ManyReadsOfFewTokensArePriced) {
+  const std::string text =
+      "prompts { text: 'abcdefgh' targets { id: 1 } } edit_positions { positions { positions: -1 } }";
+  const int64_t last = MustPrepare(text).cost;
+  EXPECT_EQ(MustPrepare(text + "readout { all_positions: true }").cost,
+            last - FakeEngine::ReadCost(7) + FakeEngine::ReadCost(7 * 8));
+}
+
+// Prices what the planner plans, which depends on the layers that are edited.
+class PlanningEngine final : public FakeEngine {
+ public:
+  PlanningEngine() : FakeEngine(std::make_shared<FakeDevice>()) {}
+  absl::StatusOr<int64_t> Cost(const Scan& scan) const override {
+    PlanPrompt prompt;
+    prompt.n_tokens = static_cast<int32_t>(scan.token_ids.size());
+    prompt.variants = scan.variants;
+    prompt.read_positions = scan.read_positions;
+    const auto planner = Planner::Create({&prompt, 1}, {.n_layers = kLayers, .max_packed_tokens = 1000});
+    if (!planner.ok()) return planner.status();
+    return planner->cost();
+  }
+};
+
+TEST(PriceTest, WhatFollowsIsPricedAtTheDearestOrder) {
+  const PlanningEngine engine;
+  const PrepareContext context = {.engine = &engine, .limits = {}, .means = nullptr, .go_on = {}};
+  for (const char* sweep : {"pairs { strongest: 2 }", "pairs { strongest: 4 }", "cumulative { steps: 2 }",
+                            "cumulative { steps: 2 backwards: true }", "cumulative {}"}) {
+    SCOPED_TRACE(sweep);
+    const auto request = RequestOf(absl::StrCat(kPrompt, "sweep { ", sweep, " }"));
+    const auto first = Prepare(request, context);
+    ASSERT_TRUE(first.ok()) << first.status();
+    std::vector<Site> order = {{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1}, {1, 2}};
+    int64_t dearest = 0;
+    do {
+      const auto second = Prepare(request, context, order);
+      ASSERT_TRUE(second.ok()) << second.status();
+      dearest = std::max(dearest, second->cost);
+    } while (std::next_permutation(order.begin(), order.end()));
+    EXPECT_EQ(first->follow_up.cost, dearest);
+  }
+}
+
+}  // namespace
+}  // namespace ablate
