@@ -26,6 +26,7 @@ run_lint() {
   "$venv/bin/ruff" format --check . || failed=1
   say "mypy"
   "$venv/bin/mypy" || failed=1
+  (cd client/python && "$venv/bin/mypy") || failed=1
   say "shellcheck"
   mapfile -t scripts < <(git grep -lE '^#!.*\<(ba)?sh$' && git ls-files 'tools/run/*.sh')
   PATH=$venv/bin:$PATH shellcheck "${scripts[@]}" || failed=1

@@ -28,7 +28,7 @@ class AsyncConnection:
         call = self._channel.unary_unary(method.path, method.serialize, method.parse)
         metadata, request_id = self.endpoint.metadata()
         with self._errors(request_id, timeout):
-            return cast(Res, await call(request, timeout=timeout, metadata=metadata))
+            return await call(request, timeout=timeout, metadata=metadata)
 
     async def stream(self, method: Method[Req, Res], request: Req, timeout: float | None) -> AsyncGenerator[Res, None]:
         """A generator that is closed, or left by an exception, cancels the call."""
@@ -47,7 +47,7 @@ class AsyncConnection:
         call = self._channel.stream_unary(method.path, method.serialize, method.parse)
         metadata, request_id = self.endpoint.metadata()
         with self._errors(request_id, timeout):
-            return cast(Res, await call(iter(requests), timeout=timeout, metadata=metadata))
+            return await call(iter(requests), timeout=timeout, metadata=metadata)
 
     async def close(self) -> None:
         if self._opened is not None:

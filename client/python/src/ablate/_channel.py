@@ -88,13 +88,13 @@ class Endpoint:
             options.append(("grpc.enable_http_proxy", 0))
         return options
 
-    def metadata(self) -> tuple[list[tuple[str, str]], str]:
+    def metadata(self) -> tuple[tuple[tuple[str, str], ...], str]:
         """One call's, and the request id in it."""
         request_id = uuid.uuid4().hex
         metadata = [(REQUEST_ID_KEY, request_id)]
         if self.token is not None:
             metadata.append(("authorization", f"Bearer {self.token}"))
-        return metadata, request_id
+        return tuple(metadata), request_id
 
     def open(self) -> grpc.Channel:
         if self.credentials is None:

@@ -27,7 +27,7 @@ class Connection:
         call = self._channel.unary_unary(method.path, method.serialize, method.parse)
         metadata, request_id = self.endpoint.metadata()
         with self._errors(request_id, timeout):
-            return cast(Res, call(request, timeout=timeout, metadata=metadata))
+            return call(request, timeout=timeout, metadata=metadata)
 
     def stream(self, method: Method[Req, Res], request: Req, timeout: float | None) -> Iterator[Res]:
         """A generator that is closed, or left by an exception, cancels the call."""
@@ -45,7 +45,7 @@ class Connection:
         call = self._channel.stream_unary(method.path, method.serialize, method.parse)
         metadata, request_id = self.endpoint.metadata()
         with self._errors(request_id, timeout):
-            return cast(Res, call(iter(requests), timeout=timeout, metadata=metadata))
+            return call(iter(requests), timeout=timeout, metadata=metadata)
 
     def close(self) -> None:
         self._channel.close()

@@ -96,4 +96,5 @@ class Extras:
 
 def _within(counts: Array) -> Array:
     """0 .. count - 1 for each of the counts, one after the other."""
-    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    within: Array = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return within

@@ -48,9 +48,11 @@ class Layout:
     def place(self, values: Array) -> Array:
         """[..., variant] -> [..., *axes]."""
         made: Array = np.full((*values.shape[:-1], *self._shape), np.nan, values.dtype)
-        made[(..., *self._at)] = values
+        at: tuple[Any, ...] = (..., *self._at)
+        made[at] = values
         if self._mirrored:
-            made[(..., *reversed(self._at))] = values
+            at = (..., *reversed(self._at))
+            made[at] = values
         return made
 
 

@@ -1,4 +1,4 @@
-"""Arguments that name layers, heads, sites and positions: in the words of `ablate scan`'s flags, or as Python values."""
+"""Arguments that name layers, heads, sites and positions: as `ablate scan`'s flags or Python values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Groups = str | Mapping[str, Sites] | Iterable[Any]
 def ranges(name: str, value: Ranges) -> list[int]:
     """Numbers without repeats. ValueError names the part at fault."""
     if not isinstance(value, str):
-        numbers = [value] if _is_integer(value) else list(value)  # type: ignore[arg-type]
+        numbers: list[Any] = [value] if isinstance(value, int | Integral) else list(value)
         for number in numbers:
             if not _is_integer(number) or not 0 <= number <= 9999:
                 raise ValueError(f"{name}: {number!r} is not a number from 0 to 9999")

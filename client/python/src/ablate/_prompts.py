@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -37,9 +37,9 @@ def check_ids(data: DataSet, tokenizer_of: str | None) -> None:
     """ValueError where the prompts hold ids of somebody's tokenizer, and nobody says whose."""
     if data.has_foreign_ids and tokenizer_of is None:
         raise ValueError(
-            "correct_idx and incorrect_idx are token ids, which mean other tokens under another tokenizer (the IOI file "
-            "that EAP-IG ships has Llama's). Say whose they are with tokenizer_of=MODEL (the name of the server's model, "
-            "or its tokenizer's SHA-256), or give texts in columns `target` and `contrast`"
+            "correct_idx and incorrect_idx are token ids, which mean other tokens under another tokenizer (the IOI "
+            "file that EAP-IG ships has Llama's). Say whose they are with tokenizer_of=MODEL (the name of the server's "
+            "model, or its tokenizer's SHA-256), or give texts in columns `target` and `contrast`"
         )
     if tokenizer_of is not None and not data.has_foreign_ids:
         raise ValueError("tokenizer_of: the prompts have no column correct_idx or incorrect_idx; drop it")
@@ -48,7 +48,8 @@ def check_ids(data: DataSet, tokenizer_of: str | None) -> None:
 def _read(prompts: Prompts) -> tuple[DataSet, bool]:
     """The data, and whether answers may be given beside it: where prompts are texts or ids alone."""
     if isinstance(prompts, str):
-        if prompts.endswith(SUFFIXES) and not any(c.isspace() for c in prompts):
+        # Prompts that end so have spaces, and are no files.
+        if prompts.endswith(SUFFIXES) and (not any(c.isspace() for c in prompts) or Path(prompts).exists()):
             return read_file(_existing(prompts)), False
         return _of_inputs([prompts]), True
     if isinstance(prompts, os.PathLike):
@@ -57,13 +58,13 @@ def _read(prompts: Prompts) -> tuple[DataSet, bool]:
         return from_records([("the prompt", prompts)]), False
     if isinstance(prompts, pd.DataFrame):
         names = [str(name) for name in prompts.columns]
-        rows = prompts.itertuples(index=False, name=None)
-        return from_table(names, ((f"row {i}", row) for i, row in enumerate(rows)), "the frame"), False
+        records = enumerate(prompts.itertuples(index=False, name=None))
+        return from_table(names, ((f"row {i}", record) for i, record in records), "the frame"), False
     if isinstance(prompts, Mapping):
         raise ValueError(f"prompts: a data set with the splits {', '.join(map(str, prompts))}; give one of them")
-    names = getattr(prompts, "column_names", None)
-    if isinstance(names, list):
-        return from_table(names, rows_of(names, prompts), "the data set"), False
+    columns: Any = getattr(prompts, "column_names", None)
+    if isinstance(columns, list):
+        return from_table(columns, rows_of(columns, cast(Iterable[Any], prompts)), "the data set"), False
     if not isinstance(prompts, Iterable):
         raise TypeError(f"prompts: expected a text, a path, or a data set, got {type(prompts).__name__}")
     listed = list(prompts)

@@ -97,7 +97,8 @@ class RowSpace:
             _demand(edit_position == -1, edit_position, "edit position", "though positions are not swept")
             edit = np.zeros_like(prompt)
         run = self.n_unedited + (replacement * self.n_variants + variant) * self.n_edits[prompt] + edit
-        return np.where(edited, run, -1 - variant)
+        index: Ints = np.where(edited, run, -1 - variant)
+        return index
 
     def row_index(self, prompt: Ints, replacement: Ints, variant: Ints, edit_position: Ints, position: Ints) -> Ints:
         """Numbers of the rows among all rows."""
@@ -130,7 +131,8 @@ class _Positions:
 
     def at(self, prompt: Ints, index: Ints) -> Ints:
         """The inverse of `find`."""
-        return self._keys[self._starts[prompt] + index] - prompt * self._width
+        position: Ints = self._keys[self._starts[prompt] + index] - prompt * self._width
+        return position
 
     def find(self, prompt: Ints, position: Ints) -> Ints:
         """Index of each position among its prompt's; -1 where it is none of them."""

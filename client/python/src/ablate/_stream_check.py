@@ -66,10 +66,10 @@ class StreamCheck:
             raise ContractError("a message came after the completion")
         kind = response.WhichOneof("payload")
         if kind == "manifest":
-            return self._take_manifest(response.manifest)
-        if self.manifest is None:
+            self._take_manifest(response.manifest)
+        elif self.manifest is None:
             raise ContractError("the stream does not begin with a manifest")
-        if kind == "variant_block":
+        elif kind == "variant_block":
             self._take_variants(response.variant_block)
         elif kind == "prompt_block":
             self._take_prompts(response.prompt_block)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ablate import _places
+from ablate._proto.ablation.v1.experiment_pb2 import SiteGroup
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
 from ablate.options import ScanOptions
 
@@ -46,7 +47,7 @@ def set_sweep(given: ScanOptions, request: AblateRequest) -> None:
         sweep.filter.sites.extend(_places.sites("sites", given["sites"]))
 
 
-def _groups(kind: str, given: ScanOptions) -> list[_places.SiteGroup]:
+def _groups(kind: str, given: ScanOptions) -> list[SiteGroup]:
     made = _places.groups("groups", given["groups"]) if "groups" in given else []
     if not made:
         raise ValueError(f"sweep={kind!r} needs groups, such as groups={{'movers': ['L9H9', 'L9H6']}}")

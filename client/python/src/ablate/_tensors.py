@@ -52,7 +52,8 @@ class Tensors:
         # Prompts may differ in length: behind a shorter one's end stands NaN.
         made = np.full((len(arrays), *np.max([a.shape for a in arrays], axis=0)), np.nan, arrays[0].dtype)
         for p, one in enumerate(arrays):
-            made[(p, *map(slice, one.shape))] = one
+            at: tuple[Any, ...] = (p, *map(slice, one.shape))
+            made[at] = one
         return made
 
     def unedited(self, column: str, variant: int, prompt: int | None, read: int) -> float:

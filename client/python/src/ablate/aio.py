@@ -150,7 +150,7 @@ class AsyncClient(AsyncMeansCalls):
             request.page_token = page.next_page_token
 
     @overload
-    async def tokenize(self, texts: str, *, prepend_bos: bool = False, timeout: float | None = None) -> list[Token]: ...
+    async def tokenize(self, texts: str, *, prepend_bos: bool = False, timeout: float | None = None) -> list[Token]: ...  # type: ignore[overload-overlap]
     @overload
     async def tokenize(
         self, texts: Sequence[str], *, prepend_bos: bool = False, timeout: float | None = None

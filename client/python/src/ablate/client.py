@@ -137,7 +137,7 @@ class Client(MeansCalls):
             request.page_token = page.next_page_token
 
     @overload
-    def tokenize(self, texts: str, *, prepend_bos: bool = False, timeout: float | None = None) -> list[Token]: ...
+    def tokenize(self, texts: str, *, prepend_bos: bool = False, timeout: float | None = None) -> list[Token]: ...  # type: ignore[overload-overlap]
     @overload
     def tokenize(
         self, texts: Sequence[str], *, prepend_bos: bool = False, timeout: float | None = None

@@ -205,7 +205,8 @@ class Scan:
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Writes `to_pandas()`; needs the extra `[arrow]`.
 
-        The manifest is in the file's metadata (`ablate.manifest`, protobuf JSON). The file appears only when it is whole. OSError where it cannot be written.
+        The manifest is in the file's metadata (`ablate.manifest`, protobuf JSON).
+        The file appears only when it is whole. OSError where it cannot be written.
         """
         _files.to_parquet(self, path)
 
