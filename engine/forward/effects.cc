@@ -6,22 +6,31 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "engine/forward/ops.h"
 
 namespace ablate {
 namespace {
 
-at::Tensor Index(const std::vector<int64_t>& values, c10::Device device) {
+at::Tensor Index(at::ArrayRef<int64_t> values, c10::Device device) {
   return at::tensor(values, at::kLong).to(device);
+}
+
+at::Tensor IndexOf(const std::vector<int64_t>& values, int64_t first, int64_t n, c10::Device device) {
+  return Index(at::ArrayRef<int64_t>(values).slice(first, n), device);
 }
 
 at::Tensor Rows(const at::Tensor& matrix, const at::Tensor& index) {
   return matrix.index_select(0, index).to(at::kDouble);
 }
 
-std::vector<double> OnHost(const at::Tensor& values) {
+void Append(const at::Tensor& values, std::vector<double>& to) {
   const at::Tensor host = values.to(at::kCPU).contiguous();
-  return {host.const_data_ptr<double>(), host.const_data_ptr<double>() + host.numel()};
+  to.insert(to.end(), host.const_data_ptr<double>(), host.const_data_ptr<double>() + host.numel());
+}
+
+int64_t CellsAtOnce(c10::Device device) {
+  return device.is_cpu() ? kCpuCellsAtOnce : kCudaCellsAtOnce;
 }
 
 // Mean of W_U's rows of a set, [D].
@@ -52,6 +61,7 @@ at::Tensor RowDot(const at::Tensor& a, const at::Tensor& b) {
 void EffectsTap::Begin(const Chunk& chunk) {
   reports_unedited_ = std::any_of(chunk.reads.begin(), chunk.reads.end(),
                                   [](const ReadPoint& read) { return read.variant == kBaselineVariant; });
+  keeps_unedited_ = chunk.keeps_baselines;
   if (reports_unedited_) MakeDirections(chunk);
   if (!g_.defined()) return;
   const auto options = g_.options();
@@ -63,123 +73,108 @@ void EffectsTap::Begin(const Chunk& chunk) {
   change_ = at::zeros({1, config_.d_model}, options);
 }
 
+// Most scans have one answer for all their reads, and many share it.
 void EffectsTap::MakeDirections(const Chunk& chunk) {
-  first_direction_.assign(scans_.size(), -1);
+  first_read_.assign(scans_.size(), -1);
   unedited_.clear();
   g_.reset();
-  std::vector<at::Tensor> directions;  // K x [D]
+  absl::flat_hash_map<std::pair<std::vector<int32_t>, std::vector<int32_t>>, int64_t> known;
+  std::vector<at::Tensor> directions;       // A x [D]
+  std::vector<int64_t> direction_of_reads;  // [K]
   for (const Row& row : chunk.layers.at(0).rows) {
     const Scan& scan = scans_[row.prompt];
     if (row.is_donor || !scan.effects) continue;
-    first_direction_[row.prompt] = static_cast<int64_t>(directions.size());
+    first_read_[row.prompt] = static_cast<int64_t>(direction_of_reads.size());
     for (size_t i = 0; i < scan.read_positions.size(); ++i) {
       const Answers& answers = scan.AnswersAt(i);
+      const auto [at, is_new] = known.try_emplace({answers.targets, answers.contrasts}, known.size());
+      direction_of_reads.push_back(at->second);
+      if (!is_new) continue;
       directions.push_back(MeanUnembedding(weights_.wte, answers.targets) -
                            MeanUnembedding(weights_.wte, answers.contrasts));
     }
   }
   if (directions.empty()) return;
-  const at::Tensor scaled = at::stack(directions) * weights_.ln_f_weight.to(at::kDouble);  // [K, D]
+  const at::Tensor scaled = at::stack(directions) * weights_.ln_f_weight.to(at::kDouble);  // [A, D]
   g_ = scaled - scaled.mean(1, /*keepdim=*/true);
+  direction_of_read_ = Index(direction_of_reads, g_.device());
 }
 
 void EffectsTap::Layer(const LayerPlan& plan, const LayerOutput& out) {
   if (!g_.defined()) return;
   const LayerWeights& weights = weights_.layers[plan.layer];
-  const int64_t h = config_.n_heads, dh = config_.d_head, d = config_.d_model;
-  const at::Tensor w_o = weights.c_proj_weight.to(at::kDouble);                                    // [D, D]
-  const at::Tensor head_weights = PaddedMatmul(g_, w_o.t());                                       // [K, D], W_O g
-  const at::Tensor mlp_weights = PaddedMatmul(g_, weights.mlp_c_proj_weight.to(at::kDouble).t());  // [K, Dm]
-  Cells cells = FindCells(plan);
-  if (reports_unedited_) unedited_.push_back(MeasureUnedited(out, head_weights, mlp_weights));
+  const at::Tensor w_o = weights.c_proj_weight.to(at::kDouble);  // [D, D]
+  const Weighed weighed = {.heads = PaddedMatmul(g_, w_o.t()),
+                           .mlp = PaddedMatmul(g_, weights.mlp_c_proj_weight.to(at::kDouble).t())};
+  EffectCells cells = FindCells(plan, cells_, {scans_, first_read_, direction_of_read_.size(0), config_.n_heads});
   Inherit(cells);
   cells_ = std::move(cells);
+  if (reports_unedited_) {
+    if (!keeps_unedited_) unedited_.clear();
+    unedited_.push_back(MeasureUnedited(out, weighed));
+  }
   const auto n_cells = static_cast<int64_t>(cells_.token.size());  // C
-  if (n_cells == 0) return;
+  const int64_t at_once = CellsAtOnce(g_.device());
+  for (int64_t first = 0; first < n_cells; first += at_once) {
+    MeasureCells(plan.layer, out, weighed, w_o, first, std::min(at_once, n_cells - first));
+  }
+}
 
-  const Unedited& unedited = unedited_.at(plan.layer);
-  const at::Tensor token = Index(cells_.token, g_.device());
-  const at::Tensor direction = Index(cells_.direction, g_.device());
-  const at::Tensor edited = at::tensor(cells_.edited, at::kByte).view({n_cells, h}).to(g_.device(), at::kDouble);
-  const at::Tensor z = Rows(out.z_out.view({-1, d}), token);  // [C, D]
-  const at::Tensor before = Rows(unedited.heads, direction);  // [C, H]
-  const at::Tensor after = (z * Rows(head_weights, direction)).view({n_cells, h, dh}).sum(2);
+void EffectsTap::MeasureCells(int32_t layer, const LayerOutput& out, const Weighed& weighed, const at::Tensor& w_o,
+                              int64_t first, int64_t n) {
+  const int64_t h = config_.n_heads, dh = config_.d_head, d = config_.d_model;
+  const Unedited& unedited = reports_unedited_ ? unedited_.back() : unedited_.at(layer);
+  const at::Tensor token = IndexOf(cells_.token, first, n, g_.device());  // [n]
+  const at::Tensor read = IndexOf(cells_.read, first, n, g_.device());    // [n]
+  const at::Tensor direction = direction_of_read_.index_select(0, read);  // [n]
+  const absl::Span<const uint8_t> flags = absl::MakeConstSpan(cells_.edited).subspan(first * h, n * h);
+  const at::Tensor edited = at::tensor(at::ArrayRef<uint8_t>(flags.data(), flags.size()), at::kByte)
+                                .view({n, h})
+                                .to(g_.device(), at::kDouble);
+  const at::Tensor z = Rows(out.z_out.view({-1, d}), token);  // [n, D]
+  const at::Tensor before = Rows(unedited.heads, read);       // [n, H]
+  const at::Tensor after = (z * Rows(weighed.heads, direction)).view({n, h, dh}).sum(2);
   const at::Tensor moved = after - before;
-  heads_.narrow(0, 1, n_cells).select(1, plan.layer).copy_(moved * (1 - edited));
-  direct_.narrow(0, 1, n_cells).add_((moved * edited).sum(1));
-  contribution_.narrow(0, 1, n_cells).add_((before * edited).sum(1));
+  heads_.narrow(0, 1 + first, n).select(1, layer).copy_(moved * (1 - edited));
+  direct_.narrow(0, 1 + first, n).add_((moved * edited).sum(1));
+  contribution_.narrow(0, 1 + first, n).add_((before * edited).sum(1));
 
-  const at::Tensor hidden = Rows(out.hidden, token);  // [C, Dm]
-  mlps_.narrow(0, 1, n_cells)
-      .select(1, plan.layer)
-      .copy_(RowDot(hidden, Rows(mlp_weights, direction)) - Rows(unedited.mlp, direction));
+  const at::Tensor hidden = Rows(out.hidden, token);  // [n, Dm]
+  mlps_.narrow(0, 1 + first, n)
+      .select(1, layer)
+      .copy_(RowDot(hidden, Rows(weighed.mlp, direction)) - Rows(unedited.mlp, read));
 
-  const at::Tensor fresh = edited.any(1).nonzero().squeeze(1);  // cells that this layer edits
-  if (fresh.size(0) == 0) return;
-  const at::Tensor change = (Rows(z, fresh) - Rows(unedited.z, direction.index_select(0, fresh))).view({-1, h, dh}) *
+  std::vector<int64_t> fresh_cells;  // that this layer edits
+  for (int64_t c = 0; c < n; ++c) {
+    if (std::any_of(flags.begin() + c * h, flags.begin() + (c + 1) * h, [](uint8_t flag) { return flag != 0; })) {
+      fresh_cells.push_back(c);
+    }
+  }
+  if (fresh_cells.empty()) return;
+  const at::Tensor fresh = Index(fresh_cells, g_.device());
+  const at::Tensor change = (Rows(z, fresh) - Rows(unedited.z, read.index_select(0, fresh))).view({-1, h, dh}) *
                             edited.index_select(0, fresh).unsqueeze(2);  // [fresh, H, Dh]
-  change_.index_add_(0, fresh + 1, PaddedMatmul(change.reshape({-1, d}), w_o));
+  change_.index_add_(0, fresh + (1 + first), PaddedMatmul(change.reshape({-1, d}), w_o));
 }
 
-EffectsTap::Cells EffectsTap::FindCells(const LayerPlan& plan) {
-  Cells cells;
-  const size_t n_rows = plan.parent.size();
-  cells.first_cell.assign(n_rows, -1);
-  cells.first_read.assign(n_rows, 0);
-  cells.is_unedited.assign(n_rows, 0);
-  for (size_t r = 0; r < n_rows; ++r) {
-    const bool parent_is = cells_.is_unedited.empty() || cells_.is_unedited[plan.parent[r]] != 0;
-    cells.is_unedited[r] = parent_is && plan.row_edit_begin[r] == plan.row_edit_begin[r + 1];
+EffectsTap::Unedited EffectsTap::MeasureUnedited(const LayerOutput& out, const Weighed& weighed) const {
+  const int64_t h = config_.n_heads, dh = config_.d_head, d = config_.d_model;
+  const auto n_reads = static_cast<int64_t>(cells_.unedited_token.size());  // K
+  const int64_t at_once = CellsAtOnce(g_.device());
+  std::vector<at::Tensor> z, heads, mlp;
+  for (int64_t first = 0; first < n_reads; first += at_once) {
+    const int64_t n = std::min(at_once, n_reads - first);
+    const at::Tensor token = IndexOf(cells_.unedited_token, first, n, g_.device());  // [n]
+    const at::Tensor direction = direction_of_read_.narrow(0, first, n);             // [n]
+    z.push_back(Rows(out.z_out.view({-1, d}), token));
+    heads.push_back((z.back() * Rows(weighed.heads, direction)).view({-1, h, dh}).sum(2));
+    mlp.push_back(RowDot(Rows(out.hidden, token), Rows(weighed.mlp, direction)));
   }
-  unedited_token_.assign(g_.size(0), 0);
-  for (size_t m = 0; m < plan.row.size(); ++m) {
-    const int32_t row = plan.row[m], position = plan.position[m], parent = plan.parent[row];
-    const Row& from = plan.rows[parent];
-    const int64_t first_direction = first_direction_[from.prompt];
-    if (first_direction < 0 || (from.is_donor && cells.is_unedited[row] != 0)) continue;
-    const std::vector<int32_t>& reads = scans_[from.prompt].read_positions;
-    const auto found = std::lower_bound(reads.begin(), reads.end(), position);
-    if (found == reads.end() || *found != position) continue;
-    const auto read = static_cast<int32_t>(found - reads.begin());
-    if (cells.is_unedited[row] != 0) {
-      unedited_token_[first_direction + read] = static_cast<int64_t>(m);
-      continue;
-    }
-    if (cells.first_cell[row] < 0) {
-      cells.first_cell[row] = static_cast<int32_t>(cells.token.size());
-      cells.first_read[row] = read;
-    }
-    cells.token.push_back(static_cast<int64_t>(m));
-    cells.direction.push_back(first_direction + read);
-    const bool has_parent =
-        !cells_.first_cell.empty() && cells_.first_cell[parent] >= 0 && read >= cells_.first_read[parent];
-    cells.parent.push_back(has_parent ? 1 + cells_.first_cell[parent] + read - cells_.first_read[parent] : 0);
-    MarkEdits(plan, row, position, cells);
-  }
-  return cells;
-}
-
-void EffectsTap::MarkEdits(const LayerPlan& plan, int32_t row, int32_t position, Cells& cells) const {
-  const size_t begin = cells.edited.size();
-  cells.edited.resize(begin + config_.n_heads, 0);
-  for (int32_t e = plan.row_edit_begin[row]; e < plan.row_edit_begin[row + 1]; ++e) {
-    const RowEdit& edit = plan.row_edits[e];
-    if (edit.positions.begin <= position && position < edit.positions.end) cells.edited[begin + edit.head] = 1;
-  }
-}
-
-EffectsTap::Unedited EffectsTap::MeasureUnedited(const LayerOutput& out, const at::Tensor& head_weights,
-                                                 const at::Tensor& mlp_weights) const {
-  const at::Tensor token = Index(unedited_token_, g_.device());
-  Unedited unedited;
-  unedited.z = Rows(out.z_out.view({-1, int64_t{config_.d_model}}), token);
-  unedited.heads = (unedited.z * head_weights).view({-1, int64_t{config_.n_heads}, int64_t{config_.d_head}}).sum(2);
-  unedited.mlp = RowDot(Rows(out.hidden, token), mlp_weights);
-  return unedited;
+  return {at::cat(z), at::cat(heads), at::cat(mlp)};
 }
 
 // Every cell goes on from its parent's; row 0, the unedited run's, stays.
-void EffectsTap::Inherit(const Cells& cells) {
+void EffectsTap::Inherit(const EffectCells& cells) {
   std::vector<int64_t> index = {0};
   index.insert(index.end(), cells.parent.begin(), cells.parent.end());
   const at::Tensor from = Index(index, g_.device());
@@ -189,27 +184,33 @@ void EffectsTap::Inherit(const Cells& cells) {
 EffectRows EffectsTap::Finish(const at::Tensor& x) {
   EffectRows rows;
   if (!g_.defined()) return rows;
-  if (reports_unedited_) unedited_final_ = Rows(x, Index(unedited_token_, g_.device()));
+  if (reports_unedited_) unedited_final_ = Rows(x, Index(cells_.unedited_token, g_.device()));
   const auto n_cells = static_cast<int64_t>(cells_.token.size());  // C
   if (n_cells == 0) return rows;
   rows.cell_of_token.assign(x.size(0), -1);
   for (int64_t c = 0; c < n_cells; ++c) rows.cell_of_token[cells_.token[c]] = static_cast<int32_t>(c);
-
-  const double epsilon = config_.layer_norm_epsilon;
-  const at::Tensor direction = Index(cells_.direction, g_.device());
-  const at::Tensor g = Rows(g_, direction);                               // [C, D]
-  const at::Tensor r = Rows(unedited_final_, direction);                  // [C, D]
-  const at::Tensor r_edited = Rows(x, Index(cells_.token, g_.device()));  // [C, D]
-  const at::Tensor scale = InverseSigma(r, epsilon);                      // [C], frozen
-  const auto of_cells = [&](const at::Tensor& state) { return state.narrow(0, 1, n_cells); };
-  rows.direct_contribution = OnHost(of_cells(contribution_) * scale);
-  rows.direct_effect = OnHost(of_cells(direct_) * scale);
-  rows.heads = OnHost(of_cells(heads_) * scale.view({-1, 1, 1}));
-  rows.mlps = OnHost(of_cells(mlps_) * scale.view({-1, 1}));
-  rows.layer_norm = OnHost(RowDot(r_edited, g) * (InverseSigma(r_edited, epsilon) - scale));
-  const at::Tensor live = r + of_cells(change_);
-  rows.direct_effect_live = OnHost(RowDot(live, g) * InverseSigma(live, epsilon) - RowDot(r, g) * scale);
+  const int64_t at_once = CellsAtOnce(g_.device());
+  for (int64_t first = 0; first < n_cells; first += at_once) {
+    FinishCells(x, first, std::min(at_once, n_cells - first), rows);
+  }
   return rows;
+}
+
+void EffectsTap::FinishCells(const at::Tensor& x, int64_t first, int64_t n, EffectRows& rows) const {
+  const double epsilon = config_.layer_norm_epsilon;
+  const at::Tensor read = IndexOf(cells_.read, first, n, g_.device());                // [n]
+  const at::Tensor g = Rows(g_, direction_of_read_.index_select(0, read));            // [n, D]
+  const at::Tensor r = Rows(unedited_final_, read);                                   // [n, D]
+  const at::Tensor r_edited = Rows(x, IndexOf(cells_.token, first, n, g_.device()));  // [n, D]
+  const at::Tensor scale = InverseSigma(r, epsilon);                                  // [n], frozen
+  const auto of_cells = [&](const at::Tensor& state) { return state.narrow(0, 1 + first, n); };
+  Append(of_cells(contribution_) * scale, rows.direct_contribution);
+  Append(of_cells(direct_) * scale, rows.direct_effect);
+  Append(of_cells(heads_) * scale.view({-1, 1, 1}), rows.heads);
+  Append(of_cells(mlps_) * scale.view({-1, 1}), rows.mlps);
+  Append(RowDot(r_edited, g) * (InverseSigma(r_edited, epsilon) - scale), rows.layer_norm);
+  const at::Tensor live = r + of_cells(change_);
+  Append(RowDot(live, g) * InverseSigma(live, epsilon) - RowDot(r, g) * scale, rows.direct_effect_live);
 }
 
 }  // namespace ablate

@@ -3,9 +3,8 @@
 // final LayerNorm. With g = gamma * u - mean(gamma * u) and the unedited sigma, a part c of the residual contributes
 // c . g / sigma.
 //
-// The tap follows the plan's rows from layer to layer. A *cell* is one edited row at one read position of a scan that asks
-// for effects: it holds how far each head and MLP has moved from the unedited run, and goes on from its parent's. All in
-// float64, on the device of the forward pass.
+// The tap follows the plan's rows from layer to layer: a cell (effect_cells.h) holds how far each head and MLP has moved
+// from the unedited run, and goes on from its parent's. All in float64, on the device of the forward pass.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "engine/forward/effect_cells.h"
 #include "engine/forward/layer.h"
 #include "engine/forward/weights.h"
 #include "engine/model/config.h"
@@ -36,6 +36,11 @@ struct EffectRows {
   }
 };
 
+// Most cells that are measured at a time: each takes some vectors of the MLP's width in float64. On a GPU, enough to keep
+// it busy.
+inline constexpr int64_t kCpuCellsAtOnce = 256;
+inline constexpr int64_t kCudaCellsAtOnce = 4096;
+
 // For the thread that owns the device. Does nothing for scans that ask for no effects.
 class EffectsTap {
  public:
@@ -50,44 +55,41 @@ class EffectsTap {
   EffectRows Finish(const at::Tensor& x);
 
  private:
-  // What a layer's unedited rows give at the read positions: K in all, the scans' one after the other.
+  // What a layer's unedited rows give at the reads: K in all, the scans' read positions one after the other.
   struct Unedited {
     at::Tensor z;      // [K, D]
     at::Tensor heads;  // [K, H], z . W_O g
     at::Tensor mlp;    // [K]
   };
 
-  // Cells of the rows that leave a layer.
-  struct Cells {
-    // Of each outgoing row: its first cell (-1: none) and the read that it is for; its cells are consecutive.
-    std::vector<int32_t> first_cell, first_read;
-    std::vector<uint8_t> is_unedited;
-    // Of each cell.
-    std::vector<int64_t> token, direction;
-    std::vector<int64_t> parent;  // cell of the layer before, + 1; 0: the unedited run
-    std::vector<uint8_t> edited;  // [C, H]: heads that this layer edits at this position
+  // A layer's W_O g and W_out g, of the directions.
+  struct Weighed {
+    at::Tensor heads;  // [A, D]
+    at::Tensor mlp;    // [A, Dm]
   };
 
   void MakeDirections(const Chunk& chunk);
-  Cells FindCells(const LayerPlan& plan);
-  void MarkEdits(const LayerPlan& plan, int32_t row, int32_t position, Cells& cells) const;
-  Unedited MeasureUnedited(const LayerOutput& out, const at::Tensor& head_weights, const at::Tensor& mlp_weights) const;
-  void Inherit(const Cells& cells);
+  Unedited MeasureUnedited(const LayerOutput& out, const Weighed& weighed) const;
+  void Inherit(const EffectCells& cells);
+  // Of `n` cells from `first` on.
+  void MeasureCells(int32_t layer, const LayerOutput& out, const Weighed& weighed, const at::Tensor& w_o, int64_t first,
+                    int64_t n);
+  void FinishCells(const at::Tensor& x, int64_t first, int64_t n, EffectRows& rows) const;
 
   const Weights& weights_;
   const GptConfig& config_;
   absl::Span<const Scan> scans_;
 
-  std::vector<int64_t> first_direction_;  // [scans]: of read 0; -1: not in this chunk, or no effects
-  at::Tensor g_;                          // [K, D]; undefined where no scan of the chunk has effects
-  bool reports_unedited_ = false;
+  std::vector<int64_t> first_read_;  // [scans]: in 0 .. K - 1; -1: not in this chunk, or no effects
+  at::Tensor direction_of_read_;     // [K], rows of g_
+  at::Tensor g_;                     // [A, D], one a different answer; undefined where no scan of the chunk has effects
+  bool reports_unedited_ = false, keeps_unedited_ = false;  // of the chunk at hand
 
-  std::vector<Unedited> unedited_;       // [L], kept for a cut prompt's later chunks
-  at::Tensor unedited_final_;            // [K, D], r
-  std::vector<int64_t> unedited_token_;  // [K], of the layer at hand
+  std::vector<Unedited> unedited_;  // the layer's at hand; [L] for a cut prompt's later chunks
+  at::Tensor unedited_final_;       // [K, D], r
 
   // Row 0 of each is the unedited run's: all zero. Then the cells of the layer before.
-  Cells cells_;
+  EffectCells cells_;
   at::Tensor heads_;         // [1 + C, L, H]
   at::Tensor mlps_;          // [1 + C, L]
   at::Tensor contribution_;  // [1 + C]
