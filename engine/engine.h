@@ -29,7 +29,8 @@ struct EngineOptions {
   // CPU threads; 0: one a core.
   int32_t threads = 0;
   // Most packed tokens in a layer of one forward pass; 0: from the free memory, at most 16,384 on the CPU and 262,144 on
-  // a GPU. What cannot be cut (plan.h) may exceed it.
+  // a GPU. What cannot be cut (plan.h) may exceed it. Scans with effects or heads' outputs, which take memory too, get passes
+  // of fewer tokens.
   int64_t max_packed_tokens = 0;
 };
 

@@ -49,7 +49,8 @@ absl::Status GptEngine::Validate(const Scan& scan) const {
 
 absl::StatusOr<int64_t> GptEngine::Cost(const Scan& scan) const {
   const PlanPrompt prompt = AsPlanPrompt(scan);
-  const auto planner = Planner::Create({&prompt, 1}, {config_.n_layers, info_.max_packed_tokens});
+  const int64_t tokens = TokensOfPass(config_, info_.precision, info_.max_packed_tokens, {&scan, 1});
+  const auto planner = Planner::Create({&prompt, 1}, {config_.n_layers, tokens});
   if (!planner.ok()) return planner.status();
   return planner->cost();
 }
@@ -67,14 +68,16 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
   RunStats stats;
   Delivered delivered;
   for (const Scan& scan : scans) delivered.emplace_back(kUneditedRuns + scan.variants.size());
-  for (int64_t budget = limits.max_packed_tokens;; budget /= 2) {
+  for (int64_t budget = TokensOfPass(config_, info_.precision, limits.max_packed_tokens, scans);; budget /= 2) {
     absl::Status failure;
     try {
       const c10::InferenceMode no_autograd;
       // The current device belongs to the thread, and Run may be called from another one than Load.
       const c10::OptionalDeviceGuard on_device(weights_.wte.device());
       at::set_num_threads(limits.threads);
-      if (absl::Status status = RunPlanned(budget, scans, sink, delivered, stats); !status.ok()) return status;
+      const absl::Status status = RunPlanned(budget, scans, sink, delivered, stats);
+      tables_.Trim();
+      if (!status.ok()) return status;
       return stats;
     } catch (...) {
       failure = CaughtStatus();

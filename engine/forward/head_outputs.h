@@ -18,7 +18,7 @@ struct ScanHeadOutputs {
   at::Tensor z;  // [L, T, H, Dh], on the host
 };
 
-// In the form in which scans take it: twice the size in float32, so for one scan at a time.
+// In the form in which scans take it: up to twice the size, so for one scan at a time.
 HeadOutputs Widened(const at::Tensor& z);
 
 // One chunk's. A scan's baseline goes through all layers of the chunk that reports it.
@@ -32,8 +32,8 @@ class HeadOutputsTap {
   std::vector<ScanHeadOutputs> Take() &&;
 
  private:
-  std::vector<int32_t> scans_;              // that want them
-  std::vector<std::vector<at::Tensor>> z_;  // [scans][L], each [T, H, Dh] on the host
+  int64_t n_layers_ = 0;                  // L
+  std::vector<ScanHeadOutputs> outputs_;  // of the scans that want them
 };
 
 }  // namespace ablate

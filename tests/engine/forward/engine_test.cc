@@ -13,6 +13,7 @@
 #include <new>
 #include <set>
 #include <utility>
+#include <vector>
 
 namespace ablate {
 namespace {
@@ -190,6 +191,25 @@ TEST_F(EngineTest, CostIsThePlansOwn) {
   const Scan scan = Reference();
   const int64_t tokens = static_cast<int64_t>(scan.token_ids.size());
   EXPECT_EQ(engine_->Cost(scan).value(), (948 - 145) * tokens + 145);
+}
+
+// Heads' outputs of all layers are kept until the end of a pass.
+TEST(EngineBudget, ScansThatWantHeadOutputsGetSmallerPasses) {
+  const auto engine = Engine::Load({.model_dir = DEMO_MODEL, .device = "cpu", .max_packed_tokens = 512});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  Scan scan;
+  scan.token_ids.assign(64, 11);
+  scan.read_positions = {63};
+  std::vector<Scan> scans(8, scan);
+  const auto ignore = [](const ReadoutBlock& /*block*/) { return absl::OkStatus(); };
+  EXPECT_EQ((*engine)->Run(scans, ignore)->forward_passes, 1);
+  int given = 0;
+  scans[7].on_head_outputs = [&](const HeadOutputs& /*z*/) {
+    ++given;
+    return absl::OkStatus();
+  };
+  EXPECT_EQ((*engine)->Run(scans, ignore)->forward_passes, 2);
+  EXPECT_EQ(given, 1);
 }
 
 TEST(EngineLoad, ErrorsNameWhatIsWrong) {

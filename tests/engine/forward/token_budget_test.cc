@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace ablate {
 namespace {
@@ -31,7 +32,8 @@ TEST(TokenBudget, StaysWithinItsBounds) {
 TEST(TokenBudget, LeavesRoomForLogitsAndKeptBaselines) {
   const int64_t tokens = TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCpu, kGiB / 4);
   const int64_t logits_and_kept = (256 * 50'257 + 13 * 1024 * 768) * int64_t{4};
-  EXPECT_EQ(tokens, (kGiB / 4 - logits_and_kept) / 2 / (6'912 * 4));
+  const int64_t widened_outputs = 8 * 12 * 1024 * 768;
+  EXPECT_EQ(tokens, (kGiB / 4 - logits_and_kept - widened_outputs) / 2 / (6'912 * 4));
 }
 
 TEST(TokenBudget, AWiderTypeHoldsFewer) {
@@ -39,12 +41,54 @@ TEST(TokenBudget, AWiderTypeHoldsFewer) {
             TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCpu, kGiB / 2));
 }
 
-// Twelve float64 tensors of the logits' shape, and QKV with the result of 32,768 padded tokens.
+// Twelve float64 tensors of the logits' shape, QKV with the result of 32,768 padded tokens, and the cells of effects.
 TEST(TokenBudget, CudaHasCopiesToHoldToo) {
   const int64_t tokens = TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCuda, 4 * kGiB);
   const int64_t logits_and_kept = (256 * 50'257 + 13 * 1024 * 768) * int64_t{4};
   const int64_t copies = 12 * 8 * int64_t{256} * 50'257 + 5 * 768 * 32'768 * int64_t{4};
-  EXPECT_EQ(tokens, (4 * kGiB - logits_and_kept - copies) / 2 / (6'912 * 4));
+  const int64_t cells = 8 * (4'096 * int64_t{4 * 768 + 3 * 3'072} + 768 * (768 + 3'072));
+  EXPECT_EQ(tokens, (4 * kGiB - logits_and_kept - copies - cells) / 2 / (6'912 * 4));
+}
+
+class TokensOfPassTest : public ::testing::Test {
+ protected:
+  TokensOfPassTest() {
+    outputs_.on_head_outputs = [](const HeadOutputs& /*z*/) { return absl::OkStatus(); };
+    effects_.effects = true;
+  }
+  static int64_t Tokens(int64_t tokens, const std::vector<Scan>& scans, Precision precision = Precision::kFloat32) {
+    return TokensOfPass(Gpt2Small(), precision, tokens, scans);
+  }
+
+  Scan plain_, outputs_, effects_;
+};
+
+TEST_F(TokensOfPassTest, PlainScansTakeAll) {
+  EXPECT_EQ(Tokens(16'384, {plain_, plain_}), 16'384);
+}
+
+// Layers x width beside the 6,912 of the pass itself: what one scan of many wants, all pay for.
+TEST_F(TokensOfPassTest, HeadOutputsCountAsMuchAsThePass) {
+  EXPECT_EQ(Tokens(16'384, {plain_, outputs_}), 16'384 * 6'912 / (6'912 + 12 * 768));
+  EXPECT_EQ(Tokens(16'384, {outputs_}, Precision::kFloat64), 16'384 * 6'912 / (6'912 + 12 * 768));
+}
+
+// They lie on the host: without this, those of a GPU's largest pass would take 9.7 GB there.
+TEST_F(TokensOfPassTest, HeadOutputsAreBoundedOnTheHost) {
+  const int64_t tokens = Tokens(262'144, {outputs_});
+  EXPECT_LE(tokens * 12 * 768 * 4, kGiB);
+  EXPECT_GT((tokens + 1) * 12 * 768 * 4, kGiB);
+}
+
+// In float64: 12 x 13 parts three times, the residual's change twice.
+TEST_F(TokensOfPassTest, EffectsCountTheirCells) {
+  const int64_t cell = 8 * (3 * 12 * 13 + 2 * 768);
+  EXPECT_EQ(Tokens(16'384, {effects_, plain_}), 16'384 * int64_t{6'912 * 4} / (6'912 * 4 + cell));
+}
+
+TEST_F(TokensOfPassTest, NeverMoreThanAskedForNorFewerThanMakeSense) {
+  EXPECT_EQ(Tokens(100, {outputs_, effects_}), 100);
+  EXPECT_EQ(Tokens(300, {outputs_, effects_}), 256);
 }
 
 }  // namespace
