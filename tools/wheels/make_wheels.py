@@ -18,8 +18,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-from tools.bundle.make_bundle import BundleError, install, needed_libraries, newest_version, output_of
+sys.path.insert(0, str(ROOT / "tools" / "bundle"))
+from make_bundle import BundleError, install, needed_libraries, newest_version, output_of
 
 CLIENT = ROOT / "client" / "python"
 SERVER = CLIENT / "server"
