@@ -36,7 +36,6 @@ StreamCheck::StreamCheck(const ablation::v1::AblateRequest& request)
   sizes_.top_k = request.readout().top_k();
   sizes_.has_effects = request.readout().effects();
   sizes_.has_pairs = std::any_of(replacements.begin(), replacements.end(), [](auto& r) { return r.has_resample(); });
-  sizes_.has_interactions = request.sweep().has_pairs();
   sizes_.n_replacements = n_replacements_;
   sizes_.sweeps_positions = sweeps_positions_;
 }
@@ -86,6 +85,8 @@ absl::Status StreamCheck::TakeManifest(const ablation::v1::Manifest& manifest) {
   }
   sizes_.n_layers = manifest.model().n_layers();
   sizes_.n_heads = manifest.model().n_heads();
+  // Where some prompt has no target there is no metric for the heads to interact in.
+  sizes_.has_interactions = manifest.sweep().has_pairs() && !manifest.primary_metric().empty();
   space_ = RowSpace(manifest);
   return CheckSelection(manifest.selection());
 }

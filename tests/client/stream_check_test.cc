@@ -392,6 +392,15 @@ TEST_F(WholeStreamTest, EveryEntryOfWhatStandsBesideTheRowsIsMissed) {
   }
 }
 
+TEST_F(WholeStreamTest, WithoutAPrimaryMetricThereAreNoInteractions) {
+  manifest_.head.clear_primary_metric();
+  Stream stream = Whole();
+  for (auto& message : stream) {
+    if (message.has_row_block()) message.mutable_row_block()->clear_interaction();
+  }
+  EXPECT_EQ(Say(stream), "");
+}
+
 TEST_F(WholeStreamTest, TheSummaryCountsPositionsFromTheEndOfUnequalPrompts) {
   Stream stream = Whole();
   auto* block = First(stream, AblateResponse::kSummaryBlock).mutable_summary_block();
