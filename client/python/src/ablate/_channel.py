@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Endpoint:
     """Where a server is and how it is spoken to."""
 
     address: str
-    token: str | None
+    token: str | None = field(repr=False)
     credentials: grpc.ChannelCredentials | None
 
     @classmethod

@@ -13,7 +13,7 @@ import pandas as pd
 from ablate._data_files import SUFFIXES, read_file
 from ablate._data_set import DataSet, from_records, from_table, rows_of
 from ablate._prompt_fields import set_field, token_ref
-from ablate._proto.ablation.v1.experiment_pb2 import Prompt
+from ablate._proto.ablation.v1.experiment_pb2 import Prompt, TokenRef
 
 #: A text, or a file's name with the suffix .csv, .jsonl, .json or .parquet; a path; one mapping or many; many texts; a
 #: pandas frame; a Hugging Face `datasets` object; token ids; the contract's `Prompt`.
@@ -85,16 +85,20 @@ def _set_answers(data: DataSet, answers: Mapping[str, Any], takes_answers: bool)
         raise ValueError(f"{given}: in a data set each prompt has its own; put it there, or give the prompts as texts")
     if "corrupted" in answers and len(data.prompts) > 1:
         raise ValueError("corrupted: belongs to one prompt; of many, give each its own in a data set")
+    targets, contrasts = (_token_refs(name, answers.get(name)) for name in ("target", "contrast"))
     for prompt in data.prompts:
-        for name in ("target", "contrast"):
-            if name in answers:
-                tokens = prompt.targets if name == "target" else prompt.contrasts
-                one_or_many = answers[name]
-                is_one = isinstance(one_or_many, str) or _is_id(one_or_many)
-                tokens.extend(token_ref(name, one) for one in ([one_or_many] if is_one else one_or_many))
+        prompt.targets.extend(targets)
+        prompt.contrasts.extend(contrasts)
         for name in ("corrupted", "template"):
             if name in answers:
                 set_field(name, list(answers[name]) if _is_ids(answers[name]) else answers[name], prompt)
+
+
+def _token_refs(name: str, one_or_many: Any) -> list[TokenRef]:
+    if one_or_many is None:
+        return []
+    is_many = isinstance(one_or_many, Iterable) and not isinstance(one_or_many, str)
+    return [token_ref(name, one) for one in (one_or_many if is_many else [one_or_many])]
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:

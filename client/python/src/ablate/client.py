@@ -147,8 +147,8 @@ class Client(MeansCalls):
     ) -> list[Token] | list[list[Token]]:
         """The tokens of a text, or of each of many.
 
-        >>> [token.text for token in client.tokenize("Berlin is")]
-        ['Berlin', ' is']
+        >>> [token.text for token in client.tokenize("Rome is in Italy")]
+        ['R', 'ome', ' is', ' in', ' Italy']
         """
         listed = [texts] if isinstance(texts, str) else list(texts)
         request = service_pb2.TokenizeRequest(texts=listed, prepend_bos=prepend_bos)

@@ -1,0 +1,142 @@
+"""The way to a server: addresses, the token, encryption, retries."""
+
+from __future__ import annotations
+
+import subprocess
+
+import grpc
+import pytest
+
+import ablate
+from ablate import _calls
+from ablate._channel import Endpoint
+from ablate._proto.ablation.v1.scan_pb2 import AblateResponse, Manifest
+from ablate._proto.ablation.v1.service_pb2 import Tokenization, TokenizeResponse
+from tests.python.fake_server import Failure, FakeServer
+
+UNAVAILABLE = Failure(grpc.StatusCode.UNAVAILABLE, "draining")
+SERVING = b"\x08\x01"
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost", "host:", ":1", "host:0", "host:65536", "host:a", "unix:", "host:1\u0661"]
+)
+def test_an_address_without_form_is_refused(address):
+    with pytest.raises(ValueError, match="expected host:port"):
+        ablate.connect(address)
+
+
+def test_the_address_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("ABLATE_SERVER", "10.0.0.1:7")
+    assert ablate.connect().address == "10.0.0.1:7"
+    monkeypatch.delenv("ABLATE_SERVER")
+    assert ablate.connect().address == "127.0.0.1:50051"
+
+
+def test_the_token_goes_with_every_call(fake):
+    fake.answer(_calls.HEALTH, [SERVING])
+    with ablate.connect(fake.address, token="s3cret") as client:
+        assert client.health() == "SERVING"
+    (call,) = fake.calls
+    assert call.metadata["authorization"] == "Bearer s3cret"
+
+
+def test_without_a_token_no_authorization_is_sent(fake):
+    fake.answer(_calls.HEALTH, [SERVING])
+    with ablate.connect(fake.address) as client:
+        client.health()
+    assert "authorization" not in fake.calls[0].metadata
+
+
+def test_a_token_is_not_sent_in_the_clear_beyond_this_machine():
+    with pytest.raises(ValueError, match="in the clear"):
+        ablate.connect("gpu.lab:50051", token="s3cret")
+    for address in ("127.0.0.1:1", "localhost:1", "[::1]:1", "unix:/tmp/x"):
+        ablate.connect(address, token="s3cret").close()
+    ablate.connect("gpu.lab:50051", token="s3cret", tls=False).close()
+    ablate.connect("gpu.lab:50051", token="s3cret", tls=True).close()
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\n", "ä"])
+def test_a_token_that_is_none_is_refused(token):
+    with pytest.raises(ValueError, match="token"):
+        ablate.connect("127.0.0.1:1", token=token)
+
+
+def test_the_token_is_not_shown():
+    assert "s3cret" not in repr(Endpoint.make("127.0.0.1:1", "s3cret", None))
+
+
+def test_tls_with_an_authority_of_ones_own(tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    fake = FakeServer(grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())]))
+    try:
+        fake.answer(_calls.HEALTH, [SERVING])
+        with ablate.connect(f"localhost:{fake.port}", token="s3cret", tls=certificate) as client:
+            assert client.health() == "SERVING"
+        assert fake.calls[0].metadata["authorization"] == "Bearer s3cret"
+        with ablate.connect(f"localhost:{fake.port}", tls=True) as client, pytest.raises(ablate.UnavailableError):
+            client.health(timeout=5)
+    finally:
+        fake.stop()
+
+
+def test_a_call_that_nobody_has_answered_is_tried_again(fake):
+    fake.answer(_calls.TOKENIZE, [UNAVAILABLE], [UNAVAILABLE], [_tokens()])
+    with ablate.connect(fake.address) as client:
+        assert client.tokenize(["a"]) == [[]]
+    assert len(fake.called(_calls.TOKENIZE)) == 3
+
+
+def test_a_large_request_is_tried_again_too(fake):
+    """gRPC gives up retrying what is larger than its buffer, 256 KiB unless told otherwise."""
+    fake.answer(_calls.TOKENIZE, [UNAVAILABLE], [_tokens()])
+    with ablate.connect(fake.address) as client:
+        assert client.tokenize(["a" * 2_000_000]) == [[]]
+    assert len(fake.called(_calls.TOKENIZE)) == 2
+
+
+def test_a_call_is_tried_four_times_at_most(fake):
+    fake.answer(_calls.TOKENIZE, [UNAVAILABLE])
+    with ablate.connect(fake.address) as client, pytest.raises(ablate.UnavailableError):
+        client.tokenize(["a"])
+    assert len(fake.called(_calls.TOKENIZE)) == 4
+
+
+def test_nothing_is_tried_again_after_the_first_message(fake):
+    manifest = AblateResponse(manifest=Manifest(n_prompts=1, n_variants=1, replacements=[{"zero": {}}]))
+    fake.answer(_calls.ABLATE, [manifest, UNAVAILABLE])
+    with ablate.connect(fake.address) as client, pytest.raises(ablate.UnavailableError):
+        client.scan("a", target=" b")
+    assert len(fake.called(_calls.ABLATE)) == 1
+
+
+def test_what_is_not_the_same_twice_is_not_tried_again(fake):
+    fake.answer(_calls.DELETE_MEANS, [UNAVAILABLE])
+    with ablate.connect(fake.address) as client, pytest.raises(ablate.UnavailableError):
+        client.delete_means("a" * 32)
+    assert len(fake.called(_calls.DELETE_MEANS)) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [(b"", "UNKNOWN"), (b"\x08\x01", "SERVING"), (b"\x08\x02", "NOT_SERVING"), (b"\x08\x09", "UNKNOWN")],
+)
+def test_health(fake, answer, status):
+    fake.answer(_calls.HEALTH, [answer])
+    with ablate.connect(fake.address) as client:
+        assert client.health() == status
+
+
+def test_waiting_for_a_server_that_does_not_come_ends():
+    with ablate.connect("127.0.0.1:1") as client, pytest.raises(ablate.UnavailableError, match="not ready after"):
+        client.wait_ready(timeout=0.3)
+
+
+def _tokens():
+    return TokenizeResponse(texts=[Tokenization()])
