@@ -1,4 +1,5 @@
-// What the server makes of the engine's rows beside passing them on: pairs of sites, sequences, likelihoods, effects, positions.
+// What the server makes of the engine's rows beside passing them on: pairs of sites, sequences, positions. Likelihoods
+// and effects have their own tests.
 #include <cmath>
 #include <limits>
 #include <map>
@@ -11,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "server/row_assembler.h"
 #include "server/sequence.h"
+#include "tests/server/ids_scan.h"
 #include "tests/server/prepare_call.h"
 #include "tests/server/row_map.h"
 #include "tests/server/scan_call.h"
@@ -24,47 +26,6 @@ using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
-
-constexpr int32_t kTarget = FakeTokenizer::kGermany, kContrast = FakeTokenizer::kFrance;
-const std::vector<int32_t> kIds = {10, 200, 30};
-
-pb::AblateRequest IdsRequest(const std::vector<int32_t>& ids = kIds) {
-  pb::AblateRequest request;
-  for (const int32_t id : ids) {
-    if (request.prompts().empty()) request.add_prompts();
-    request.mutable_prompts(0)->mutable_token_ids()->add_ids(id);
-  }
-  request.mutable_prompts(0)->add_targets()->set_id(kTarget);
-  request.mutable_prompts(0)->add_contrasts()->set_id(kContrast);
-  return request;
-}
-
-ScanResult ResultOf(const pb::AblateRequest& request, FakeBlocks blocks = {}) {
-  TestServer server;
-  server.Serve();
-  server.device().SetBlocks(blocks);
-  ScanResult result = RunScan(server.stub(), request);
-  EXPECT_TRUE(result.status.ok()) << result.status.error_message();
-  return result;
-}
-
-Site SiteAt(int index) {
-  return {index / FakeEngine::kHeads, index % FakeEngine::kHeads};
-}
-
-// With the given sites zeroed in `range`.
-double Residual(const std::vector<int32_t>& ids, const std::vector<int>& sites, int32_t position,
-                PositionRange range = {}) {
-  Variant variant;
-  for (const int site : sites) variant.edits.push_back({.site = SiteAt(site), .positions = range});
-  Scan scan;
-  scan.token_ids = ids;
-  return FakeEngine::Residual(scan, variant, position);
-}
-
-double LogitDiff(double residual) {
-  return FakeEngine::Logit(residual, kTarget) - FakeEngine::Logit(residual, kContrast);
-}
 
 TEST(PairsTest, InteractionIsWhatThePairDoesBeyondItsSites) {
   for (const FakeBlocks blocks : {FakeBlocks{}, FakeBlocks{.rows = 1, .backwards = true}, FakeBlocks{.rows = 4}}) {
@@ -202,112 +163,6 @@ TEST(SequenceTest, AProbabilityThatVanishesHasAFiniteDelta) {
   }
   EXPECT_THAT(rows.target_prob, ElementsAre(0));
   EXPECT_THAT(rows.delta_target_prob, ElementsAre(DoubleNear(-std::exp(-0.75), 1e-15)));
-}
-
-TEST(LikelihoodTest, EveryRunTellsHowLikelyThePromptIs) {
-  for (const FakeBlocks blocks : {FakeBlocks{}, FakeBlocks{.rows = 1, .backwards = true}, FakeBlocks{.rows = 3}}) {
-    pb::AblateRequest request = IdsRequest();
-    request.mutable_readout()->set_likelihood(true);
-    const ScanResult result = ResultOf(request, blocks);
-    EXPECT_EQ(result.rows(), 7);
-    std::map<int, int> seen;
-    double base = 0;
-    for (int32_t p = 0; p < 2; ++p)
-      base -= FakeEngine::Logprob(Residual(kIds, {}, p), kIds[static_cast<size_t>(p) + 1]);
-    for (const auto& response : result.responses) {
-      const pb::LikelihoodBlock& block = response.likelihood_block();
-      ASSERT_EQ(block.token_logprob_size(), 2 * block.variant_size());
-      for (int i = 0; i < block.variant_size(); ++i) {
-        ++seen[block.variant(i)];
-        const bool is_edited = block.variant(i) >= 0;
-        EXPECT_EQ(block.replacement(i), is_edited ? 0 : -1);
-        EXPECT_EQ(block.edit_position(i), -1);
-        double nll = 0;
-        for (int32_t p = 0; p < 2; ++p) {
-          const double residual =
-              Residual(kIds, is_edited ? std::vector<int>{block.variant(i)} : std::vector<int>{}, p);
-          const double logprob = FakeEngine::Logprob(residual, kIds[static_cast<size_t>(p) + 1]);
-          EXPECT_EQ(block.token_logprob(2 * i + p), logprob);
-          nll -= logprob;
-        }
-        EXPECT_EQ(block.mean_nll(i), nll / 2);
-        EXPECT_EQ(block.delta_mean_nll(i), nll / 2 - base / 2);
-      }
-    }
-    EXPECT_THAT(seen, SizeIs(7));
-    for (const auto& [variant, times] : seen) EXPECT_EQ(times, 1) << variant;
-  }
-}
-
-// A patched run's text is its own prompt's; the other prompt's tokens under it would mean nothing.
-TEST(LikelihoodTest, UnderDenoisingTheTextIsTheCorruptedOne) {
-  pb::AblateRequest request = IdsRequest();
-  for (const int32_t id : {7, 8, 9}) request.mutable_prompts(0)->mutable_corrupted_token_ids()->add_ids(id);
-  request.add_replacements()->mutable_resample()->set_direction(pb::DIRECTION_DENOISING);
-  request.mutable_readout()->set_likelihood(true);
-  const ScanResult result = ResultOf(request);
-  std::map<int, double> first;
-  for (const auto& response : result.responses) {
-    const pb::LikelihoodBlock& block = response.likelihood_block();
-    for (int i = 0; i < block.variant_size(); ++i) first[block.variant(i)] = block.token_logprob(2 * i);
-  }
-  // Both unedited runs, each with its own text.
-  ASSERT_THAT(first, SizeIs(8));
-  ASSERT_TRUE(first.contains(-1) && first.contains(-2));
-  EXPECT_EQ(first[-1], FakeEngine::Logprob(kIds[0], kIds[1]));
-  EXPECT_EQ(first[-2], FakeEngine::Logprob(7, 8));
-}
-
-TEST(EffectsTest, TotalIndirectAndWhatCompensates) {
-  for (const FakeBlocks blocks : {FakeBlocks{}, FakeBlocks{.rows = 1, .backwards = true}}) {
-    pb::AblateRequest request = IdsRequest();
-    request.mutable_readout()->set_compensation(true);
-    const ScanResult result = ResultOf(request, blocks);
-    const auto rows = RowsOf(result);
-    ASSERT_THAT(rows, SizeIs(7));
-    for (const auto& [key, row] : rows) {
-      const double total = row.at("delta_logit_diff");
-      EXPECT_EQ(row.at("direct_contribution"), key.variant < 0 ? 0 : 4);
-      EXPECT_EQ(row.at("direct_effect"), total / 2);
-      EXPECT_EQ(row.at("direct_effect_live"), 0.75 * total);
-      EXPECT_EQ(row.at("total_effect"), total);
-      EXPECT_EQ(row.at("indirect_effect"), total / 2);
-      EXPECT_EQ(row.at("self_repair"), total / 2);
-    }
-    std::map<int, double> layer_norm;
-    for (const auto& response : result.responses) {
-      const pb::CompensationBlock& block = response.compensation_block();
-      ASSERT_EQ(block.heads_size(), 6 * block.variant_size());
-      ASSERT_EQ(block.mlps_size(), 2 * block.variant_size());
-      for (int i = 0; i < block.variant_size(); ++i) {
-        EXPECT_TRUE(layer_norm.emplace(block.variant(i), block.layer_norm(i)).second);
-        EXPECT_EQ(block.replacement(i), 0);
-        EXPECT_EQ(block.edit_position(i), -1);
-        EXPECT_EQ(block.position(i), 2);
-        for (int h = 0; h < 6; ++h) EXPECT_EQ(block.heads(6 * i + h), h);
-        EXPECT_EQ(block.mlps(2 * i + 1), -1);
-      }
-    }
-    EXPECT_THAT(layer_norm, SizeIs(6));
-    for (const auto& [variant, value] : layer_norm) {
-      EXPECT_EQ(value, rows.at({.variant = variant, .position = 2}).at("delta_logit_diff") / 4);
-    }
-  }
-}
-
-// The corrupted run is no edit: it has a delta, and no effect.
-TEST(EffectsTest, UneditedRunsHaveNone) {
-  pb::AblateRequest request = IdsRequest();
-  for (const int32_t id : {7, 8, 9}) request.mutable_prompts(0)->mutable_corrupted_token_ids()->add_ids(id);
-  request.add_replacements()->mutable_resample()->set_direction(pb::DIRECTION_NOISING);
-  request.mutable_readout()->set_effects(true);
-  const auto rows = RowsOf(ResultOf(request));
-  const RowColumns& corrupted = rows.at(CorruptedRow(0, 2));
-  EXPECT_NE(corrupted.at("delta_logit_diff"), 0);
-  for (const char* column : {"direct_contribution", "direct_effect", "direct_effect_live", "total_effect",
-                             "indirect_effect", "self_repair"}) {
-    EXPECT_EQ(corrupted.at(column), 0) << column;
-  }
 }
 
 // An edit that is finite itself may make the model overflow: 3e38 once went out as NaN, with a token -1 as top-1.

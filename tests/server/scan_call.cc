@@ -51,6 +51,13 @@ pb::AblateRequest AnsweredPrompts(int count, const std::function<std::vector<int
   return request;
 }
 
+pb::AblateRequest SummarizedPrompts(int count) {
+  const auto ids = [](int i) { return std::vector<int32_t>{(i * 37) % 256, (i * 11) % 256, i % 256}; };
+  pb::AblateRequest request = AnsweredPrompts(count, ids, /*has_contrasts=*/true);
+  request.mutable_summary();
+  return request;
+}
+
 std::vector<pb::Variant> ScanResult::variants() const {
   std::vector<pb::Variant> variants;
   for (const auto& response : responses) {

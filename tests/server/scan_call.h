@@ -25,6 +25,9 @@ ablation::v1::AblateRequest ManyPrompts(int count, int32_t top_k = 0);
 ablation::v1::AblateRequest AnsweredPrompts(int count, const std::function<std::vector<int32_t>(int prompt)>& ids,
                                             bool has_contrasts = false);
 
+// `count` of them with three tokens, a target and a contrast, whose deltas vary; and a summary.
+ablation::v1::AblateRequest SummarizedPrompts(int count);
+
 struct ScanResult {
   grpc::Status status;
   // In order of arrival.

@@ -2,10 +2,8 @@
 // their tests in tests/server/stats.
 #include "server/summary.h"
 
-#include <chrono>
 #include <cmath>
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,18 +19,7 @@ namespace {
 
 namespace pb = ::ablation::v1;
 using ::testing::DoubleNear;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-// `count` prompts of three tokens, with a target and a contrast, whose deltas vary.
-pb::AblateRequest Prompts(int count) {
-  const auto ids = [](int i) { return std::vector<int32_t>{(i * 37) % 256, (i * 11) % 256, i % 256}; };
-  pb::AblateRequest request = AnsweredPrompts(count, ids, /*has_contrasts=*/true);
-  request.mutable_summary();
-  return request;
-}
 
 // One entry.
 struct Line {
@@ -98,7 +85,7 @@ double MeanOf(const std::map<RowKey, RowColumns>& rows, int n_prompts, RowKey ke
 
 TEST(SummaryTest, EveryEntryIsTheMeanOfItsRows) {
   for (const FakeBlocks blocks : {FakeBlocks{}, FakeBlocks{.rows = 2, .backwards = true}}) {
-    pb::AblateRequest request = Prompts(25);
+    pb::AblateRequest request = SummarizedPrompts(25);
     request.mutable_readout()->set_all_positions(true);
     request.mutable_edit_positions()->set_each(true);
     request.add_replacements()->mutable_zero();
@@ -146,7 +133,7 @@ TEST(SummaryTest, EveryEntryIsTheMeanOfItsRows) {
 }
 
 TEST(SummaryTest, OptionsAndTemplatesArePassedOn) {
-  pb::AblateRequest request = Prompts(24);
+  pb::AblateRequest request = SummarizedPrompts(24);
   for (int i = 0; i < 24; ++i) request.mutable_prompts(i)->set_template_(std::to_string(i % 6));
   request.mutable_summary()->set_seed(7);
   request.mutable_summary()->set_bootstrap_resamples(150);
@@ -165,7 +152,7 @@ TEST(SummaryTest, OptionsAndTemplatesArePassedOn) {
 }
 
 TEST(SummaryTest, PairsAreTestedWithoutFlips) {
-  pb::AblateRequest request = Prompts(22);
+  pb::AblateRequest request = SummarizedPrompts(22);
   request.mutable_sweep()->mutable_pairs();
   const Summary summary = Summarized(request);
   EXPECT_THAT(summary.lines, SizeIs(21));
@@ -174,7 +161,7 @@ TEST(SummaryTest, PairsAreTestedWithoutFlips) {
 }
 
 TEST(SummaryTest, NormalizedIsARatioOfMeans) {
-  pb::AblateRequest request = Prompts(8);
+  pb::AblateRequest request = SummarizedPrompts(8);
   for (int i = 0; i < 8; ++i) {
     for (const int32_t id : {5, 255, (i * 101) % 256}) {
       request.mutable_prompts(i)->mutable_corrupted_token_ids()->add_ids(id);
@@ -195,7 +182,7 @@ TEST(SummaryTest, NormalizedIsARatioOfMeans) {
 }
 
 TEST(SummaryTest, FaithfulnessOfWhatIsKept) {
-  pb::AblateRequest request = Prompts(6);
+  pb::AblateRequest request = SummarizedPrompts(6);
   auto& all_but = *request.mutable_sweep()->mutable_all_but();
   all_but.add_keep()->add_sites("L0H*");
   all_but.set_random_sets(2);
@@ -212,7 +199,7 @@ TEST(SummaryTest, FaithfulnessOfWhatIsKept) {
 }
 
 TEST(SummaryTest, SitesChosenOnTheSamePromptsAreFlagged) {
-  pb::AblateRequest request = Prompts(4);
+  pb::AblateRequest request = SummarizedPrompts(4);
   request.mutable_sweep()->mutable_cumulative();
   const Summary summary = Summarized(request);
   EXPECT_EQ(summary.head.n_prompts(), 4);
@@ -221,7 +208,7 @@ TEST(SummaryTest, SitesChosenOnTheSamePromptsAreFlagged) {
 }
 
 TEST(SummaryTest, EditPositionsCountFromTheEndWherePromptsDifferInLength) {
-  pb::AblateRequest request = Prompts(3);
+  pb::AblateRequest request = SummarizedPrompts(3);
   request.mutable_prompts(1)->mutable_token_ids()->add_ids(9);
   request.mutable_edit_positions()->set_each(true);
   request.mutable_edit_positions()->mutable_positions()->add_positions(-1);
@@ -229,93 +216,6 @@ TEST(SummaryTest, EditPositionsCountFromTheEndWherePromptsDifferInLength) {
   const Summary summary = Summarized(request);
   ASSERT_THAT(summary.lines, SizeIs(12));
   for (const Line& line : summary.lines) EXPECT_TRUE(line.edit_position == -1 || line.edit_position == -2);
-}
-
-TEST(SummaryTest, ATableThatDoesNotFitIsRefused) {
-  TestServer server;
-  server.Serve();
-  pb::AblateRequest request;
-  // (30,000 prompts + 32) x 3 replacements x 21 variants x 32 positions.
-  for (int i = 0; i < 30'000; ++i) {
-    pb::Prompt& prompt = *request.add_prompts();
-    for (int t = 0; t < 32; ++t) prompt.mutable_token_ids()->add_ids(t);
-    prompt.add_targets()->set_id(1);
-  }
-  request.mutable_sweep()->mutable_pairs();
-  for (int r = 0; r < 3; ++r) request.add_replacements()->mutable_scale()->set_factor(static_cast<float>(r));
-  request.mutable_readout()->set_all_positions(true);
-  request.mutable_summary();
-  const ScanResult result = RunScan(server.stub(), request);
-  EXPECT_EQ(result.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(DetailsOf(result.status).info.reason(), "SUMMARY_TOO_LARGE");
-  EXPECT_THAT(result.status.error_message(), HasSubstr("60544512 values, expected at most 50000000"));
-  EXPECT_THAT(server.device().runs(), IsEmpty());
-}
-
-// As many as the executor has threads once kept every other request from being prepared.
-TEST(SummaryTest, LongOnesHoldUpNoOtherRequest) {
-  TestServer server;
-  server.Serve(1'000'000);
-  pb::AblateRequest slow = Prompts(3000);
-  slow.mutable_sweep()->mutable_pairs();
-  slow.mutable_readout()->set_all_positions(true);
-  // Some twenty seconds of them, at the best.
-  slow.mutable_summary()->set_bootstrap_resamples(100'000);
-  struct Call {
-    grpc::ClientContext context;
-    std::unique_ptr<grpc::ClientReader<pb::AblateResponse>> reader;
-  };
-  std::vector<Call> calls(2);
-  for (Call& call : calls) {
-    call.reader = server.stub().Ablate(&call.context, slow);
-    pb::AblateResponse response;
-    int64_t rows = 0, total = 1;
-    while (rows < total && call.reader->Read(&response)) {
-      if (response.has_manifest()) total = response.manifest().total_rows();
-      rows += response.row_block().variant_size();
-    }
-    ASSERT_EQ(rows, total);
-  }
-  pb::AblateRequest quick = Prompts(1);
-  quick.clear_summary();
-  EXPECT_TRUE(RunScan(server.stub(), quick, std::chrono::seconds(8)).status.ok());
-  for (Call& call : calls) {
-    call.context.TryCancel();
-    for (pb::AblateResponse response; call.reader->Read(&response);) {
-    }
-    EXPECT_EQ(call.reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
-  }
-}
-
-TEST(SummaryTest, EffectsUnderTheFloorAreFlagged) {
-  auto prepared = std::make_shared<PreparedRequest>();
-  prepared->replacements.resize(1);
-  prepared->variants.resize(2);
-  prepared->prompts.resize(2);
-  for (PreparedPrompt& prompt : prepared->prompts) {
-    prompt.token_ids = {1};
-    prompt.read_positions = {0};
-  }
-  prepared->readout.primary = PrimaryMetric::kTargetLogprob;
-  DeltaTable deltas(prepared);
-  WireRows rows;
-  rows.values.variant = {0, 1};
-  rows.values.position = {0, 0};
-  rows.values.target_logprob = {-1, -1};
-  rows.values.delta_target_logprob = {1e-6, -1e-3};
-  rows.replacement = {0, 0};
-  rows.edit_position = {-1, -1};
-  deltas.Take(0, rows);
-  deltas.Take(1, rows);
-  SummaryRequest request;
-  request.estimates = {0, 1};
-  request.floors = {{.column = "delta_target_logprob", .n_tokens = 8, .floor = 1e-5}};
-  const auto messages = MakeSummary(deltas, request, [] { return absl::OkStatus(); });
-  ASSERT_TRUE(messages.ok()) << messages.status();
-  EXPECT_THAT(messages->at(1).summary_block().below_floor(), ElementsAre(true, false));
-
-  const auto stopped = MakeSummary(deltas, request, [] { return absl::CancelledError("gone"); });
-  EXPECT_EQ(stopped.status().code(), absl::StatusCode::kCancelled);
 }
 
 }  // namespace
