@@ -19,6 +19,9 @@
 
 namespace ablate {
 
+class JobHub;
+class JobRunner;
+class JobStore;
 class MeanStore;
 
 // Borrowed; outlives every call.
@@ -33,10 +36,16 @@ struct Backend {
   StallGuard* stall_guard = nullptr;
   // Null where the server keeps no libraries.
   MeanStore* means = nullptr;
+  // All null where the server keeps no jobs.
+  JobStore* jobs = nullptr;
+  JobHub* job_hub = nullptr;
+  JobRunner* job_runner = nullptr;
   std::string model_name;
   // Of the engine's model, device and precision; empty: not measured.
   std::vector<NumericFloor> numeric_floor;
   RequestLimits limits;
+  // Of a job.
+  RequestLimits job_limits;
   // Most bytes of a stream's results that wait for its reader.
   int64_t max_stream_bytes = 0;
   // How long a stream's reader may take nothing.

@@ -100,6 +100,13 @@ absl::Status TooManyTokens(absl::string_view field, int index, int64_t limit) {
                                 " that one request may (--max-request-tokens): send fewer ", field, " at a time"));
 }
 
+std::string ErrorReason(const absl::Status& status) {
+  google::rpc::ErrorInfo info;
+  const auto payload = status.GetPayload(TypeUrl(info));
+  if (payload.has_value() && info.ParseFromString(std::string(*payload))) return info.reason();
+  return absl::StatusCodeToString(status.code());
+}
+
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   google::rpc::Status rpc;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -33,6 +34,9 @@ absl::Status TooCostly(int64_t cost, int64_t limit);
 
 // The same where entry `index` of `field` brings the request's tokens above what one may have.
 absl::Status TooManyTokens(absl::string_view field, int index, int64_t limit);
+
+// The reason of the status' ErrorInfo; the code's name where it has none.
+std::string ErrorReason(const absl::Status& status);
 
 // Keeps code, message and details. A status without ErrorInfo gets one whose reason is the code's name. Messages are
 // cut where they would not fit into the trailing metadata that a client accepts by default.

@@ -34,6 +34,7 @@ struct Raw {
   double batch_window_ms = 1;
   double drain_timeout_s = 30;
   double max_write_stall_s = 300;
+  double job_retention_days = 30;
 };
 
 void AddNetwork(CLI::App& app, Options& options, Raw& raw) {
@@ -72,6 +73,26 @@ void AddModel(CLI::App& app, Options& options) {
   app.add_option("--max-packed-tokens", options.engine.max_packed_tokens,
                  "Most packed tokens in one forward pass; 0: from the device's free memory")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
+}
+
+void AddJobs(CLI::App& app, Options& options, Raw& raw) {
+  app.add_option_function<std::string>(
+         "--jobs-dir", [&options](const std::string& folder) { options.jobs_dir = folder == "none" ? "" : folder; },
+         "Folder of jobs and their results (`ablate job`), made where it is missing, of one server at a time; `none` "
+         "keeps "
+         "none. Where another server has the default one, this one keeps no jobs")
+      ->default_str("$XDG_DATA_HOME/ablate/jobs, else ~/.local/share/ablate/jobs");
+  app.add_option("--job-retention", raw.job_retention_days, "Days for which a job that has ended is kept; 0: for good")
+      ->check(CLI::Range(0.0, 36'500.0));
+  app.add_option("--max-job-store-bytes", options.server.job_retention.bytes,
+                 "Most bytes of all jobs' results; where there are more, the jobs that ended first are deleted")
+      ->check(CLI::Range(int64_t{1} << 20, INT64_MAX));
+  app.add_option("--max-job-cost", options.server.job_limits.cost,
+                 "Most that one job may cost, counted as --max-request-cost is; dearer ones are refused")
+      ->check(CLI::Range(int64_t{1}, INT64_MAX));
+  app.add_option("--max-job-tokens", options.server.job_limits.tokens,
+                 "Most tokens that the prompts of one job may have together; larger ones are refused")
+      ->check(CLI::Range(int64_t{1}, INT64_MAX));
 }
 
 void AddScheduling(CLI::App& app, Options& options, Raw& raw) {
@@ -125,6 +146,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   AddNetwork(app, options, raw);
   AddModel(app, options);
   AddScheduling(app, options, raw);
+  AddJobs(app, options, raw);
   app.set_config("--config", "", "File with options, TOML or INI: `name = value` a line");
   app.allow_config_extras(false);
   try {
@@ -132,6 +154,8 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
     options.server.batch_window = absl::Milliseconds(raw.batch_window_ms);
     options.drain_timeout = absl::Seconds(raw.drain_timeout_s);
     options.server.max_write_stall = absl::Seconds(raw.max_write_stall_s);
+    options.server.job_retention.age =
+        raw.job_retention_days == 0 ? absl::InfiniteDuration() : absl::Hours(24 * raw.job_retention_days);
     if (options.server.model_name.empty()) options.server.model_name = FolderName(options.engine.model_dir);
     return std::nullopt;
   } catch (const CLI::Success& success) {

@@ -20,6 +20,8 @@ struct Options {
   std::string port_file;
   // Where mean libraries are kept; unset: a folder of the user's (server/means/open_store.h); empty: nowhere.
   std::optional<std::string> means_dir;
+  // Where jobs are kept; unset: a folder of the user's (server/jobs/open_store.h); empty: nowhere.
+  std::optional<std::string> jobs_dir;
   absl::Duration drain_timeout = absl::Seconds(30);
   // Stop, as at SIGTERM, when standard input ends.
   bool stop_with_stdin = false;

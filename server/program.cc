@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "server/jobs/open_store.h"
 #include "server/logging.h"
 #include "server/means/open_store.h"
 #include "server/options.h"
@@ -89,6 +90,9 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   auto means = OpenMeanStore(options.means_dir, options.engine.model_dir);
   if (!means.ok()) return Fail(means.status());
   options.server.means = *std::move(means);
+  auto jobs = OpenJobStore(options.jobs_dir);
+  if (!jobs.ok()) return Fail(jobs.status());
+  options.server.jobs = *std::move(jobs);
   auto server = Server::Start(options.server);
   if (!server.ok()) return Fail(server.status());
   spdlog::info("listening on {}", (*server)->address());

@@ -48,6 +48,8 @@ struct Request {
   std::shared_ptr<const PreparedRequest> prepared;
   absl::Time deadline = absl::InfiniteFuture();
   std::shared_ptr<ResultSink> sink;
+  // A job's: others go first (RequestQueue).
+  bool is_background = false;
   // What a request that follows this one will cost at most: it must find room too.
   int64_t cost_to_come = 0;
   // Follows one that was let in with it, and finds room whatever waits.

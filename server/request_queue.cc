@@ -53,16 +53,17 @@ int64_t WaitingCost(const Request& request) {
 }  // namespace
 
 absl::Status RequestQueue::CheckRoom(const Request& request) const {
-  if (request.is_follow_up) return absl::OkStatus();
-  if (requests_.size() >= static_cast<size_t>(options_.max_requests)) {
+  if (request.is_background || request.is_follow_up) return absl::OkStatus();
+  const auto waiting = static_cast<int64_t>(foreground_.requests.size());
+  if (waiting >= options_.max_requests) {
     return RetryLater(absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
-                      absl::StrCat("the queue is full: ", requests_.size(), " requests are waiting (--queue-size)"),
+                      absl::StrCat("the queue is full: ", waiting, " requests are waiting (--queue-size)"),
                       RetryDelay());
   }
   const int64_t cost = request.prepared->cost + request.cost_to_come;
-  if (!requests_.empty() && waiting_cost_ > options_.max_cost - cost) {
+  if (waiting > 0 && foreground_.waiting_cost > options_.max_cost - cost) {
     return RetryLater(absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
-                      absl::StrCat("the queue is full: ", waiting_cost_,
+                      absl::StrCat("the queue is full: ", foreground_.waiting_cost,
                                    " packed tokens x layers are waiting and the request costs ", cost,
                                    ", expected at most ", options_.max_cost, " together (--max-queue-cost)"),
                       RetryDelay());
@@ -71,59 +72,77 @@ absl::Status RequestQueue::CheckRoom(const Request& request) const {
 }
 
 void RequestQueue::Put(std::shared_ptr<Request> request) {
-  waiting_cost_ += request->prepared->cost;
-  requests_.push_back(std::move(request));
+  Lane& lane = request->is_background ? background_ : foreground_;
+  lane.waiting_cost += WaitingCost(*request);
+  lane.requests.push_back(std::move(request));
 }
 
 std::vector<EndedRequest> RequestQueue::TakeEndedUntouched(bool closed) {
-  return TakeEndedIf(/*untouched_only=*/true, closed);
+  std::vector<EndedRequest> ended;
+  TakeEndedIf(foreground_, /*untouched_only=*/true, closed, ended);
+  return ended;
 }
 
 std::vector<EndedRequest> RequestQueue::TakeEnded(bool closed) {
-  return TakeEndedIf(/*untouched_only=*/false, closed);
+  std::vector<EndedRequest> ended;
+  for (Lane* lane : {&foreground_, &background_}) TakeEndedIf(*lane, /*untouched_only=*/false, closed, ended);
+  return ended;
 }
 
-std::vector<EndedRequest> RequestQueue::TakeEndedIf(bool untouched_only, bool closed) {
-  std::vector<EndedRequest> ended;
+void RequestQueue::TakeEndedIf(Lane& lane, bool untouched_only, bool closed, std::vector<EndedRequest>& ended) {
   std::deque<std::shared_ptr<Request>> going_on;
-  for (std::shared_ptr<Request>& request : requests_) {
+  for (std::shared_ptr<Request>& request : lane.requests) {
     const bool may_look = !untouched_only || request->next_unit == 0;
     absl::Status why = may_look ? Verdict(*request, closed) : absl::OkStatus();
     if (why.ok()) {
       going_on.push_back(std::move(request));
       continue;
     }
-    waiting_cost_ -= WaitingCost(*request);
+    lane.waiting_cost -= WaitingCost(*request);
     ended.push_back({std::move(request), std::move(why)});
   }
-  requests_ = std::move(going_on);
-  return ended;
+  lane.requests = std::move(going_on);
 }
 
 std::vector<TakenUnit> RequestQueue::TakeBatch() {
+  const bool background_could = background_.HasReady();
+  const bool is_its_turn =
+      background_could && (!foreground_.HasReady() || batches_before_it_ >= options_.batches_before_background);
+  batches_before_it_ = background_could && !is_its_turn ? batches_before_it_ + 1 : 0;
+  return is_its_turn ? TakeFrom(background_, BackgroundCost()) : TakeFrom(foreground_, options_.batch_cost);
+}
+
+// Whoever comes while it runs waits for it.
+int64_t RequestQueue::BackgroundCost() const {
+  constexpr double kSeconds = 0.5;
+  return std::min(options_.batch_cost, static_cast<int64_t>(kSeconds * cost_per_second_));
+}
+
+std::vector<TakenUnit> RequestQueue::TakeFrom(Lane& lane, int64_t batch_cost) {
+  std::deque<std::shared_ptr<Request>>& requests = lane.requests;
   std::vector<TakenUnit> batch;
   absl::flat_hash_map<const Request*, int64_t> bytes_of;
   size_t passed_over = 0;
-  while (passed_over < requests_.size()) {
-    std::shared_ptr<Request> request = requests_.front();
+  while (passed_over < requests.size()) {
+    std::shared_ptr<Request> request = requests.front();
     int64_t& bytes = bytes_of[request.get()];
     const bool has_room = HasRoomForResults(*request, bytes);
     const int64_t cost = NextCost(*request);
-    if (has_room && !batch.empty() && running_cost_ + cost > options_.batch_cost) break;
-    requests_.pop_front();
+    if (has_room && !batch.empty() && running_cost_ + cost > batch_cost) break;
+    requests.pop_front();
     if (!has_room) {
-      requests_.push_back(std::move(request));
+      requests.push_back(std::move(request));
       ++passed_over;
       continue;
     }
     passed_over = 0;
     bytes += NextBytes(*request);
     running_cost_ += cost;
-    waiting_cost_ -= cost;
+    lane.waiting_cost -= cost;
     for (const size_t end = NextEnd(*request); request->next_unit < end; ++request->next_unit) {
       batch.push_back({request, request->next_unit});
     }
-    if (!AllTaken(*request)) requests_.push_back(std::move(request));
+    if (!AllTaken(*request)) requests.push_back(std::move(request));
   }
   return batch;
 }
@@ -134,23 +153,31 @@ void RequestQueue::BatchIsDone(absl::Duration took) {
   running_cost_ = 0;
 }
 
+bool RequestQueue::Lane::HasReady() const {
+  return std::any_of(requests.begin(), requests.end(), [](const auto& r) { return HasRoomForResults(*r, 0); });
+}
+
 bool RequestQueue::HasReady() const {
-  return std::any_of(requests_.begin(), requests_.end(), [](const auto& r) { return HasRoomForResults(*r, 0); });
+  return foreground_.HasReady() || background_.HasReady();
 }
 
 bool RequestQueue::HasAbandoned() const {
-  return std::any_of(requests_.begin(), requests_.end(), [](const auto& r) { return r->sink->Abandoned(); });
+  const auto abandoned = [](const auto& r) { return r->sink->Abandoned(); };
+  return std::any_of(foreground_.requests.begin(), foreground_.requests.end(), abandoned) ||
+         std::any_of(background_.requests.begin(), background_.requests.end(), abandoned);
 }
 
 absl::Time RequestQueue::NextDeadline() const {
   absl::Time next = absl::InfiniteFuture();
-  for (const auto& request : requests_) next = std::min(next, request->deadline);
+  for (const Lane* lane : {&foreground_, &background_}) {
+    for (const auto& request : lane->requests) next = std::min(next, request->deadline);
+  }
   return next;
 }
 
 absl::Duration RequestQueue::RetryDelay() const {
   if (cost_per_second_ <= 0) return absl::Seconds(1);
-  const double seconds = static_cast<double>(waiting_cost_ + running_cost_) / cost_per_second_;
+  const double seconds = static_cast<double>(foreground_.waiting_cost + running_cost_) / cost_per_second_;
   return absl::Seconds(std::clamp(seconds, 0.1, 60.0));
 }
 

@@ -5,6 +5,9 @@
 // in batches, and a small one that comes later waits for one batch at most. A request whose reader is slow is passed over
 // while too much of its results waits: it holds up nobody, and the server never keeps more of it than the sink's limit or,
 // where that is more, one prompt's rows.
+//
+// Background requests, those of jobs, stand in a lane of their own: they run when no other request can, in batches of about
+// half a second, and every so many batches in any case, so that they never starve. What waits there fills no queue.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +29,8 @@ struct RequestQueueOptions {
   int64_t max_cost = 10'000'000'000;
   // Most packed tokens x layers in one batch. A prompt that exceeds it runs alone.
   int64_t batch_cost = 0;
+  // So many batches go before a background one that could run.
+  int32_t batches_before_background = 9;
 };
 
 // One unit of a request, in a batch. A prompt's units follow each other.
@@ -45,7 +50,8 @@ class RequestQueue {
  public:
   explicit RequestQueue(const RequestQueueOptions& options) : options_(options) {}
 
-  // Whether `request` may be put in. RESOURCE_EXHAUSTED with RetryInfo where too many wait, or too much.
+  // Whether `request` may be put in: a background one always. RESOURCE_EXHAUSTED with RetryInfo where too many wait, or too
+  // much.
   absl::Status CheckRoom(const Request& request) const;
   void Put(std::shared_ptr<Request> request);
 
@@ -58,27 +64,39 @@ class RequestQueue {
   std::vector<TakenUnit> TakeBatch();
   void BatchIsDone(absl::Duration took);
 
-  bool empty() const { return requests_.empty(); }
+  bool empty() const { return foreground_.requests.empty() && background_.requests.empty(); }
   // A batch would not be empty.
   bool HasReady() const;
   bool HasAbandoned() const;
   // What waits fills a batch.
-  bool HasFullBatch() const { return waiting_cost_ >= options_.batch_cost; }
+  bool HasFullBatch() const { return foreground_.waiting_cost >= options_.batch_cost; }
   // The first deadline of those that wait.
   absl::Time NextDeadline() const;
   // When what waits and runs now will be done, from the device's recent speed; 0.1 s .. 1 min.
   absl::Duration RetryDelay() const;
+  // Packed tokens x layers that the device does in a second, a moving average; 0 before the first batch.
+  double cost_per_second() const { return cost_per_second_; }
 
  private:
-  std::vector<EndedRequest> TakeEndedIf(bool untouched_only, bool closed);
+  struct Lane {
+    // The front one is next.
+    std::deque<std::shared_ptr<Request>> requests;
+    // Of the prompts not yet taken up.
+    int64_t waiting_cost = 0;
+
+    bool HasReady() const;
+  };
+
+  static void TakeEndedIf(Lane& lane, bool untouched_only, bool closed, std::vector<EndedRequest>& ended);
+  std::vector<TakenUnit> TakeFrom(Lane& lane, int64_t batch_cost);
+  int64_t BackgroundCost() const;
 
   const RequestQueueOptions options_;
-  // The front one is next.
-  std::deque<std::shared_ptr<Request>> requests_;
-  // Cost of the prompts not yet taken up, and of the batch that runs.
-  int64_t waiting_cost_ = 0;
+  Lane foreground_, background_;
+  // Since a background one could have run.
+  int32_t batches_before_it_ = 0;
+  // Of the batch that runs.
   int64_t running_cost_ = 0;
-  // Moving average; 0 before the first batch.
   double cost_per_second_ = 0;
 };
 

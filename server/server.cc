@@ -93,18 +93,25 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
   // Nothing that waits there counts: the tables are in a budget of their own.
   summaries_ = std::make_unique<Executor>(1, 0);
   stall_guard_ = std::make_unique<StallGuard>(options_.max_write_stall);
+  const bool keeps_jobs = options_.jobs != nullptr;
+  if (keeps_jobs) job_runner_ = std::make_unique<JobRunner>(options_.jobs.get(), &job_hub_, options_.job_retention);
   service_.SetBackend({.engine = engine_.get(),
                        .scheduler = scheduler_.get(),
                        .executor = executor_.get(),
                        .summaries = summaries_.get(),
                        .stall_guard = stall_guard_.get(),
                        .means = options_.means.get(),
+                       .jobs = options_.jobs.get(),
+                       .job_hub = keeps_jobs ? &job_hub_ : nullptr,
+                       .job_runner = job_runner_.get(),
                        .model_name = options_.model_name,
                        .numeric_floor = std::move(numeric_floor),
                        .limits = options_.limits,
+                       .job_limits = options_.job_limits,
                        .max_stream_bytes = options_.max_stream_bytes,
                        .max_write_stall = options_.max_write_stall,
                        .deltas = std::make_shared<Budget>("values for their summaries", options_.max_delta_values)});
+  if (job_runner_ != nullptr) job_runner_->Start(&service_.backend());
   gate_.Open();
   health_.SetServing(true);
 }
@@ -113,6 +120,9 @@ int64_t Server::Drain(absl::Duration timeout) {
   if (std::exchange(drained_, true)) return 0;
   health_.SetServing(false);
   gate_.Close();
+  // What a job has not done yet waits for the next server; its streams end now, to be gone on with there.
+  job_hub_.Close();
+  if (job_runner_ != nullptr) job_runner_->Stop();
   const int64_t cut_off = gate_.WaitUntilEmpty(absl::Now() + timeout);
   if (scheduler_ != nullptr) scheduler_->Close();
   health_.Shutdown();
@@ -126,6 +136,7 @@ int64_t Server::Drain(absl::Duration timeout) {
   stall_guard_.reset();
   summaries_.reset();
   executor_.reset();
+  job_runner_.reset();
   scheduler_.reset();
   return cut_off;
 }

@@ -14,6 +14,9 @@
 #include "server/executor.h"
 #include "server/gate.h"
 #include "server/health.h"
+#include "server/jobs/job_hub.h"
+#include "server/jobs/job_runner.h"
+#include "server/jobs/job_store.h"
 #include "server/means/mean_store.h"
 #include "server/prepare.h"
 #include "server/scheduler.h"
@@ -29,7 +32,12 @@ struct ServerOptions {
   std::string model_name = {};
   // Where mean libraries are; null: nowhere.
   std::shared_ptr<MeanStore> means = nullptr;
+  // Where jobs are; null: nowhere.
+  std::shared_ptr<JobStore> jobs = nullptr;
+  JobRetention job_retention = {};
   RequestLimits limits = {};
+  // Of a job.
+  RequestLimits job_limits = {.cost = 100'000'000'000, .tokens = 10'000'000};
   // Most requests, and most packed tokens x layers, that wait for the device.
   int32_t queue_size = 256;
   int64_t max_queue_cost = RequestQueueOptions().max_cost;
@@ -82,6 +90,8 @@ class Server {
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Executor> summaries_;
   std::unique_ptr<StallGuard> stall_guard_;
+  JobHub job_hub_;
+  std::unique_ptr<JobRunner> job_runner_;
   Gate gate_;
   HealthService health_;
   AblationServiceImpl service_;

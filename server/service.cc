@@ -6,6 +6,7 @@
 #include "server/ablate_stream.h"
 #include "server/convert.h"
 #include "server/errors.h"
+#include "server/runtime_info.h"
 #include "server/unknown_fields.h"
 
 namespace ablate {
@@ -96,8 +97,7 @@ grpc::ServerUnaryReactor* AblationServiceImpl::DescribeModel(grpc::CallbackServe
     const auto pass = gate_->Enter();
     if (!pass.ok()) return Finished(context, pass.status());
     *response->mutable_model() = MakeModelInfo(backend_.engine->Describe(), backend_.model_name);
-    *response->mutable_runtime() =
-        MakeRuntimeInfo(backend_.engine->Describe(), backend_.limits, backend_.numeric_floor);
+    *response->mutable_runtime() = RuntimeOf(backend_);
   }
   return Finished(context, absl::OkStatus());
 }

@@ -6,6 +6,7 @@
 #include "ablation/v1/service.grpc.pb.h"
 #include "server/backend.h"
 #include "server/gate.h"
+#include "server/jobs/jobs_service.h"
 #include "server/means/means_service.h"
 
 namespace ablate {
@@ -17,6 +18,7 @@ class AblationServiceImpl final : public ablation::v1::AblationService::Callback
 
   // Before the gate opens, once.
   void SetBackend(Backend backend) { backend_ = std::move(backend); }
+  const Backend& backend() const { return backend_; }
 
   grpc::ServerWriteReactor<ablation::v1::AblateResponse>* Ablate(grpc::CallbackServerContext* context,
                                                                  const ablation::v1::AblateRequest* request) override;
@@ -50,11 +52,40 @@ class AblationServiceImpl final : public ablation::v1::AblationService::Callback
     return means_.Import(context, response);
   }
 
+  // Each is JobsService's.
+  grpc::ServerReadReactor<ablation::v1::SubmitJobRequest>* SubmitJob(
+      grpc::CallbackServerContext* context, ablation::v1::SubmitJobResponse* response) override {
+    return jobs_.Submit(context, response);
+  }
+  grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context, const ablation::v1::GetJobRequest* request,
+                                   ablation::v1::GetJobResponse* response) override {
+    return jobs_.Get(context, request, response);
+  }
+  grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const ablation::v1::ListJobsRequest* request,
+                                     ablation::v1::ListJobsResponse* response) override {
+    return jobs_.List(context, request, response);
+  }
+  grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
+                                      const ablation::v1::CancelJobRequest* request,
+                                      ablation::v1::CancelJobResponse* response) override {
+    return jobs_.Cancel(context, request, response);
+  }
+  grpc::ServerUnaryReactor* DeleteJob(grpc::CallbackServerContext* context,
+                                      const ablation::v1::DeleteJobRequest* request,
+                                      ablation::v1::DeleteJobResponse* response) override {
+    return jobs_.Delete(context, request, response);
+  }
+  grpc::ServerWriteReactor<ablation::v1::StreamJobResultsResponse>* StreamJobResults(
+      grpc::CallbackServerContext* context, const ablation::v1::StreamJobResultsRequest* request) override {
+    return jobs_.StreamResults(context, request);
+  }
+
  private:
   Gate* const gate_;
   // Read only by who has passed the gate.
   Backend backend_;
   MeansService means_{gate_, &backend_};
+  JobsService jobs_{gate_, &backend_};
 };
 
 }  // namespace ablate

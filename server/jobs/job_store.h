@@ -112,7 +112,8 @@ class JobStore {
   absl::StatusOr<std::string> ReadRequest(int64_t number) const;
   // It runs from now on; the first time counts as its start.
   absl::Status MarkRunning(int64_t number);
-  // What the chooser gave for a prompt, where a `heads` sweep comes first; each prompt once.
+  // What the chooser gave for a prompt, where a `heads` sweep comes first; each prompt once. Its messages are pieces of one,
+  // and come back as that.
   absl::Status AddChoices(int64_t number, absl::Span<const PromptResults> choices);
   absl::StatusOr<std::vector<PromptResults>> ReadChoices(int64_t number) const;
   // What goes before the prompts' results, and what the whole job costs. Once.

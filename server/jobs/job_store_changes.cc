@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "SQLiteCpp/Transaction.h"
+#include "absl/strings/str_join.h"
 #include "server/jobs/job_store_impl.h"
 
 namespace ablate {
@@ -101,9 +102,10 @@ absl::Status JobStore::AddChoices(int64_t number, absl::Span<const PromptResults
     SQLite::Statement insert(impl_->writer, "INSERT INTO choices (job, prompt, message) VALUES (?, ?, ?)");
     int64_t cost = 0;
     for (const PromptResults& choice : choices) {
+      const std::string joined = absl::StrJoin(choice.messages, "");
       insert.bind(1, number);
       insert.bind(2, choice.prompt);
-      insert.bindNoCopy(3, choice.messages.at(0).data(), static_cast<int>(choice.messages.at(0).size()));
+      insert.bindNoCopy(3, joined.data(), static_cast<int>(joined.size()));
       insert.exec();
       insert.reset();
       cost += choice.cost;

@@ -1,28 +1,15 @@
 #include "server/means/open_store.h"
 
-#include <cstdlib>
 #include <filesystem>
 
+#include "engine/files/user_data.h"
 #include "spdlog/spdlog.h"
 
 namespace ablate {
-namespace {
-
 namespace fs = std::filesystem;
 
-// The XDG specification has relative paths ignored.
-std::optional<fs::path> AbsolutePath(const char* variable) {
-  const char* value = std::getenv(variable);
-  if (value == nullptr || !fs::path(value).is_absolute()) return std::nullopt;
-  return fs::path(value);
-}
-
-}  // namespace
-
 std::string DefaultMeansDir() {
-  if (const auto data = AbsolutePath("XDG_DATA_HOME")) return (*data / "ablate" / "means").string();
-  if (const auto home = AbsolutePath("HOME")) return (*home / ".local" / "share" / "ablate" / "means").string();
-  return "";
+  return UserDataFolder("means");
 }
 
 absl::StatusOr<std::unique_ptr<MeanStore>> OpenMeanStore(const std::optional<std::string>& means_dir,

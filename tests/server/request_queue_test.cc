@@ -228,5 +228,46 @@ TEST(RequestQueueTest, RetryDelayFollowsTheDevicesSpeed) {
   EXPECT_EQ(queue.RetryDelay(), absl::Milliseconds(100));
 }
 
+// In batches of half a second at most.
+TEST(RequestQueueTest, BackgroundRequestsRunWhenNothingElseCan) {
+  RequestQueue queue({.batch_cost = 4});
+  Waiting job({1, 1, 1, 1, 1, 1, 1, 1}), scan({1, 1});
+  job.request->is_background = true;
+  queue.Put(job.request);
+  const Request *j = job.request.get(), *s = scan.request.get();
+  // Nothing is known of the device: one prompt.
+  EXPECT_THAT(Take(queue), ElementsAre(std::pair(j, 0)));
+  queue.BatchIsDone(absl::Milliseconds(250));
+  queue.Put(scan.request);
+  EXPECT_THAT(Take(queue), ElementsAre(std::pair(s, 0), std::pair(s, 1)));
+  queue.BatchIsDone(absl::Milliseconds(500));
+  EXPECT_THAT(Take(queue), ElementsAre(std::pair(j, 1), std::pair(j, 2)));
+}
+
+TEST(RequestQueueTest, BackgroundRequestsNeverStarve) {
+  RequestQueue queue({.batch_cost = 1, .batches_before_background = 3});
+  Waiting job({1, 1}), scan({1, 1, 1, 1, 1, 1, 1, 1});
+  job.request->is_background = true;
+  queue.Put(job.request);
+  queue.Put(scan.request);
+  std::string turns;
+  for (int i = 0; i < 10; ++i) {
+    turns += Take(queue)[0].first == job.request.get() ? 'j' : 's';
+    queue.BatchIsDone(absl::Seconds(1));
+  }
+  EXPECT_EQ(turns, "sssjsssjss");
+}
+
+TEST(RequestQueueTest, BackgroundRequestsFillNoQueue) {
+  RequestQueue queue({.max_requests = 1, .max_cost = 10, .batch_cost = 1});
+  Waiting job({1000}), another({1000}), scan({10});
+  for (const Waiting* w : {&job, &another}) {
+    w->request->is_background = true;
+    EXPECT_TRUE(queue.CheckRoom(*w->request).ok());
+    queue.Put(w->request);
+  }
+  EXPECT_TRUE(queue.CheckRoom(*scan.request).ok());
+}
+
 }  // namespace
 }  // namespace ablate

@@ -1,0 +1,73 @@
+// One job on its way through the engine, from where it is to its end.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ablation/v1/scan.pb.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/backend.h"
+#include "server/budget.h"
+#include "server/jobs/job_hub.h"
+#include "server/jobs/job_sink.h"
+#include "server/jobs/job_store.h"
+#include "server/prepare.h"
+#include "server/selection.h"
+
+namespace ablate {
+
+// What a job may ask for: checked when it is submitted.
+absl::StatusOr<PreparedRequest> PrepareJob(const ablation::v1::AblateRequest& request, const Backend& backend,
+                                           std::function<absl::Status()> go_on, absl::Span<const Site> order = {});
+
+// For one thread. Everything that it did is in the store: another one goes on from there.
+class JobRun {
+ public:
+  // All are borrowed. `stopped` is asked from any thread: the job was cancelled or deleted, or the server stops.
+  // `measured` is told what was stored, and how long it took since the last time.
+  JobRun(const StoredJob& job, JobStore* store, JobHub* hub, const Backend* backend, std::function<bool()> stopped,
+         std::function<void(int64_t cost, absl::Duration took)> measured);
+
+  // OK where the job has ended in the store, as a success or in parts. Cancelled where it was stopped. Anything else is why it
+  // failed.
+  absl::Status Run();
+
+ private:
+  using Store = std::function<absl::Status(const std::vector<PromptResults>&)>;
+
+  // The `heads` sweep that orders the sites, where the sweep needs one.
+  absl::Status Choose();
+  absl::Status ReserveTable(const PreparedRequest& prepared);
+  absl::Status AddHead();
+  // Runs the prompts that are neither in `done` nor set aside: first the suspects, each alone.
+  absl::Status RunPrompts(const std::shared_ptr<const PreparedRequest>& prepared, const std::vector<int32_t>& done,
+                          JobSinkOptions sink, const Store& store);
+  absl::Status RunUnits(PreparedRequest prepared, const JobSinkOptions& options, const Store& store);
+  absl::Status Finish();
+  absl::StatusOr<std::vector<std::string>> Statistics();
+  // Tries until the disk takes it, or the run is stopped.
+  absl::Status Persist(const std::function<absl::Status()>& write) const;
+  JobSinkOptions SinkOptions() const;
+  absl::Status GoOn() const;
+
+  const StoredJob job_;
+  JobStore* const store_;
+  JobHub* const hub_;
+  const Backend* const backend_;
+  const std::function<bool()> stopped_;
+  const std::function<void(int64_t cost, absl::Duration took)> measured_;
+
+  ablation::v1::AblateRequest request_;
+  PromptSplit split_;
+  bool has_split_ = false;
+  int64_t selection_cost_ = 0;
+  ablation::v1::Selection selection_;
+  std::unique_ptr<Budget::Lease> table_lease_;
+  std::shared_ptr<const PreparedRequest> prepared_;
+};
+
+}  // namespace ablate

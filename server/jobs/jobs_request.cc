@@ -1,0 +1,192 @@
+#include "server/jobs/jobs_request.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "server/errors.h"
+#include "server/jobs/job_columns.h"
+#include "server/jobs/job_run.h"
+#include "server/jobs/job_runner.h"
+#include "server/quote.h"
+#include "server/unknown_fields.h"
+
+namespace ablate {
+namespace {
+
+namespace pb = ::ablation::v1;
+
+constexpr int kMaxPage = 1000;
+constexpr int kPage = 100;
+constexpr size_t kMaxNameBytes = 200;
+
+bool IsUuid(const std::string& text) {
+  constexpr size_t kLength = 36;
+  if (text.size() != kLength) return false;
+  for (size_t i = 0; i < kLength; ++i) {
+    const bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+    const char c = text[i];
+    if (is_dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+  }
+  return true;
+}
+
+absl::Status CheckNames(const pb::SubmitJobRequest& parts) {
+  if (parts.display_name().size() > kMaxNameBytes) {
+    return BadField("display_name", "NAME_TOO_LONG",
+                    absl::StrCat("got ", parts.display_name().size(), " bytes, expected at most ", kMaxNameBytes));
+  }
+  if (!parts.request_id().empty() && !IsUuid(parts.request_id())) {
+    return BadField("request_id", "REQUEST_ID_INVALID",
+                    absl::StrCat("got ", Quoted(parts.request_id()), ", expected a UUID in lower-case hex, e.g. ",
+                                 "`f81d4fae-7dec-11d0-a765-00a0c91e6bf6`, or nothing"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<pb::JobState>> StatesOf(const pb::ListJobsRequest& request) {
+  std::vector<pb::JobState> states;
+  for (int i = 0; i < request.states_size(); ++i) {
+    if (request.states(i) == pb::JOB_STATE_UNSPECIFIED || !pb::JobState_IsValid(request.states(i))) {
+      return BadField(absl::StrCat("states[", i, "]"), "STATE_UNKNOWN",
+                      absl::StrCat("got ", static_cast<int>(request.states(i)), ", expected a JobState"));
+    }
+    states.push_back(request.states(i));
+  }
+  return states;
+}
+
+}  // namespace
+
+absl::Status RequireJobs(const Backend& backend) {
+  if (backend.jobs != nullptr) return absl::OkStatus();
+  return ErrorWithReason(absl::StatusCode::kFailedPrecondition, "NO_JOBS",
+                         "this server keeps no jobs: start it with --jobs-dir");
+}
+
+absl::Status JobError(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound:
+      return ErrorWithReason(status.code(), "JOB_NOT_FOUND", status.message());
+    case absl::StatusCode::kInvalidArgument:
+      return BadField("request_id", "REQUEST_ID_REUSED", status.message());
+    case absl::StatusCode::kUnavailable:
+      return RetryLater(status.code(), "JOB_STORE_UNAVAILABLE", status.message(), absl::Seconds(30));
+    case absl::StatusCode::kDataLoss:
+      return ErrorWithReason(status.code(), "JOB_STORE_DAMAGED", status.message());
+    default:
+      return status;
+  }
+}
+
+pb::Job DescribeJob(StoredJob stored, const Backend& backend) {
+  pb::Job job = std::move(stored.job);
+  const JobRetention& retention = backend.job_runner->retention();
+  if (IsFinal(job.state())) {
+    if (retention.age != absl::InfiniteDuration()) {
+      job.set_expires_unix_ms(job.ended_unix_ms() + absl::ToInt64Milliseconds(retention.age));
+    }
+    job.set_remaining_ms(0);
+    return job;
+  }
+  if (job.weights_sha256() != backend.engine->Describe().weights_sha256) {
+    job.set_waiting_reason(absl::StrCat("the job is for the model with weights_sha256 `", job.weights_sha256(),
+                                        "`, and the server holds another one"));
+    return job;
+  }
+  const auto ahead = backend.jobs->JobsAhead(stored.number);
+  if (!ahead.ok()) return job;
+  job.set_queue_position(ahead->jobs);
+  const double rate = backend.job_runner->cost_per_second();
+  if (rate > 0) {
+    const int64_t cost = ahead->cost + std::max<int64_t>(0, job.cost() - job.cost_done());
+    job.set_remaining_ms(static_cast<int64_t>(1000.0 * static_cast<double>(cost) / rate));
+  }
+  return job;
+}
+
+absl::Status SubmitJob(const pb::SubmitJobRequest& parts, const std::string& tenant, const Backend& backend,
+                       const std::function<absl::Status()>& go_on, pb::SubmitJobResponse& response) {
+  absl::Status status = RequireJobs(backend);
+  if (status.ok()) status = CheckNames(parts);
+  if (!status.ok()) return status;
+  const auto prepared = PrepareJob(parts.request(), backend, go_on);
+  if (!prepared.ok()) return prepared.status();
+  const int64_t cost = prepared->cost + prepared->follow_up.cost;
+  if (cost > backend.job_limits.cost) return TooCostly(cost, backend.job_limits.cost);
+  auto stored = backend.jobs->Submit({.tenant = tenant,
+                                      .request_id = parts.request_id(),
+                                      .display_name = parts.display_name(),
+                                      .request = parts.request().SerializeAsString(),
+                                      .weights_sha256 = backend.engine->Describe().weights_sha256,
+                                      .n_prompts = parts.request().prompts_size(),
+                                      .cost = cost});
+  if (!stored.ok()) return JobError(stored.status());
+  backend.job_runner->Wake();
+  *response.mutable_job() = DescribeJob(*std::move(stored), backend);
+  return absl::OkStatus();
+}
+
+absl::Status GetJob(const pb::GetJobRequest& request, const std::string& tenant, const Backend& backend,
+                    pb::GetJobResponse& response) {
+  absl::Status status = RefuseUnknownFields(request);
+  if (status.ok()) status = RequireJobs(backend);
+  if (!status.ok()) return status;
+  auto job = backend.jobs->Get(tenant, request.id());
+  if (!job.ok()) return JobError(job.status());
+  *response.mutable_job() = DescribeJob(*std::move(job), backend);
+  return absl::OkStatus();
+}
+
+absl::Status ListJobs(const pb::ListJobsRequest& request, const std::string& tenant, const Backend& backend,
+                      pb::ListJobsResponse& response) {
+  absl::Status status = RefuseUnknownFields(request);
+  if (status.ok()) status = RequireJobs(backend);
+  if (!status.ok()) return status;
+  if (request.page_size() < 0 || request.page_size() > kMaxPage) {
+    return BadField("page_size", "PAGE_SIZE_OUT_OF_RANGE",
+                    absl::StrCat("got ", request.page_size(), ", expected 1 .. ", kMaxPage, ", or 0 for ", kPage));
+  }
+  // The token is the number of the last job of the page before.
+  int64_t before = std::numeric_limits<int64_t>::max();
+  if (!request.page_token().empty() && (!absl::SimpleAtoi(request.page_token(), &before) || before < 1)) {
+    return BadField(
+        "page_token", "PAGE_TOKEN_INVALID",
+        absl::StrCat("got ", Quoted(request.page_token()), ", expected the next_page_token of another page"));
+  }
+  const auto states = StatesOf(request);
+  if (!states.ok()) return states.status();
+  auto page = backend.jobs->List(tenant, *states, before, request.page_size() == 0 ? kPage : request.page_size());
+  if (!page.ok()) return JobError(page.status());
+  if (page->has_more) response.set_next_page_token(absl::StrCat(page->jobs.back().number));
+  for (StoredJob& job : page->jobs) *response.add_jobs() = DescribeJob(std::move(job), backend);
+  return absl::OkStatus();
+}
+
+absl::Status CancelJob(const pb::CancelJobRequest& request, const std::string& tenant, const Backend& backend,
+                       pb::CancelJobResponse& response) {
+  absl::Status status = RefuseUnknownFields(request);
+  if (status.ok()) status = RequireJobs(backend);
+  if (!status.ok()) return status;
+  auto job = backend.jobs->Cancel(tenant, request.id());
+  if (!job.ok()) return JobError(job.status());
+  backend.job_runner->StopJob(job->number);
+  *response.mutable_job() = DescribeJob(*std::move(job), backend);
+  return absl::OkStatus();
+}
+
+absl::Status DeleteJob(const pb::DeleteJobRequest& request, const std::string& tenant, const Backend& backend) {
+  absl::Status status = RefuseUnknownFields(request);
+  if (status.ok()) status = RequireJobs(backend);
+  if (!status.ok()) return status;
+  const auto job = backend.jobs->Get(tenant, request.id());
+  status = job.ok() ? backend.jobs->Delete(tenant, request.id()) : job.status();
+  if (!status.ok()) return JobError(status);
+  backend.job_runner->StopJob(job->number);
+  return absl::OkStatus();
+}
+
+}  // namespace ablate

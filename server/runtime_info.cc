@@ -1,0 +1,16 @@
+#include "server/runtime_info.h"
+
+#include "server/convert.h"
+
+namespace ablate {
+
+ablation::v1::RuntimeInfo RuntimeOf(const Backend& backend) {
+  auto runtime = MakeRuntimeInfo(backend.engine->Describe(), backend.limits, backend.numeric_floor);
+  if (backend.jobs != nullptr) {
+    runtime.set_max_job_cost(backend.job_limits.cost);
+    runtime.set_max_job_tokens(backend.job_limits.tokens);
+  }
+  return runtime;
+}
+
+}  // namespace ablate
