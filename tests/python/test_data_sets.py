@@ -24,7 +24,8 @@ FILES = {
     "ids.csv": 'token_ids,target_id,contrast_id\n"[1, 2]",3,4\n',
     "bom.csv": "\ufeffprompt,target\nRome is, in\n",
     "lines.csv": 'prompt,target\n"Rome\nis"," in"\n',
-    "a.jsonl": '{"prompt": "Rome is", "target": " in", "contrast": [" a", 7], "k": {"x": 1}}\n\n{"clean": [1, 2], "corrupt": [3, 4]}\n',
+    "a.jsonl": '{"prompt": "Rome is", "target": " in", "contrast": [" a", 7], "k": {"x": 1}}\n\n'
+    '{"clean": [1, 2], "corrupt": [3, 4]}\n',
     "u2028.jsonl": '{"prompt": "Rome\u2028is", "target": " in"}\n',
     "a.json": json.dumps(
         {"prompts": [{"clean": "a", "corrupt": "b", "answers": [" c"], "wrong_answers": [" d", 5], "template": 3}]},
@@ -132,8 +133,8 @@ def test_parquet(tmp_path):
     frame = pd.DataFrame({"prompt": ["a", "b"], "targets": [[" x", " y"], [" z"]], "mine": [1, 2]})
     frame.to_parquet(tmp_path / "x.parquet")
     assert ablate.request(tmp_path / "x.parquet") == ablate.request(frame)
+    pd.DataFrame({"q": ["a"]}).to_parquet(tmp_path / "x.parquet")
     with pytest.raises(ValueError, match="x.parquet"):
-        pd.DataFrame({"q": ["a"]}).to_parquet(tmp_path / "x.parquet")
         ablate.request(tmp_path / "x.parquet")
 
 

@@ -30,7 +30,8 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "cumulative": ({"sweep": "cumulative", "steps": 5}, ["--sweep", "cumulative", "--steps", "5"]),
     "replacements": (
-        {"replace": ["zero", "scale", "constant", "zero-keep-value-bias"], "factor": [0.5, 1e5, 0.1], "value": [1, -2.5e-7]},
+        {"replace": ["zero", "scale", "constant", "zero-keep-value-bias"], "factor": [0.5, 1e5, 0.1],
+         "value": [1, -2.5e-7]},
         ["--replace", "zero", "--replace", "scale", "--replace", "constant", "--replace", "zero-keep-value-bias",
          "--factor", "0.5", "--factor", "1e5", "--factor", "0.1", "--value", "1", "--value", "-2.5e-7"],
     ),
@@ -40,7 +41,8 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "likelihood": ({"likelihood": True, "layers": "3-5"}, ["--likelihood", "--layers", "3-5"]),
     "resample": (
         {"replace": ["resample", "zero"], "direction": ["noising", "denoising"], "corrupted": PAIR},
-        ["--replace", "resample", "--replace", "zero", "--direction", "noising", "--direction", "denoising", "--corrupted", PAIR],
+        ["--replace", "resample", "--replace", "zero", "--direction", "noising", "--direction", "denoising",
+         "--corrupted", PAIR],
     ),
 }  # fmt: skip
 

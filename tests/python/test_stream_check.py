@@ -23,8 +23,8 @@ PROMPTS = [
 @pytest.fixture(scope="module")
 def request_() -> AblateRequest:
     return ablate.request(
-        PROMPTS, layers=5, top_k=2, likelihood=True, effects=True, compensation=True, summary=True, replace=["zero", "scale"],
-        factor=0.5,
+        PROMPTS, layers=5, top_k=2, likelihood=True, effects=True, compensation=True, summary=True,
+        replace=["zero", "scale"], factor=0.5,
     )  # fmt: skip
 
 
@@ -54,8 +54,8 @@ def test_the_stream_as_it_is(request_, stream):
     check = take(request_, stream)
     assert check.counts["rows"] == check.space.total_rows
     assert {kind_of(response) for response in stream} >= {
-        "manifest", "variant_block", "prompt_block", "row_block", "likelihood_block", "compensation_block", "summary_head",
-        "summary_block", "completion",
+        "manifest", "variant_block", "prompt_block", "row_block", "likelihood_block", "compensation_block",
+        "summary_head", "summary_block", "completion",
     }  # fmt: skip
 
 
