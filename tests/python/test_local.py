@@ -13,9 +13,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+
 from ablate._local_server import LocalServer, LocalServerError, _environment
 from ablate._server_files import find_server
-
 from tests.oracle.models import DEMO, ROOT
 from tests.oracle.probe import BUILD_DIR
 
