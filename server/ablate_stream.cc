@@ -10,6 +10,8 @@
 #include "server/convert.h"
 #include "server/errors.h"
 #include "server/prepare.h"
+#include "server/row_messages.h"
+#include "server/runtime_info.h"
 #include "server/selection_sink.h"
 #include "spdlog/spdlog.h"
 
@@ -141,8 +143,7 @@ absl::Status AblateStream::Submit() {
 
   pb::Manifest manifest;
   *manifest.mutable_model() = MakeModelInfo(backend_->engine->Describe(), backend_->model_name);
-  *manifest.mutable_runtime() =
-      MakeRuntimeInfo(backend_->engine->Describe(), backend_->limits, backend_->numeric_floor);
+  *manifest.mutable_runtime() = RuntimeOf(*backend_);
   manifest.set_cost(selection_cost_ + prepared->cost);
   if (selection_.has_value()) *manifest.mutable_selection() = *std::move(selection_);
   head_.emplace(std::move(manifest), request_, prepared, &backend_->engine->tokenizer());
@@ -197,29 +198,14 @@ void AblateStream::CancelIfStalled(absl::Time since) {
 absl::Status AblateStream::TakeBlock(ReadoutBlock block, size_t unit) {
   auto rows = assembler_->Take(block, unit);
   if (!rows.ok()) return rows.status();
-  const int32_t prompt = rows->prompt;
-  PushRows(rows->plain, prompt);
-  PushRows(rows->normalized, prompt);
-  for (pb::CompensationBlock& message : rows->compensation) {
-    pb::AblateResponse response;
-    *response.mutable_compensation_block() = std::move(message);
-    Push(std::move(response));
+  if (deltas_.has_value()) {
+    deltas_->Take(rows->prompt, rows->plain);
+    deltas_->Take(rows->prompt, rows->normalized);
   }
-  for (pb::LikelihoodBlock& message : rows->likelihood) {
-    pb::AblateResponse response;
-    *response.mutable_likelihood_block() = std::move(message);
-    Push(std::move(response));
+  for (pb::AblateResponse& message : MakeMessages(*std::move(rows), format_, backend_->engine->tokenizer())) {
+    Push(std::move(message));
   }
   return absl::OkStatus();
-}
-
-void AblateStream::PushRows(const WireRows& rows, int32_t prompt) {
-  if (deltas_.has_value()) deltas_->Take(prompt, rows);
-  for (pb::RowBlock& message : MakeRowBlocks(rows, prompt, format_, backend_->engine->tokenizer())) {
-    pb::AblateResponse response;
-    *response.mutable_row_block() = std::move(message);
-    Push(std::move(response));
-  }
 }
 
 void AblateStream::Complete(absl::Status status, const RequestTiming& timing) {

@@ -54,7 +54,6 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
   absl::Status ReserveTable(const PreparedRequest& prepared);
   absl::Status ReserveDeltas(int64_t values);
   void BeginSummary(const std::shared_ptr<const PreparedRequest>& prepared);
-  void PushRows(const WireRows& rows, int32_t prompt);
   void PushSummary();
   void PushCompletion();
   std::shared_ptr<AblateStream> Self() { return std::static_pointer_cast<AblateStream>(shared_from_this()); }

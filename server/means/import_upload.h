@@ -1,31 +1,21 @@
 // One ImportMeanLibrary call: gathers the file, checks it in the executor, stores it.
 #pragma once
 
-#include <atomic>
-#include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ablation/v1/means.pb.h"
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "grpcpp/server_context.h"
-#include "grpcpp/support/server_callback.h"
 #include "server/backend.h"
 #include "server/budget.h"
 #include "server/gate.h"
-#include "server/stall_guard.h"
+#include "server/read_stream.h"
 
 namespace ablate {
 
-// Made with std::make_shared; holds itself until OnDone. One read is in flight, or one task in the executor, never both:
-// whoever ends it finishes the call.
-class ImportMeansUpload final : public grpc::ServerReadReactor<ablation::v1::ImportMeanLibraryRequest>,
-                                public StallGuard::Watched,
-                                public std::enable_shared_from_this<ImportMeansUpload> {
+class ImportMeansUpload final : public ReadStream<ablation::v1::ImportMeanLibraryRequest> {
  public:
   // Begins the call. `context` and `response` are gRPC's and stay valid until the call is over; the budget outlives it.
   static ImportMeansUpload* Start(grpc::CallbackServerContext* context,
@@ -33,38 +23,18 @@ class ImportMeansUpload final : public grpc::ServerReadReactor<ablation::v1::Imp
                                   Budget* budget, Gate::Pass pass);
 
   ImportMeansUpload(ablation::v1::ImportMeanLibraryResponse* response, const Backend* backend, Budget* budget,
-                    Gate::Pass pass);
-
-  // Ends the call where it has waited for the client's next message since before `since`.
-  void CancelIfStalled(absl::Time since) override;
+                    Gate::Pass pass)
+      : ReadStream(backend, std::move(pass)), response_(response), budget_(budget) {}
 
  private:
-  void OnReadDone(bool ok) override;
-  void OnCancel() override { gone_ = true; }
-  void OnDone() override;
-
-  void Read();
-  absl::Status TakeMessage();
-  absl::Status Store();
-  void End(const absl::Status& status);
+  absl::Status Take(ablation::v1::ImportMeanLibraryRequest& message) override;
+  absl::Status Conclude() override;
 
   ablation::v1::ImportMeanLibraryResponse* const response_;
-  const Backend* const backend_;
-  std::optional<Gate::Pass> pass_;
   Budget* const budget_;
-  std::shared_ptr<ImportMeansUpload> self_;
-  std::atomic<bool> gone_ = false;
-  // Touched by the read or the task in flight only.
-  ablation::v1::ImportMeanLibraryRequest message_;
   std::string file_;
   // Of its bytes.
   std::vector<Budget::Lease> memory_;
-
-  absl::Mutex mu_;
-  // Null once the call is over.
-  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mu_) = nullptr;
-  // Since when a read has been in flight; nullopt: none is.
-  std::optional<absl::Time> reading_since_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace ablate

@@ -13,20 +13,13 @@
 #include "server/means/mean_store.h"
 #include "server/means/store_error.h"
 #include "server/quote.h"
+#include "server/unary_call.h"
 #include "server/unknown_fields.h"
 
 namespace ablate {
 namespace {
 
 namespace pb = ::ablation::v1;
-
-// A call that ends before it began.
-template <typename Reactor>
-class Refused final : public Reactor {
- public:
-  explicit Refused(const absl::Status& status) { this->Finish(ToGrpcStatus(status)); }
-  void OnDone() override { delete this; }
-};
 
 absl::Status ListLibraries(const pb::ListMeanLibrariesRequest& request, const Backend& backend,
                            pb::ListMeanLibrariesResponse& response) {
@@ -78,38 +71,18 @@ grpc::ServerWriteReactor<pb::ComputeMeansResponse>* MeansService::Compute(grpc::
   return ComputeMeansStream::Start(context, request, backend_, &budget_, *std::move(pass));
 }
 
-// Files are read, so not in gRPC's own threads.
-template <typename Work>
-grpc::ServerUnaryReactor* MeansService::InExecutor(grpc::CallbackServerContext* context, int64_t bytes, Work work) {
-  auto* reactor = context->DefaultReactor();
-  auto pass = gate_->Enter();
-  if (!pass.ok()) {
-    reactor->Finish(ToGrpcStatus(pass.status()));
-    return reactor;
-  }
-  // Shared, since std::function wants to be copied; let go before Finish, behind which nothing here may be touched.
-  auto held = std::make_shared<Gate::Pass>(*std::move(pass));
-  const absl::Status queued = backend_->executor->Submit(bytes, [work, reactor, held = std::move(held)]() mutable {
-    const absl::Status status = work();
-    held.reset();
-    reactor->Finish(ToGrpcStatus(status));
-  });
-  if (!queued.ok()) reactor->Finish(ToGrpcStatus(queued));
-  return reactor;
-}
-
 grpc::ServerUnaryReactor* MeansService::List(grpc::CallbackServerContext* context,
                                              const pb::ListMeanLibrariesRequest* request,
                                              pb::ListMeanLibrariesResponse* response) {
-  return InExecutor(context, static_cast<int64_t>(request->ByteSizeLong()),
-                    [this, request, response] { return ListLibraries(*request, *backend_, *response); });
+  return AnswerInExecutor(*gate_, backend_->executor, context, static_cast<int64_t>(request->ByteSizeLong()),
+                          [this, request, response] { return ListLibraries(*request, *backend_, *response); });
 }
 
 grpc::ServerUnaryReactor* MeansService::Delete(grpc::CallbackServerContext* context,
                                                const pb::DeleteMeanLibraryRequest* request,
                                                pb::DeleteMeanLibraryResponse* /*response*/) {
-  return InExecutor(context, static_cast<int64_t>(request->ByteSizeLong()),
-                    [this, request] { return DeleteLibrary(*request, *backend_); });
+  return AnswerInExecutor(*gate_, backend_->executor, context, static_cast<int64_t>(request->ByteSizeLong()),
+                          [this, request] { return DeleteLibrary(*request, *backend_); });
 }
 
 grpc::ServerWriteReactor<pb::ExportMeanLibraryResponse>* MeansService::Export(

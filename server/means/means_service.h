@@ -29,9 +29,6 @@ class MeansService {
       grpc::CallbackServerContext* context, ablation::v1::ImportMeanLibraryResponse* response);
 
  private:
-  template <typename Work>
-  grpc::ServerUnaryReactor* InExecutor(grpc::CallbackServerContext* context, int64_t bytes, Work work);
-
   Gate* const gate_;
   const Backend* const backend_;
   // Two of the largest at once, or many small ones.
