@@ -60,6 +60,10 @@ class Assembler:
         self._tokens.update(entries.tokens)
         return entries
 
+    def missing_prompts(self) -> set[int]:
+        """Prompts of which not everything has come."""
+        return self._check.missing_prompts()
+
     def finish(self, may_be_partial: bool = False) -> Scan:
         """IncompleteError where the stream ended before its completion."""
         if not may_be_partial or self._check.space is None:

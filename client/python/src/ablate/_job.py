@@ -113,7 +113,11 @@ class ResultReader:
                     f"the job {self.job.id} was cancelled after {self.job.prompts_done} of {self.job.n_prompts} "
                     "prompts; allow_partial=True gives what there is"
                 )
-        return self._assembler.finish(may_be_partial=allow_partial)
+        scan = self._assembler.finish(may_be_partial=allow_partial)
+        unexplained = self._assembler.missing_prompts() - {skipped.prompt_index for skipped in self.job.skipped_prompts}
+        if unexplained and not allow_partial:
+            raise IncompleteError(f"incomplete: results of prompt {min(unexplained)} of job {self.job.id} are missing")
+        return scan
 
 
 def _failure(job: jobs_pb2.Job) -> AblateError:

@@ -18,7 +18,7 @@ class RowReader:
 
     def __init__(self, made: Made) -> None:
         self.check = StreamCheck(made.request)
-        self._fields = made.data.fields
+        self._fields = _table.Fields(made.data.fields)
         self._legend: Legend | None = None
 
     def take(self, response: AblateResponse) -> Iterable[dict[str, Any]]:
@@ -29,8 +29,7 @@ class RowReader:
         if self._legend is None:
             assert self.check.manifest is not None
             self._legend = Legend(self.check.manifest, self.check.variants)
-        frame = _table.tidy(self._legend, entries.columns, entries.tokens, self._fields)
-        return _table.records(frame)
+        return _table.records(_table.tidy(self._legend, entries.columns, entries.tokens, self._fields))
 
 
 class StreamHead:

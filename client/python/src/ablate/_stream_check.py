@@ -97,6 +97,20 @@ class StreamCheck:
                 "the results so far are not the whole scan"
             )
 
+    def missing_prompts(self) -> set[int]:
+        """Prompts of which not everything has come."""
+        space, readout = self._behind_head("the end"), self._request.readout
+        wanted = {"rows": space.first_row}
+        if readout.likelihood:
+            wanted["likelihood"] = space.first_run
+        if readout.compensation:
+            wanted["compensation"] = space.first_edited_row
+        missing: set[int] = set()
+        for kind, first in wanted.items():
+            seen = self._seen.get(kind, np.zeros(int(first[-1]), np.bool_))
+            missing.update(np.flatnonzero(~np.logical_and.reduceat(seen, first[:-1])).tolist())
+        return missing
+
     def _take_manifest(self, manifest: Manifest) -> None:
         if self.manifest is not None:
             raise ContractError("a second manifest came")

@@ -24,11 +24,21 @@ _METRICS = (
 )  # fmt: skip
 
 
-def tidy(
-    legend: Legend, columns: Mapping[str, Array], texts: Mapping[int, str], fields: Sequence[Mapping[str, Any]] = ()
-) -> pd.DataFrame:
+class Fields:
+    """The data set's other columns."""
+
+    def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
+        self.records = records
+        self.names = list(dict.fromkeys(name for record in records for name in record))
+
+
+#: Columns in order; arrays of numpy's or pandas' own, [rows] each.
+Columns = dict[str, Any]
+
+
+def tidy(legend: Legend, columns: Mapping[str, Array], texts: Mapping[int, str], fields: Fields) -> Columns:
     """One row an entry of `columns`; columns that did not come are left out, but for those that name the row."""
-    made: dict[str, Any] = key_columns(legend, columns)
+    made: Columns = key_columns(legend, columns)
     made["layer"] = _nullable(legend.layer[columns["variant"]])
     made["head"] = _nullable(legend.head[columns["variant"]])
     has_target = columns["target_rank"] >= 0 if "target_rank" in columns else None
@@ -46,15 +56,15 @@ def tidy(
     _add_top_k(made, columns, texts)
     _add_fields(made, columns["prompt_index"], fields)
     order = [*_KEYS, *(name for name in made if name not in _KEYS)]
-    return pd.DataFrame({name: made[name] for name in order}, copy=False)
+    return {name: made[name] for name in order}
 
 
-def key_columns(legend: Legend, columns: Mapping[str, Array]) -> dict[str, Any]:
+def key_columns(legend: Legend, columns: Mapping[str, Array]) -> Columns:
     """What names a run or row, in words; of positions only those that are there."""
     variant = columns["variant"]
     # Unedited runs have -1, the last entry; so has a block that leaves the column out.
     replacement = columns["replacement"] if "replacement" in columns else np.where(variant < 0, -1, 0)
-    made: dict[str, Any] = {
+    made: Columns = {
         "prompt_index": columns["prompt_index"],
         "replacement": legend.replacement[replacement],
         "variant": legend.variant[variant],
@@ -66,13 +76,22 @@ def key_columns(legend: Legend, columns: Mapping[str, Array]) -> dict[str, Any]:
     return made
 
 
-def records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """A frame's rows as dicts of Python's own types; None where there is no figure."""
-    names = list(frame.columns)
+def records(columns: Columns) -> Iterator[dict[str, Any]]:
+    """Rows as dicts of Python's own types; None where there is no figure."""
     # Column by column: pandas' own row iterators box each cell anew.
-    lists = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in names]
-    for row in zip(*lists, strict=True):
-        yield dict(zip(names, row, strict=True))
+    for row in zip(*map(_cells, columns.values()), strict=True):
+        yield dict(zip(columns, row, strict=True))
+
+
+def _cells(column: Any) -> list[Any]:
+    if not isinstance(column, np.ndarray):
+        cells: list[Any] = column.to_numpy(object, na_value=None).tolist()
+        return cells
+    cells = column.tolist()
+    if column.dtype.kind == "f":
+        for at in np.flatnonzero(np.isnan(column)):
+            cells[at] = None
+    return cells
 
 
 def _nullable(values: Array) -> Any:
@@ -88,7 +107,7 @@ def _texts(ids: Array, texts: Mapping[int, str]) -> Array:
     return found
 
 
-def _add_top_k(made: dict[str, Any], columns: Mapping[str, Array], texts: Mapping[int, str]) -> None:
+def _add_top_k(made: Columns, columns: Mapping[str, Array], texts: Mapping[int, str]) -> None:
     if "top_k_id" not in columns:
         return
     ids, logprobs = (columns[name].reshape(len(columns["variant"]), -1) for name in ("top_k_id", "top_k_logprob"))
@@ -98,8 +117,12 @@ def _add_top_k(made: dict[str, Any], columns: Mapping[str, Array], texts: Mappin
         made[f"top_k_{k + 1}_logprob"] = logprobs[:, k]
 
 
-def _add_fields(made: dict[str, Any], prompt: Array, fields: Sequence[Mapping[str, Any]]) -> None:
-    for name in dict.fromkeys(name for record in fields for name in record):
-        values = np.empty(len(fields), object)
-        values[:] = [record.get(name) for record in fields]
-        made[f"fields.{name}"] = pd.Series(values[prompt]).infer_objects().to_numpy()
+def _add_fields(made: Columns, prompt: Array, fields: Fields) -> None:
+    if not fields.names:
+        return
+    # Only of the prompts that are here: a block of a stream has few.
+    unique, inverse = np.unique(prompt, return_inverse=True)
+    for name in fields.names:
+        values = np.empty(len(unique), object)
+        values[:] = [fields.records[p].get(name) for p in unique]
+        made[f"fields.{name}"] = pd.Series(values).infer_objects().to_numpy()[inverse]

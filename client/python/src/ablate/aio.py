@@ -36,6 +36,7 @@ class AsyncScanStream(StreamHead, AsyncIterator[dict[str, Any]]):
         self._client = client
         self._responses = client._connection.stream(_calls.ABLATE, made.request, timeout)
         self._rows: Iterator[dict[str, Any]] = iter(())
+        self._is_closed = False
         self._is_checked = made.tokenizer_of is None
 
     async def __anext__(self) -> dict[str, Any]:
@@ -45,6 +46,8 @@ class AsyncScanStream(StreamHead, AsyncIterator[dict[str, Any]]):
         while True:
             for row in self._rows:
                 return row
+            if self._is_closed:
+                raise StopAsyncIteration
             try:
                 response = await anext(self._responses)
             except StopAsyncIteration:
@@ -55,7 +58,8 @@ class AsyncScanStream(StreamHead, AsyncIterator[dict[str, Any]]):
             self._rows = iter(self._reader.take(response))
 
     async def close(self) -> None:
-        """Cancels the scan where it still runs."""
+        """Cancels the scan where it still runs; no row comes any more."""
+        self._is_closed, self._rows = True, iter(())
         await self._responses.aclose()
 
     async def __aenter__(self) -> AsyncScanStream:

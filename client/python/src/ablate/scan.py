@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ablate import _files, _table
 from ablate._extras import Compensation, Extras
@@ -19,8 +20,6 @@ from ablate._rows import BASELINE, CORRUPTED, RowSpace
 from ablate._tensors import Tensors
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ablate._proto.ablation.v1.scan_pb2 import Completion, Manifest, ResolvedPrompt, SummaryHead, Variant
     from ablate.plot import Plotter
 
@@ -148,7 +147,8 @@ class Scan:
         >>> len(frame), frame.variant[0], frame.variant[1]
         (145, 'baseline', 'L0H0')
         """
-        return self._frame.copy()
+        # A copy: columns of the frame are the caller's.
+        return pd.DataFrame(self._tidy, copy=True)
 
     def top(self, n: int = 10, column: str | None = None, read: int = -1) -> pd.DataFrame:
         """The n runs whose `column` (default: the primary metric's delta) is furthest from 0, the strongest first.
@@ -162,7 +162,7 @@ class Scan:
         values = self._tensors.column(column)
         last = self._tensors.at_read(read) & (self.columns["variant"] >= 0)
         names = ["replacement", "variant", "edit_position"]
-        frame = self._frame.loc[last, names].assign(**{column: values[last].astype(np.float64)})
+        frame = pd.DataFrame({**{name: self._tidy[name] for name in names}, column: values.astype(np.float64)})[last]
         names = names if self._space.sweeps_positions else names[:2]
         means = frame.groupby(names, sort=False, dropna=False, observed=True)[column].mean().reset_index()
         order = means[column].abs().sort_values(ascending=False, kind="stable").index
@@ -225,7 +225,7 @@ class Scan:
         >>> next(row["variant"] for row in scan if row["delta_logit_diff"] < 0)
         'L0H0'
         """
-        return _table.records(self._frame)
+        return _table.records(self._tidy)
 
     def __len__(self) -> int:
         """Rows."""
@@ -249,5 +249,5 @@ class Scan:
         return Plotter(self)
 
     @cached_property
-    def _frame(self) -> pd.DataFrame:
-        return _table.tidy(self._legend, self.columns, self.token_texts, self.fields)
+    def _tidy(self) -> _table.Columns:
+        return _table.tidy(self._legend, self.columns, self.token_texts, _table.Fields(self.fields))

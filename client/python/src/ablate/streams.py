@@ -24,11 +24,14 @@ class ScanStream(StreamHead, Iterator[dict[str, Any]]):
         self._made = made
         self._responses = connection.stream(_calls.ABLATE, made.request, timeout)
         self._rows: Iterator[dict[str, Any]] = iter(())
+        self._is_closed = False
 
     def __next__(self) -> dict[str, Any]:
         while True:
             for row in self._rows:
                 return row
+            if self._is_closed:
+                raise StopIteration
             try:
                 response = next(self._responses)
             except StopIteration:
@@ -39,7 +42,8 @@ class ScanStream(StreamHead, Iterator[dict[str, Any]]):
             self._rows = iter(self._reader.take(response))
 
     def close(self) -> None:
-        """Cancels the scan where it still runs."""
+        """Cancels the scan where it still runs; no row comes any more."""
+        self._is_closed, self._rows = True, iter(())
         self._responses.close()  # type: ignore[attr-defined]
 
     def __enter__(self) -> ScanStream:
