@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import stat
@@ -14,6 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+import ablate
 from ablate._local_server import LocalServer, LocalServerError, _environment
 from ablate._server_files import find_server
 from tests.oracle.models import DEMO, ROOT
@@ -62,6 +64,44 @@ def test_serves_until_it_is_stopped():
     assert not is_running(server.pid)
     assert not folder.exists()
     server.stop()
+
+
+def test_gives_a_client_for_as_long_as_the_block():
+    local = ablate.local(program=BUILD_DIR / "bin" / "ablated", means_dir="none", threads=1)
+    for _ in range(2):
+        with local as client:
+            assert client.scan("Berlin is", target=" Germany", layers="0", progress=False).array("kl_divergence").any()
+            assert "listening on" in local.log
+            with pytest.raises(RuntimeError, match="runs already"), local:
+                pass
+            assert client.address == local.address
+        with pytest.raises(RuntimeError, match="does not run"):
+            _ = local.address
+
+
+def test_gives_an_asyncio_client_too():
+    async def ask() -> str:
+        async with ablate.local(program=BUILD_DIR / "bin" / "ablated", means_dir="none") as client:
+            scan = await client.scan("Berlin is", target=" Germany", layers="0", progress=False)
+            return scan.manifest.model.name
+
+    assert asyncio.run(ask()) == "demo"
+
+
+def test_an_error_in_the_block_tells_where_the_server_died():
+    local = ablate.local(program=BUILD_DIR / "bin" / "ablated", means_dir="none")
+
+    def use() -> None:
+        with local as client:
+            assert local._server is not None
+            os.kill(local._server.pid, signal.SIGKILL)
+            local._server._process.wait()
+            client.scan("Berlin is", target=" Germany", timeout=5)
+
+    with pytest.raises(ablate.UnavailableError) as caught:
+        use()
+    (note,) = caught.value.__notes__
+    assert "local server was ended by signal 9; it wrote:" in note
 
 
 def test_says_what_the_server_wrote_where_it_does_not_start():

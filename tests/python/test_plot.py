@@ -14,9 +14,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-import ablate
 from ablate.plot import _maps, _style, _values
-from tests.oracle.probe import BUILD_DIR
 
 PROMPT = {"target": " Germany", "contrast": " France"}
 MANY = [
@@ -27,12 +25,6 @@ MANY = [
         ("Paris", "France", "Italy"),
     ]
 ]
-
-
-@pytest.fixture(scope="module")
-def client():
-    with ablate.local(program=BUILD_DIR / "bin" / "ablated", means_dir="none") as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

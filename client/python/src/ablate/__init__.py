@@ -13,6 +13,7 @@ from ablate._calls import Token
 from ablate._extras import Compensation
 from ablate._local import local
 from ablate._request import request
+from ablate._server_files import LocalServerError
 from ablate._version import __version__
 from ablate.aio import AsyncClient, AsyncScanStream, connect_async
 from ablate.async_jobs import AsyncJob
@@ -54,6 +55,7 @@ __all__ = [
     "IncompleteError",
     "InvalidRequestError",
     "Job",
+    "LocalServerError",
     "NotFoundError",
     "PreconditionError",
     "Scan",
