@@ -1,0 +1,1 @@
+"""`./run soak`: what must hold however often the server dies."""
