@@ -25,10 +25,13 @@ COPY --from=build /opt/ablate /opt/ablate
 # A missing library is an error of the build, not of the first start. And no GPU is needed to say so.
 RUN /opt/ablate/bin/ablated --version && /opt/ablate/bin/ablate --version
 
-# Options of `ablated` by their environment names; arguments after the image's name win over them.
+# Options of `ablated` by their environment names; arguments after the image's name win over them. A container has no loopback
+# that the outside could reach, so the server listens on all its addresses, in plain text where no TLS is asked for: who can
+# reach it is decided where the port is published (deploy/README.md: on 127.0.0.1).
 ENV PATH=/opt/ablate/bin:/usr/local/bin:/usr/bin:/bin \
     ABLATE_MODEL=/opt/ablate/models/demo \
     ABLATE_LISTEN=0.0.0.0:50051 \
+    ABLATE_INSECURE=true \
     ABLATE_MEANS_DIR=/var/lib/ablate/means \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility

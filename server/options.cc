@@ -6,6 +6,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/auth/listen_address.h"
 #include "server/engine_options.h"
 #include "server/environment.h"
 
@@ -40,8 +41,8 @@ struct Raw {
 void AddNetwork(CLI::App& app, Options& options, Raw& raw) {
   ServerOptions& server = options.server;
   app.add_option("--listen", server.listen,
-                 "Address: HOST:PORT (port 0 picks a free one and prints it) or unix:PATH. Plain text, without "
-                 "authentication: beyond this machine put a proxy in front")
+                 "Address: HOST:PORT (port 0 picks a free one and prints it) or unix:PATH. One that other machines can "
+                 "reach needs --tls-cert and --tls-key, or --insecure")
       ->check(CheckListen);
   app.add_option("--port-file", options.port_file,
                  "File to write the port to (of a unix socket: the address) once the port is open");
@@ -56,6 +57,34 @@ void AddNetwork(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--max-calls", server.max_calls, "Most calls open at once")->check(CLI::Range(1, 1 << 20));
   app.add_option("--max-calls-per-connection", server.max_calls_per_connection, "Most calls open on one connection")
       ->check(CLI::Range(1, 1 << 20));
+}
+
+void AddIdentity(CLI::App& app, Options& options) {
+  TlsOptions& tls = options.server.tls;
+  app.add_option("--tls-cert", tls.certificate,
+                 "PEM file of the server's certificate and what stands between it and its CA: speak TLS");
+  app.add_option("--tls-key", tls.key, "PEM file of the certificate's key, without a passphrase");
+  app.add_option("--tls-client-ca", tls.client_ca,
+                 "PEM file of a CA: clients need a certificate of it (mutual TLS), those that only ask for health too");
+  app.add_flag("--insecure", options.insecure,
+               "Serve plain text to other machines too: whoever is on the way reads and changes what travels");
+}
+
+// What no single option can know.
+void CheckIdentity(const Options& options) {
+  const TlsOptions& tls = options.server.tls;
+  if (tls.certificate.empty() != tls.key.empty()) {
+    throw CLI::ValidationError(tls.key.empty() ? "--tls-cert" : "--tls-key", "TLS needs both --tls-cert and --tls-key");
+  }
+  if (!tls.client_ca.empty() && !tls.enabled()) {
+    throw CLI::ValidationError("--tls-client-ca", "mutual TLS needs --tls-cert and --tls-key too");
+  }
+  if (IsPublic(options.server.listen) && !tls.enabled() && !options.insecure) {
+    throw CLI::ValidationError(
+        "--listen", absl::StrCat("got `", options.server.listen,
+                                 "`, which other machines can reach, and plain text: give --tls-cert and --tls-key, "
+                                 "listen on 127.0.0.1 or unix:PATH, or say --insecure where the network is trusted"));
+  }
 }
 
 void AddModel(CLI::App& app, Options& options) {
@@ -144,6 +173,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   app.get_formatter()->column_width(34);
   Raw raw;
   AddNetwork(app, options, raw);
+  AddIdentity(app, options);
   AddModel(app, options);
   AddScheduling(app, options, raw);
   AddJobs(app, options, raw);
@@ -151,6 +181,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   app.allow_config_extras(false);
   try {
     app.parse(WithEnvironment(app, argc, argv));
+    CheckIdentity(options);
     options.server.batch_window = absl::Milliseconds(raw.batch_window_ms);
     options.drain_timeout = absl::Seconds(raw.drain_timeout_s);
     options.server.max_write_stall = absl::Seconds(raw.max_write_stall_s);
@@ -165,12 +196,6 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
     err << "ablated: " << error.what() << " (see ablated --help)\n";
     return 2;
   }
-}
-
-bool IsPublic(const std::string& listen) {
-  if (absl::StartsWith(listen, "unix:")) return false;
-  const std::string host = listen.substr(0, listen.rfind(':'));
-  return host != "localhost" && host != "[::1]" && !absl::StartsWith(host, "127.");
 }
 
 }  // namespace ablate

@@ -23,6 +23,8 @@ struct Options {
   // Where jobs are kept; unset: a folder of the user's (server/jobs/open_store.h); empty: nowhere.
   std::optional<std::string> jobs_dir;
   absl::Duration drain_timeout = absl::Seconds(30);
+  // Plain text is served to other machines too.
+  bool insecure = false;
   // Stop, as at SIGTERM, when standard input ends.
   bool stop_with_stdin = false;
   std::string log_level = "info";
@@ -32,8 +34,5 @@ struct Options {
 // 2 for a bad option (one line on `err`).
 std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options, std::ostream& out,
                                 std::ostream& err);
-
-// Whether whoever can reach `listen` may be somebody else than this machine's users.
-bool IsPublic(const std::string& listen);
 
 }  // namespace ablate

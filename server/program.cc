@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "server/auth/listen_address.h"
 #include "server/jobs/open_store.h"
 #include "server/logging.h"
 #include "server/means/open_store.h"
@@ -77,6 +78,19 @@ std::vector<NumericFloor> LoadNumericFloor(const Options& options, const EngineI
   return {};
 }
 
+// Of an address that other machines can reach: what they can do there.
+void WarnOfStrangers(const Options& options) {
+  if (!IsPublic(options.server.listen)) return;
+  const TlsOptions& tls = options.server.tls;
+  if (!tls.enabled()) {
+    spdlog::warn("{} can be reached from other machines: requests travel as plain text (--insecure)",
+                 options.server.listen);
+  }
+  if (tls.client_ca.empty()) {
+    spdlog::warn("{} can be reached from other machines, and nobody is asked who they are", options.server.listen);
+  }
+}
+
 int Main(int argc, const char* const* argv, const EngineLoader& load) {
   if (argc > 1 && std::string_view(argv[1]) == "verify") {
     return RunVerify(argc - 1, argv + 1, load, std::cout, std::cerr);
@@ -96,11 +110,7 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   auto server = Server::Start(options.server);
   if (!server.ok()) return Fail(server.status());
   spdlog::info("listening on {}", (*server)->address());
-  if (IsPublic(options.server.listen)) {
-    spdlog::warn(
-        "{} can be reached from other machines: requests travel as plain text and nobody is asked who they are",
-        options.server.listen);
-  }
+  WarnOfStrangers(options);
   PortFile port_file;
   if (!options.port_file.empty()) {
     const absl::Status status = port_file.Write(options.port_file, **server);

@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/resource_quota.h"
-#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
+#include "server/auth/server_credentials.h"
 #include "server/unix_socket.h"
 
 namespace ablate {
@@ -37,6 +37,8 @@ Server::~Server() {
 }
 
 absl::Status Server::Listen() {
+  auto credentials = MakeServerCredentials(options_.tls);
+  if (!credentials.ok()) return credentials.status();
   const std::string socket_path = UnixSocketPath(options_.listen);
   const bool is_unix = !socket_path.empty();
   if (is_unix) {
@@ -45,7 +47,7 @@ absl::Status Server::Listen() {
   }
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port_);
+  builder.AddListeningPort(options_.listen, *std::move(credentials), &port_);
   builder.RegisterService(&service_);
   builder.RegisterService(&health_);
   builder.SetMaxReceiveMessageSize(options_.max_message_bytes);

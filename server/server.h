@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "engine/engine.h"
 #include "grpcpp/server.h"
+#include "server/auth/tls_files.h"
 #include "server/executor.h"
 #include "server/gate.h"
 #include "server/health.h"
@@ -28,6 +29,8 @@ namespace ablate {
 struct ServerOptions {
   // `host:port`, port 0: a free one; or `unix:PATH`.
   std::string listen = "127.0.0.1:50051";
+  // Not enabled: plain text.
+  TlsOptions tls = {};
   // What DescribeModel calls the model.
   std::string model_name = {};
   // Where mean libraries are; null: nowhere.

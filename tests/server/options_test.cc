@@ -8,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/auth/listen_address.h"
 
 namespace ablate {
 namespace {
@@ -150,6 +151,11 @@ TEST(OptionsTest, BadOptionsAreNamed) {
            {{"--model=m", "--listen=localhost:65536"}, "0 .. 65535"},
            {{"--model=m", "--listen=unix:"}, "unix: needs a path"},
            {{"--model=m", "--drain-timeout=-1"}, "--drain-timeout"},
+           {{"--model=m", "--tls-cert=c"}, "--tls-cert: TLS needs both --tls-cert and --tls-key"},
+           {{"--model=m", "--tls-key=k"}, "--tls-key: TLS needs both --tls-cert and --tls-key"},
+           {{"--model=m", "--tls-client-ca=ca"}, "--tls-client-ca: mutual TLS needs --tls-cert and --tls-key too"},
+           {{"--model=m", "--listen=0.0.0.0:1"}, "give --tls-cert and --tls-key, listen on 127.0.0.1"},
+           {{"--model=m", "--listen=0.0.0.0:1", "--insecure=false"}, "or say --insecure"},
            {{"--model=m", "--config=/no/such/file"}, "/no/such/file"},
            {{"--model=m", config.c_str()}, "thraeds"},
        }) {
@@ -175,8 +181,22 @@ TEST(OptionsTest, PublicAddresses) {
   for (const char* listen : {"127.0.0.1:1", "localhost:1", "[::1]:1", "unix:/x", "127.1.2.3:0"}) {
     EXPECT_FALSE(IsPublic(listen)) << listen;
   }
-  for (const char* listen : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1"})
+  for (const char* listen : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1", "127.example.org:1",
+                             "localhost.example.org:1", "127.1:1", "ipv4:0.0.0.0:1", "unixes:1"}) {
     EXPECT_TRUE(IsPublic(listen)) << listen;
+  }
+}
+
+TEST(OptionsTest, PublicAddressesNeedTlsOrAWord) {
+  EXPECT_FALSE(Parse({"--model=m", "--listen=0.0.0.0:1", "--insecure"}).code.has_value());
+  const Parsed tls = Parse({"--model=m", "--listen=0.0.0.0:1", "--tls-cert=c", "--tls-key=k", "--tls-client-ca=ca"});
+  ASSERT_FALSE(tls.code.has_value()) << tls.err;
+  EXPECT_TRUE(tls.options.server.tls.enabled());
+  EXPECT_EQ(tls.options.server.tls.certificate, "c");
+  EXPECT_EQ(tls.options.server.tls.key, "k");
+  EXPECT_EQ(tls.options.server.tls.client_ca, "ca");
+  const Environment insecure("ABLATE_INSECURE", "true");
+  EXPECT_FALSE(Parse({"--model=m", "--listen=0.0.0.0:1"}).code.has_value());
 }
 
 }  // namespace

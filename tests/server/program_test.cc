@@ -231,10 +231,14 @@ TEST(ProgramTest, OutlivesStandardInputUnlessToldOtherwise) {
   EXPECT_EQ(process.Wait(), 0);
 }
 
-TEST(ProgramTest, WarnsOfAPublicAddress) {
-  Process process({"--model=m", "--listen=0.0.0.0:0"});
+TEST(ProgramTest, PlainTextForOtherMachinesIsRefusedUnlessAskedFor) {
+  Process refused({"--model=m", "--listen=0.0.0.0:0"});
+  EXPECT_EQ(refused.Wait(), 2);
+  EXPECT_THAT(refused.err(), HasSubstr("--listen: got `0.0.0.0:0`, which other machines can reach, and plain text"));
+  Process process({"--model=m", "--listen=0.0.0.0:0", "--insecure"});
   ASSERT_TRUE(process.WaitUntilServing());
   EXPECT_THAT(process.err(), HasSubstr("requests travel as plain text"));
+  EXPECT_THAT(process.err(), HasSubstr("nobody is asked who they are"));
 }
 
 }  // namespace
