@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
 import subprocess
@@ -36,7 +37,8 @@ def test_the_generated_code_is_that_of_the_contract(tmp_path):
 def test_every_public_name_is_there_and_told_about():
     for name in ablate.__all__:
         assert hasattr(ablate, name)
-        if name != "__version__":
+        # Protobuf's messages have their words in the contract.
+        if name not in ("__version__", "AblateRequest"):
             assert (getattr(ablate, name).__doc__ or "").strip(), name
 
 
@@ -45,6 +47,13 @@ def test_importing_loads_neither_matplotlib_nor_torch():
     environment = {"PYTHONPATH": str(ROOT / "client" / "python" / "src"), "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("call", [ablate.request, ablate.Client.scan, ablate.Client.submit, ablate.AsyncClient.stream])
+def test_help_spells_the_options_out(call):
+    parameters = inspect.signature(call).parameters
+    assert {"prompts", "sweep", "target", "seed"} <= parameters.keys()
+    assert "options" not in parameters
 
 
 def _examples() -> list[Any]:
@@ -59,9 +68,9 @@ def _examples() -> list[Any]:
 
 
 @pytest.mark.parametrize("example", _examples(), ids=lambda test: test.name)
-def test_the_examples_run(example, server, client, monkeypatch):
+def test_the_examples_run(example, server, client, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    example.globs.update(client=client, address=server.address)
+    example.globs.update(client=client, address=server.address, folder=tmp_path)
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     runner.run(example, out=report.append, clear_globs=False)

@@ -172,3 +172,16 @@ def test_what_cannot_be_meant_is_refused(options, message):
 def test_an_unknown_option_is_refused_with_the_nearest_name():
     with pytest.raises(TypeError, match="did you mean 'target'"):
         ablate.request("a", traget=" b")
+
+
+def test_a_request_as_a_file_is_the_command_lines(tmp_path):
+    request = ablate.request("a b", target=" c", sweep="cumulative", steps=3, replace="scale", factor=0.1)
+    ablate.write_request(request, tmp_path / "fall.json")
+    assert ablate.read_request(tmp_path / "fall.json") == request
+    assert cli("--spec", tmp_path / "fall.json") == request
+    done = subprocess.run([ABLATE, "scan", "--print-spec", "--prompt", "a b"], capture_output=True, check=True)
+    (tmp_path / "theirs.json").write_bytes(done.stdout)
+    assert ablate.read_request(tmp_path / "theirs.json") == ablate.request("a b")
+    (tmp_path / "none.json").write_text('{"promts": []}')
+    with pytest.raises(ValueError, match=r"none.json: not an AblateRequest .*promts"):
+        ablate.read_request(tmp_path / "none.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -244,6 +245,12 @@ def test_a_scan_tells_what_it_is(heads):
     assert len(heads) == 145
     assert heads.completion.timing.total_ns > 0
     assert heads.primary_metric == "logit_diff"
+
+
+def test_a_scan_goes_through_pickle(heads):
+    again = pickle.loads(pickle.dumps(heads))
+    np.testing.assert_array_equal(again.array("entropy"), heads.array("entropy"))
+    assert again.manifest == heads.manifest
 
 
 def test_a_float64_server_gives_float64(tmp_path):

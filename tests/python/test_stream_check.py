@@ -52,7 +52,7 @@ def index(stream: Stream, kind: str) -> int:
 
 def test_the_stream_as_it_is(request_, stream):
     check = take(request_, stream)
-    assert check.counts["rows"] == check.space.total_rows
+    assert check.rows == check.space.total_rows
     assert {kind_of(response) for response in stream} >= {
         "manifest", "variant_block", "prompt_block", "row_block", "likelihood_block", "compensation_block",
         "summary_head", "summary_block", "completion",

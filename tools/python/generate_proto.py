@@ -24,6 +24,9 @@ OUT = ROOT / "client" / "python" / "src" / "ablate" / "_proto"
 # beside it.
 IMPORT = re.compile(r"^from ablation\.v1 import", re.MULTILINE)
 
+# The module that a message says it is of, by which pickle finds it again.
+MODULE = re.compile(r"(?<=\(DESCRIPTOR, )'(?=ablation\.v1\.\w+_pb2', _globals)")
+
 
 def generate(out: Path = OUT) -> None:
     """Makes `out` anew: one module and one stub a proto file, and nothing left of what proto/ holds no more."""
@@ -41,7 +44,8 @@ def generate(out: Path = OUT) -> None:
         if protoc.main(["protoc", f"-I{PROTO}", f"--python_out={made}", f"--pyi_out={made}", *protos]) != 0:
             raise SystemExit("protoc failed; see above")
         for module in [*made.rglob("*.py"), *made.rglob("*.pyi")]:
-            module.write_text(IMPORT.sub(f"from {PACKAGE}.ablation.v1 import", module.read_text()))
+            text = IMPORT.sub(f"from {PACKAGE}.ablation.v1 import", module.read_text())
+            module.write_text(MODULE.sub(f"'{PACKAGE}.", text))
         for package in [made, made / "ablation", made / "ablation" / "v1"]:
             (package / "__init__.py").touch()
         if out.exists():

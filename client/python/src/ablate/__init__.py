@@ -12,8 +12,10 @@ from __future__ import annotations
 from ablate._calls import Token
 from ablate._extras import Compensation
 from ablate._local import local
+from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
 from ablate._request import request
 from ablate._server_files import LocalServerError
+from ablate._spec import read_request, write_request
 from ablate._version import __version__
 from ablate.aio import AsyncClient, AsyncScanStream, connect_async
 from ablate.async_jobs import AsyncJob
@@ -41,6 +43,7 @@ from ablate.streams import ScanStream
 
 __all__ = [
     "AblateError",
+    "AblateRequest",
     "AccessError",
     "AsyncClient",
     "AsyncJob",
@@ -69,5 +72,7 @@ __all__ = [
     "connect",
     "connect_async",
     "local",
+    "read_request",
     "request",
+    "write_request",
 ]

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ablate._blocks import Array
+from ablate._blocks import Array, Entries
 from ablate._extras import Extras
 from ablate._proto.ablation.v1.model_pb2 import PRECISION_FLOAT64
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest, AblateResponse, Completion, Manifest, SummaryHead
 from ablate._rows import KEYS, RowSpace
-from ablate._stream_check import Entries, StreamCheck
+from ablate._stream_check import StreamCheck
 from ablate.scan import Scan
 
 
@@ -38,7 +38,7 @@ class Assembler:
     @property
     def rows(self) -> int:
         """So many have come."""
-        return self._check.counts["rows"]
+        return self._check.rows
 
     @property
     def prompts_done(self) -> int:

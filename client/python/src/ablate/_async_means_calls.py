@@ -13,6 +13,7 @@ from ablate._progress import Progress
 from ablate._prompts import Prompts
 from ablate._proto.ablation.v1 import means_pb2
 from ablate._request import make_means
+from ablate._signature import spelled_out
 from ablate.errors import AblateError, IncompleteError
 from ablate.options import MeansOptions
 
@@ -22,6 +23,7 @@ class AsyncMeansCalls:
 
     _connection: AsyncConnection
 
+    @spelled_out(MeansOptions)
     async def compute_means(
         self,
         prompts: Prompts,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,17 @@ class Keys:
     edit_position: Ints
 
 
+@dataclass(frozen=True)
+class Entries:
+    """A checked block: its columns, and the number of each entry among all of its kind (`RowSpace`)."""
+
+    #: `rows`, `likelihood`, `compensation` or `summary`.
+    kind: str
+    columns: dict[str, Array]
+    index: Ints
+    tokens: dict[int, str] = field(default_factory=dict)
+
+
 def read_columns(block: Message, rows: int, width: Callable[[str], int], allows_nan: bool = False) -> dict[str, Array]:
     """Every column that is present, [rows] or [rows, width].
 
@@ -40,25 +51,25 @@ def read_columns(block: Message, rows: int, width: Callable[[str], int], allows_
     ContractError names a column that is not whole, or holds what is no number (`allows_nan`: but for NaN).
     """
     columns: dict[str, Array] = {}
-    for field in block.DESCRIPTOR.fields:
-        dtype = _DTYPES.get(field.cpp_type)
-        if dtype is None or not field.is_repeated:
+    for described in block.DESCRIPTOR.fields:
+        dtype = _DTYPES.get(described.cpp_type)
+        if dtype is None or not described.is_repeated:
             continue
-        column = to_array(getattr(block, field.name), dtype)
+        column = to_array(getattr(block, described.name), dtype)
         if column.size == 0:
             continue
-        wide = width(field.name)
+        wide = width(described.name)
         if column.size != rows * wide:
             raise ContractError(
-                f"column {field.name} has {column.size} entries in a block of {rows} rows, expected {rows * wide}"
+                f"column {described.name} has {column.size} entries in a block of {rows} rows, expected {rows * wide}"
             )
         if column.dtype == np.float64:
             good = ~np.isinf(column) if allows_nan else np.isfinite(column)
             if not good.all():
                 raise ContractError(
-                    f"column {field.name} holds {column[np.argmin(good)]} in row {np.argmin(good) // wide}"
+                    f"column {described.name} holds {column[np.argmin(good)]} in row {np.argmin(good) // wide}"
                 )
-        columns[field.name] = column if wide == 1 else column.reshape(rows, wide)
+        columns[described.name] = column if wide == 1 else column.reshape(rows, wide)
     return columns
 
 

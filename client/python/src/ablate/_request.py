@@ -20,6 +20,7 @@ from ablate._proto.ablation.v1.means_pb2 import (
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
 from ablate._readout import set_readout, set_summary
 from ablate._replacements import set_replacements
+from ablate._signature import spelled_out
 from ablate._sweep import demand_for, set_sweep
 from ablate.options import MeansOptions, ScanOptions
 
@@ -63,6 +64,7 @@ def make(prompts: Prompts | AblateRequest, options: Mapping[str, Any]) -> Made:
     return Made(request, data, given.get("tokenizer_of"))
 
 
+@spelled_out(ScanOptions)
 def request(prompts: Prompts, **options: Unpack[ScanOptions]) -> AblateRequest:
     """The request that `scan` with these arguments sends: to keep, to show, or to give to `scan` or `submit` itself.
 

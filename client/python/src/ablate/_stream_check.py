@@ -5,12 +5,11 @@ The rules of client/cpp/stream_check.h.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from ablate._blocks import Array, keys_of, read_columns, require
+from ablate._blocks import Array, Entries, keys_of, read_columns, require
 from ablate._manifest_check import asked_for, check_manifest, request_of
+from ablate._once import Once
 from ablate._proto.ablation.v1.scan_pb2 import (
     AblateRequest,
     AblateResponse,
@@ -25,21 +24,10 @@ from ablate._proto.ablation.v1.scan_pb2 import (
     Variant,
     VariantBlock,
 )
-from ablate._rows import Ints, RowSpace
+from ablate._rows import RowSpace
 from ablate.errors import ContractError, IncompleteError
 
 _SUMMARY_KEYS = ("replacement", "variant", "edit_position", "read_index")
-
-
-@dataclass(frozen=True)
-class Entries:
-    """A checked block: its columns, and the number of each entry among all of its kind (`RowSpace`)."""
-
-    #: `rows`, `likelihood`, `compensation` or `summary`.
-    kind: str
-    columns: dict[str, Array]
-    index: Ints
-    tokens: dict[int, str] = field(default_factory=dict)
 
 
 class StreamCheck:
@@ -56,9 +44,13 @@ class StreamCheck:
         self.space: RowSpace | None = None
         self.completion: Completion | None = None
         self._has_summary = False
-        self._seen: dict[str, Array] = {}
+        self._once = Once()
         self._summary_keys: set[tuple[int, ...]] = set()
-        self.counts = {"rows": 0, "likelihood": 0, "compensation": 0, "summary": 0}
+
+    @property
+    def rows(self) -> int:
+        """So many have come."""
+        return self._once.count("rows")
 
     def take(self, response: AblateResponse) -> Entries | None:
         """The entries of a block of results; None for all other messages."""
@@ -93,7 +85,7 @@ class StreamCheck:
         if self.completion is None:
             total = "an unknown number of" if self.manifest is None else self.manifest.total_rows
             raise IncompleteError(
-                f"incomplete: the stream ended after {self.counts['rows']} of {total} rows, without its completion; "
+                f"incomplete: the stream ended after {self.rows} of {total} rows, without its completion; "
                 "the results so far are not the whole scan"
             )
 
@@ -105,11 +97,7 @@ class StreamCheck:
             wanted["likelihood"] = space.first_run
         if readout.compensation:
             wanted["compensation"] = space.first_edited_row
-        missing: set[int] = set()
-        for kind, first in wanted.items():
-            seen = self._seen.get(kind, np.zeros(int(first[-1]), np.bool_))
-            missing.update(np.flatnonzero(~np.logical_and.reduceat(seen, first[:-1])).tolist())
-        return missing
+        return {prompt for kind, first in wanted.items() for prompt in self._once.incomplete(kind, first)}
 
     def _take_manifest(self, manifest: Manifest) -> None:
         if self.manifest is not None:
@@ -157,7 +145,7 @@ class StreamCheck:
         keys = keys_of(columns, None, self._n_replacements(), space.sweeps_positions)
         position = columns["position"].astype(np.int64)
         index = space.row_index(keys.prompt, keys.replacement, keys.variant, keys.edit_position, position)
-        self._mark("rows", index, space.total_rows)
+        self._once.mark("rows", index, space.total_rows)
         return Entries("rows", columns, index, {token.id: token.text for token in block.tokens})
 
     def _take_likelihood(self, block: LikelihoodBlock) -> Entries:
@@ -172,7 +160,7 @@ class StreamCheck:
         keys = keys_of(columns, block.prompt_index, self._n_replacements(), space.sweeps_positions)
         run = space.run_index(keys.prompt, keys.replacement, keys.variant, keys.edit_position)
         index = space.first_run[keys.prompt] + run
-        self._mark("likelihood", index, int(space.first_run[-1]))
+        self._once.mark("likelihood", index, int(space.first_run[-1]))
         return Entries("likelihood", columns, index)
 
     def _take_compensation(self, block: CompensationBlock) -> Entries:
@@ -192,7 +180,7 @@ class StreamCheck:
         row = space.row_index(keys.prompt, keys.replacement, keys.variant, keys.edit_position, position)
         p = block.prompt_index
         index = space.first_edited_row[p] + (row - space.first_row[p]) - space.n_unedited * space.n_reads[p]
-        self._mark("compensation", index, int(space.first_edited_row[-1]))
+        self._once.mark("compensation", index, int(space.first_edited_row[-1]))
         return Entries("compensation", columns, index)
 
     def _take_summary_head(self) -> None:
@@ -200,8 +188,8 @@ class StreamCheck:
             raise ContractError("a summary came, which the request does not ask for")
         if self._has_summary:
             raise ContractError("a second summary came")
-        if self.counts["rows"] != self._head().total_rows and not self._is_job:
-            raise ContractError(f"the summary came after {self.counts['rows']} of {self._head().total_rows} rows")
+        if self.rows != self._head().total_rows and not self._is_job:
+            raise ContractError(f"the summary came after {self.rows} of {self._head().total_rows} rows")
         self._has_summary = True
 
     def _take_summary(self, block: SummaryBlock) -> Entries:
@@ -218,7 +206,7 @@ class StreamCheck:
 
     def _take_completion(self, completion: Completion) -> None:
         space = self._behind_head("the completion")
-        total, come = self._head().total_rows, self.counts["rows"]
+        total, come = self._head().total_rows, self.rows
         if completion.rows != come or (come != total and not self._is_job):
             raise ContractError(
                 f"the completion counts {completion.rows} rows, {come} came, the manifest announced {total}"
@@ -230,8 +218,9 @@ class StreamCheck:
             "summary": int(space.first_edited_row[1]) if self._wants_summary else 0,
         }
         for kind, expected in wanted.items():
-            if self.counts[kind] != expected and not self._is_job:
-                raise ContractError(f"the completion came after {self.counts[kind]} of {expected} entries of {kind}")
+            come = len(self._summary_keys) if kind == "summary" else self._once.count(kind)
+            if come != expected and not self._is_job:
+                raise ContractError(f"the completion came after {come} of {expected} entries of {kind}")
         self.completion = completion
 
     def _n_replacements(self) -> int:
@@ -250,17 +239,9 @@ class StreamCheck:
         if not 0 <= prompt < len(self.prompts):
             raise ContractError(f"a block names prompt {prompt} of {len(self.prompts)}")
 
-    def _mark(self, kind: str, index: Ints, size: int) -> None:
-        """Each entry comes once."""
-        seen = self._seen.setdefault(kind, np.zeros(size, np.bool_))
-        if seen[index].any() or len(np.unique(index)) != len(index):
-            raise ContractError(f"an entry of {kind} came twice")
-        seen[index] = True
-        self.counts[kind] += len(index)
-
     def _mark_summary(self, columns: dict[str, Array], rows: int) -> None:
         keys = zip(*(columns[name].tolist() for name in _SUMMARY_KEYS if name in columns), strict=True)
+        before = len(self._summary_keys)
         self._summary_keys.update(keys)
-        self.counts["summary"] += rows
-        if len(self._summary_keys) != self.counts["summary"]:
+        if len(self._summary_keys) != before + rows:
             raise ContractError("an entry of the summary came twice")

@@ -94,6 +94,14 @@ def _cells(column: Any) -> list[Any]:
     return cells
 
 
+def strongest(keys: Columns, values: Array, kept: Array, name: str) -> pd.DataFrame:
+    """Means of the kept rows' values over all rows of the same keys, that furthest from 0 first; none of NaN."""
+    frame = pd.DataFrame({**keys, name: values.astype(np.float64)})[kept]
+    means = frame.groupby(list(keys), sort=False, dropna=False, observed=True)[name].mean().dropna().reset_index()
+    order = means[name].abs().sort_values(ascending=False, kind="stable").index
+    return means.loc[order].reset_index(drop=True)
+
+
 def _nullable(values: Array) -> Any:
     """-1 is none."""
     return pd.arrays.IntegerArray(values.astype(np.int32), values < 0)

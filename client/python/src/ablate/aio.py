@@ -21,6 +21,7 @@ from ablate._proto.ablation.v1 import jobs_pb2, service_pb2
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
 from ablate._request import Made, make
 from ablate._scan_stream import StreamHead, assembler
+from ablate._signature import spelled_out
 from ablate.async_jobs import AsyncJob
 from ablate.errors import AblateError, UnavailableError
 from ablate.options import ScanOptions
@@ -84,6 +85,7 @@ class AsyncClient(AsyncMeansCalls):
     def address(self) -> str:
         return self._connection.endpoint.address
 
+    @spelled_out(ScanOptions)
     async def scan(
         self,
         prompts: Prompts | AblateRequest,
@@ -114,12 +116,14 @@ class AsyncClient(AsyncMeansCalls):
                 raise _calls.name_origins(error, made.data) from None
         return whole.finish()
 
+    @spelled_out(ScanOptions)
     def stream(
         self, prompts: Prompts | AblateRequest, *, timeout: float | None = None, **options: Unpack[ScanOptions]
     ) -> AsyncScanStream:
         """`Client.stream`: `async with client.stream(...) as rows`, `async for row in rows`."""
         return AsyncScanStream(self, make(prompts, options), timeout)
 
+    @spelled_out(ScanOptions)
     async def submit(
         self,
         prompts: Prompts | AblateRequest,

@@ -20,6 +20,7 @@ from ablate._proto.ablation.v1 import jobs_pb2, service_pb2
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
 from ablate._request import Made, make
 from ablate._scan_stream import assembler
+from ablate._signature import spelled_out
 from ablate.errors import AblateError, UnavailableError
 from ablate.jobs import Job
 from ablate.options import ScanOptions
@@ -42,6 +43,7 @@ class Client(MeansCalls):
     def address(self) -> str:
         return self._connection.endpoint.address
 
+    @spelled_out(ScanOptions)
     def scan(
         self,
         prompts: Prompts | AblateRequest,
@@ -82,6 +84,7 @@ class Client(MeansCalls):
                 raise _calls.name_origins(error, made.data) from None
         return whole.finish()
 
+    @spelled_out(ScanOptions)
     def stream(
         self, prompts: Prompts | AblateRequest, *, timeout: float | None = None, **options: Unpack[ScanOptions]
     ) -> ScanStream:
@@ -96,6 +99,7 @@ class Client(MeansCalls):
         """
         return ScanStream(self._connection, self._make(prompts, options), timeout)
 
+    @spelled_out(ScanOptions)
     def submit(
         self,
         prompts: Prompts | AblateRequest,

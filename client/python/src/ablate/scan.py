@@ -159,14 +159,10 @@ class Scan:
         ['replacement', 'variant', 'delta_logit_diff']
         """
         column = column or self.default_column
-        values = self._tensors.column(column)
-        last = self._tensors.at_read(read) & (self.columns["variant"] >= 0)
-        names = ["replacement", "variant", "edit_position"]
-        frame = pd.DataFrame({**{name: self._tidy[name] for name in names}, column: values.astype(np.float64)})[last]
-        names = names if self._space.sweeps_positions else names[:2]
-        means = frame.groupby(names, sort=False, dropna=False, observed=True)[column].mean().reset_index()
-        order = means[column].abs().sort_values(ascending=False, kind="stable").index
-        return means.loc[order[:n]].dropna(subset=[column]).reset_index(drop=True)
+        self._tensors.column(column)
+        kept = self._tensors.at_read(read) & (self.columns["variant"] >= 0)
+        keys = ["replacement", "variant", *(["edit_position"] if self._space.sweeps_positions else [])]
+        return _table.strongest({name: self._tidy[name] for name in keys}, self.columns[column], kept, column)[:n]
 
     @property
     def default_column(self) -> str:
