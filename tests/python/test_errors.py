@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2
@@ -86,6 +88,22 @@ def test_details_that_cannot_be_read_do_not_hide_the_error(fake):
     error = fails_with(fake, Failure(grpc.StatusCode.INTERNAL, "why", metadata=[("grpc-status-details-bin", b"\xff")]))
     assert error.message == "why"
     assert error.reason == ""
+
+
+def test_errors_go_through_pickle_with_all_they_know(fake):
+    details = [*field_error("sweep", "no site"), retry_info(2)]
+    error = fails_with(fake, Failure(grpc.StatusCode.INVALID_ARGUMENT, "bad", details))
+    error.add_note("prompts[0] is facts.csv, line 2")
+    for one in (error, ablate.ContractError("a second manifest came"), ablate.AccessError("no token")):
+        again = pickle.loads(pickle.dumps(one))
+        assert type(again) is type(one)
+        assert (str(again), again.details) == (str(one), one.details)
+        assert getattr(again, "__notes__", []) == getattr(one, "__notes__", [])
+
+
+def test_advice_to_retry_without_a_time_is_none(fake):
+    error = fails_with(fake, Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", [error_details_pb2.RetryInfo()]))
+    assert error.retry_delay is None
 
 
 def test_nobody_there_says_so_and_what_to_do():

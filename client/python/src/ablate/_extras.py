@@ -98,3 +98,59 @@ def _within(counts: Array) -> Array:
     """0 .. count - 1 for each of the counts, one after the other."""
     within: Array = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return within
+
+
+class ScanExtras:
+    """Part of `Scan`: what it holds beside its rows."""
+
+    manifest: Manifest
+    _extras: Extras
+    _legend: Legend
+
+    @property
+    def likelihood(self) -> pd.DataFrame | None:
+        """How likely the prompts themselves are under each run; None unless asked for (`likelihood=True`).
+
+        One row a run: `mean_nll` (nats a token), `perplexity`, `delta_mean_nll` (nats a token), and `token_logprob`, in
+            each
+        row the [T - 1] log-probs of the tokens behind the first, nats.
+
+        >>> scan = client.scan("Berlin is the capital of", sweep="layers", likelihood=True)
+        >>> scan.likelihood.variant[0], float(scan.likelihood.delta_mean_nll[0])
+        ('baseline', 0.0)
+        """
+        return self._extras.likelihood_frame(self._legend)
+
+    @property
+    def compensation(self) -> Compensation | None:
+        """What the rest of the model does about each edit; None unless asked for (`compensation=True`).
+
+        >>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France", compensation=True)
+        >>> scan.compensation.heads.shape  # [rows, layers, heads], logits
+        (144, 12, 12)
+        """
+        return self._extras.compensation_of(self.manifest, self._legend)
+
+    @property
+    def summary(self) -> pd.DataFrame | None:
+        """Statistics of the primary metric's delta over the prompts; None unless asked for (`summary=True`).
+
+        One row a (replacement, variant, edit position, read position); columns as in `ablation.v1.SummaryBlock`, in the
+        metric's unit. What they rest on says `summary_head`.
+
+        >>> texts = [f"{city} is the capital of" for city in ("Berlin", "Rome", "Paris")]
+        >>> scan = client.scan(texts, target=" Germany", layers=5, summary=True)
+        >>> scan.summary[["variant", "mean", "ci_low", "ci_high"]].shape
+        (12, 4)
+        """
+        return self._extras.summary_frame(self._legend)
+
+    @property
+    def summary_head(self) -> SummaryHead | None:
+        """What the summary rests on (`ablation.v1.SummaryHead`): clusters, flips, seed, agreement of replacements.
+
+        >>> scan = client.scan(["Berlin is in", "Rome is in"], target=" Germany", layers=5, summary=True)
+        >>> scan.summary_head.n_prompts
+        2
+        """
+        return self._extras.summary_head

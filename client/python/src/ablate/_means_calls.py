@@ -54,7 +54,12 @@ class MeansCalls:
         raise IncompleteError("the stream ended without the library")
 
     def means(self) -> list[means_pb2.MeanLibrary]:
-        """The mean libraries of the server's model, by id."""
+        """The mean libraries of the server's model, by id (`ablation.v1.MeanLibrary`).
+
+        >>> library = client.compute_means(["Rome is in", "Berlin is in"])
+        >>> library in client.means()
+        True
+        """
         libraries: list[means_pb2.MeanLibrary] = []
         request = means_pb2.ListMeanLibrariesRequest(page_size=1000)
         while True:
@@ -65,12 +70,22 @@ class MeansCalls:
             request.page_token = page.next_page_token
 
     def delete_means(self, library: str | means_pb2.MeanLibrary) -> None:
-        """Deletes a library. NotFoundError where there is none of this id."""
+        """Deletes a library. NotFoundError where there is none of this id.
+
+        >>> library = client.compute_means(["Madrid is in", "Berlin is in"])
+        >>> client.delete_means(library)
+        >>> library in client.means()
+        False
+        """
         request = means_pb2.DeleteMeanLibraryRequest(id=_calls.library_id(library))
         self._connection.unary(_calls.DELETE_MEANS, request, default_timeout(None))
 
     def export_means(self, library: str | means_pb2.MeanLibrary, path: str | os.PathLike[str]) -> None:
-        """Writes a library to a safetensors file, which appears only when it is whole. NotFoundError, OSError."""
+        """Writes a library to a safetensors file, which appears only when it is whole. NotFoundError, OSError.
+
+        >>> library = client.compute_means(["Rome is in", "Berlin is in"])
+        >>> client.export_means(library, folder / "means.safetensors")
+        """
         request = means_pb2.ExportMeanLibraryRequest(id=_calls.library_id(library))
         pieces = self._connection.stream(_calls.EXPORT_MEANS, request, None)
         _files.write_whole(path, lambda file: file.writelines(piece.data for piece in pieces))
@@ -79,6 +94,11 @@ class MeansCalls:
         """Stores a file that `export_means` wrote.
 
         InvalidRequestError where it is damaged, PreconditionError of another model.
+
+        >>> library = client.compute_means(["Rome is in", "Berlin is in"])
+        >>> client.export_means(library, folder / "means.safetensors")
+        >>> client.import_means(folder / "means.safetensors").id == library.id
+        True
         """
         pieces = _calls.read_pieces(Path(path))
         return self._connection.upload(_calls.IMPORT_MEANS, pieces, None).library

@@ -69,7 +69,7 @@ def _read(code: grpc.StatusCode, metadata: dict[str, str | bytes], sent_id: str)
         code=code,
         reason=info.reason,
         violations=tuple(FieldViolation(v.field, v.description) for v in bad.field_violations),
-        retry_delay=delay.seconds + delay.nanos / 1e9 if "RetryInfo" in found else None,
+        retry_delay=delay.seconds + delay.nanos / 1e9 if retry.HasField("retry_delay") else None,
         over_quota="QuotaFailure" in found,
         request_id=request.request_id or request_id,
     ), has_status

@@ -178,7 +178,10 @@ class Client(MeansCalls):
         return self._connection.unary(_calls.HEALTH, None, default_timeout(timeout))
 
     def wait_ready(self, timeout: float = 120.0) -> None:
-        """Waits until the server is SERVING. UnavailableError where it is not within `timeout` seconds."""
+        """Waits until the server is SERVING. UnavailableError where it is not within `timeout` seconds.
+
+        >>> client.wait_ready(timeout=30)
+        """
         deadline = time.monotonic() + timeout
         while True:
             try:

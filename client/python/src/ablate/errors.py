@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 
@@ -60,6 +60,10 @@ class AblateError(Exception):
     def __str__(self) -> str:
         return f"{self.message} (request id {self.request_id})" if self.request_id else self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors come back from worker processes with all they know.
+        return _restore, (type(self), self.message, self.details, list(getattr(self, "__notes__", [])))
+
     @property
     def code(self) -> grpc.StatusCode | None:
         return self.details.code
@@ -79,6 +83,14 @@ class AblateError(Exception):
     @property
     def request_id(self) -> str:
         return self.details.request_id
+
+
+def _restore(kind: type[AblateError], message: str, details: ErrorDetails, notes: list[str]) -> AblateError:
+    error = kind.__new__(kind)
+    AblateError.__init__(error, message, details)
+    for note in notes:
+        error.add_note(note)
+    return error
 
 
 class InvalidRequestError(AblateError, ValueError):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ablate import _files, _table
-from ablate._extras import Compensation, Extras
+from ablate._extras import Extras, ScanExtras
 from ablate._html import scan_html
 from ablate._layout import single_sites
 from ablate._legend import Legend
@@ -20,14 +20,14 @@ from ablate._rows import BASELINE, CORRUPTED, RowSpace
 from ablate._tensors import Tensors
 
 if TYPE_CHECKING:
-    from ablate._proto.ablation.v1.scan_pb2 import Completion, Manifest, ResolvedPrompt, SummaryHead, Variant
+    from ablate._proto.ablation.v1.scan_pb2 import Completion, Manifest, ResolvedPrompt, Variant
     from ablate.plot import Plotter
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.floating[Any]]
 
 
-class Scan:
+class Scan(ScanExtras):
     """The results of a scan, whole: every row came, once.
 
     Attributes:
@@ -131,7 +131,13 @@ class Scan:
         return self._tensors.unedited(column, BASELINE, prompt, read)
 
     def corrupted(self, column: str, prompt: int | None = None, read: int = -1) -> float:
-        """A column's value in the pair's corrupted run. ValueError where no replacement is `resample`."""
+        """A column's value in the pair's corrupted run. ValueError where no replacement is `resample`.
+
+        >>> pair = {"corrupted": "Madrid is the capital of", "replace": "resample", "direction": "noising"}
+        >>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France", **pair)
+        >>> scan.corrupted("logit_diff") < scan.baseline("logit_diff")
+        True
+        """
         if self._space.n_unedited < 2:
             raise ValueError("there is no corrupted run: no replacement is resample")
         return self._tensors.unedited(column, CORRUPTED, prompt, read)
@@ -170,39 +176,13 @@ class Scan:
         delta = f"delta_{self.primary_metric}"
         return delta if delta in self.columns else "kl_divergence"
 
-    @property
-    def likelihood(self) -> pd.DataFrame | None:
-        """How likely the prompts themselves are under each run; None unless asked for (`likelihood=True`).
-
-        One row a run: `mean_nll` (nats a token), `perplexity`, `delta_mean_nll`, and `token_logprob`: [T - 1] in each,
-            nats.
-        """
-        return self._extras.likelihood_frame(self._legend)
-
-    @property
-    def compensation(self) -> Compensation | None:
-        """What the rest of the model does about each edit; None unless asked for (`compensation=True`)."""
-        return self._extras.compensation_of(self.manifest, self._legend)
-
-    @property
-    def summary(self) -> pd.DataFrame | None:
-        """Statistics of the primary metric's delta over the prompts; None unless asked for (`summary=True`).
-
-        One row a (replacement, variant, edit position, read position); columns as in `ablation.v1.SummaryBlock`. What
-        they rest on says `summary_head`.
-        """
-        return self._extras.summary_frame(self._legend)
-
-    @property
-    def summary_head(self) -> SummaryHead | None:
-        """What the summary rests on (`ablation.v1.SummaryHead`): clusters, flips, seed, agreement of replacements."""
-        return self._extras.summary_head
-
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Writes `to_pandas()`; needs the extra `[arrow]`.
 
         The manifest is in the file's metadata (`ablate.manifest`, protobuf JSON).
         The file appears only when it is whole. OSError where it cannot be written.
+
+        >>> client.scan("Berlin is the capital of", target=" Germany").to_parquet(folder / "scan.parquet")
         """
         _files.to_parquet(self, path)
 
@@ -210,7 +190,12 @@ class Scan:
         """Writes arrays: each metric along `axes` as `array` gives it, the labels, and the manifest as protobuf JSON.
 
         [prompts, replacements, *axes] at the last read position; `axes` names the sweep's; `row.NAME` are the columns
-        as they are.
+        as they are. The file appears only when it is whole. OSError where it cannot be written.
+
+        >>> import numpy as np
+        >>> client.scan("Berlin is the capital of", target=" Germany").to_npz(folder / "scan.npz")
+        >>> np.load(folder / "scan.npz")["kl_divergence"].shape
+        (1, 1, 12, 12)
         """
         _files.to_npz(self, path)
 
