@@ -15,7 +15,7 @@ from tests.python.fake_server import FakeServer
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    server = Server(folder, "--means-dir", folder / "means")
+    server = Server(folder, "--means-dir", folder / "means", "--jobs-dir", folder / "jobs")
     with ablate.connect(server.address) as client:
         client.wait_ready(60)
     yield server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import grpc
 import pytest
@@ -67,23 +68,50 @@ def test_the_token_is_not_shown():
     assert "s3cret" not in repr(Endpoint.make("127.0.0.1:1", "s3cret", None))
 
 
-def test_tls_with_an_authority_of_ones_own(tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Of `localhost`, and its key."""
+    key, made = folder / f"{name}.key", folder / f"{name}.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", made],
         check=True, capture_output=True,
     )  # fmt: skip
-    fake = FakeServer(grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())]))
+    return made, key
+
+
+def test_tls_with_an_authority_of_ones_own(tmp_path):
+    server, key = certificate(tmp_path, "server")
+    fake = FakeServer(grpc.ssl_server_credentials([(key.read_bytes(), server.read_bytes())]))
     try:
         fake.answer(_calls.HEALTH, [SERVING])
-        with ablate.connect(f"localhost:{fake.port}", token="s3cret", tls=certificate) as client:
-            assert client.health() == "SERVING"
+        address = f"localhost:{fake.port}"
+        for tls in (server, str(server), ablate.Tls(ca=server), grpc.ssl_channel_credentials(server.read_bytes())):
+            with ablate.connect(address, token="s3cret", tls=tls) as client:
+                assert client.health() == "SERVING"
         assert fake.calls[0].metadata["authorization"] == "Bearer s3cret"
-        with ablate.connect(f"localhost:{fake.port}", tls=True) as client, pytest.raises(ablate.UnavailableError):
+        with ablate.connect(address, tls=True) as client, pytest.raises(ablate.UnavailableError):
             client.health(timeout=5)
     finally:
         fake.stop()
+
+
+def test_mutual_tls(tmp_path):
+    (server, key), (mine, my_key) = certificate(tmp_path, "server"), certificate(tmp_path, "client")
+    pair = [(key.read_bytes(), server.read_bytes())]
+    fake = FakeServer(grpc.ssl_server_credentials(pair, mine.read_bytes(), require_client_auth=True))
+    try:
+        fake.answer(_calls.HEALTH, [SERVING])
+        address = f"localhost:{fake.port}"
+        with ablate.connect(address, tls=ablate.Tls(ca=server, cert=mine, key=my_key)) as client:
+            assert client.health() == "SERVING"
+        with ablate.connect(address, tls=server) as client, pytest.raises(ablate.UnavailableError):
+            client.health(timeout=5)
+    finally:
+        fake.stop()
+    with pytest.raises(ValueError, match="a certificate needs its key"):
+        ablate.connect("localhost:1", tls=ablate.Tls(cert=mine))
+    with pytest.raises(FileNotFoundError):
+        ablate.connect("localhost:1", tls=tmp_path / "none.pem")
 
 
 def test_a_call_that_nobody_has_answered_is_tried_again(fake):

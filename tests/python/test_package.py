@@ -82,7 +82,7 @@ def test_the_public_calls_have_examples():
     for name in (
         "client.Client.scan",
         "client.Client.stream",
-        "client.connect",
+        "_connect.connect",
         "scan.Scan.array",
         "scan.Scan.to_pandas",
     ):

@@ -254,7 +254,7 @@ def test_a_scan_goes_through_pickle(heads):
 
 
 def test_a_float64_server_gives_float64(tmp_path):
-    server = Server(tmp_path, "--precision", "float64", "--means-dir", "none")
+    server = Server(tmp_path, "--precision", "float64", "--means-dir", "none", "--jobs-dir", "none")
     try:
         with ablate.connect(server.address) as client:
             client.wait_ready(60)

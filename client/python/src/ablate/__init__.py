@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 from ablate._calls import Token
+from ablate._channel import Tls
+from ablate._connect import connect
 from ablate._extras import Compensation
 from ablate._local import local
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
@@ -19,7 +21,7 @@ from ablate._spec import read_request, write_request
 from ablate._version import __version__
 from ablate.aio import AsyncClient, AsyncScanStream, connect_async
 from ablate.async_jobs import AsyncJob
-from ablate.client import Client, connect
+from ablate.client import Client
 from ablate.errors import (
     AblateError,
     AccessError,
@@ -64,6 +66,7 @@ __all__ = [
     "Scan",
     "ScanStream",
     "ServerError",
+    "Tls",
     "Token",
     "TooLargeError",
     "UnavailableError",

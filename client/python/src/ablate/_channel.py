@@ -14,9 +14,33 @@ import grpc
 from ablate._status import REQUEST_ID_KEY
 from ablate._version import __version__
 
+
+@dataclass(frozen=True)
+class Tls:
+    """Files of an encrypted connection, PEM each. OSError where one cannot be read, on connecting.
+
+    >>> import ablate
+    >>> ablate.Tls(ca="ca.pem", cert="me.pem", key="me.key").ca
+    'ca.pem'
+    """
+
+    #: The authorities that the server's certificate is held against. None: the system's.
+    ca: str | os.PathLike[str] | None = None
+    #: One's own certificate and its key, where the server asks for them (mutual TLS).
+    cert: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """ValueError where there is a certificate without its key, or the other way round."""
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("tls: a certificate needs its key, and a key its certificate")
+        ca, cert, key = (None if path is None else Path(path).read_bytes() for path in (self.ca, self.cert, self.key))
+        return grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=cert)
+
+
 #: True: TLS with the system's authorities. A path: TLS with the authorities of that PEM file. False: plain text, the
 #: token included. None: plain text, which a token is not trusted to beyond this machine.
-Tls = bool | str | os.PathLike[str] | grpc.ChannelCredentials | None
+TlsChoice = bool | str | os.PathLike[str] | Tls | grpc.ChannelCredentials | None
 
 _SCHEMES = ("unix:", "unix-abstract:", "ipv4:", "ipv6:", "dns:")
 _LOCAL = ("unix", "127.", "[::1]", "localhost:", "ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D")
@@ -58,7 +82,7 @@ class Endpoint:
     credentials: grpc.ChannelCredentials | None
 
     @classmethod
-    def make(cls, address: str | None, token: str | None, tls: Tls) -> Endpoint:
+    def make(cls, address: str | None, token: str | None, tls: TlsChoice) -> Endpoint:
         """ValueError where the address has no form that gRPC knows, or the token would travel in the clear."""
         address = address or os.environ.get("ABLATE_SERVER") or "127.0.0.1:50051"
         _check_address(address)
@@ -125,11 +149,11 @@ def _check_token(token: str) -> None:
         raise ValueError("token: expected printable ASCII without spaces, got an empty text or other characters")
 
 
-def _credentials(tls: Tls) -> grpc.ChannelCredentials | None:
+def _credentials(tls: TlsChoice) -> grpc.ChannelCredentials | None:
     if tls is None or tls is False:
         return None
-    if tls is True:
-        return grpc.ssl_channel_credentials()
     if isinstance(tls, grpc.ChannelCredentials):
         return tls
-    return grpc.ssl_channel_credentials(root_certificates=Path(tls).read_bytes())
+    if isinstance(tls, Tls):
+        return tls.credentials()
+    return (Tls() if tls is True else Tls(ca=tls)).credentials()

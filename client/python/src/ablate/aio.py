@@ -13,7 +13,7 @@ from ablate import _calls
 from ablate._async_connection import AsyncConnection
 from ablate._async_means_calls import AsyncMeansCalls
 from ablate._calls import HealthStatus, Token, default_timeout
-from ablate._channel import Endpoint, Tls
+from ablate._channel import Endpoint, TlsChoice
 from ablate._job import JobState
 from ablate._progress import Progress
 from ablate._prompts import Prompts
@@ -78,7 +78,7 @@ class AsyncClient(AsyncMeansCalls):
     Belongs to the event loop in which its first call is made. Data sets are read before the first `await`.
     """
 
-    def __init__(self, address: str | None = None, *, token: str | None = None, tls: Tls = None) -> None:
+    def __init__(self, address: str | None = None, *, token: str | None = None, tls: TlsChoice = None) -> None:
         self._connection = AsyncConnection(Endpoint.make(address, token, tls))
 
     @property
@@ -218,7 +218,7 @@ class AsyncClient(AsyncMeansCalls):
         return made
 
 
-def connect_async(address: str | None = None, *, token: str | None = None, tls: Tls = None) -> AsyncClient:
+def connect_async(address: str | None = None, *, token: str | None = None, tls: TlsChoice = None) -> AsyncClient:
     """`ablate.connect` for asyncio; may be called where no event loop runs yet.
 
     >>> import ablate, asyncio

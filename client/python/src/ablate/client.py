@@ -10,7 +10,7 @@ from typing import Unpack, overload
 
 from ablate import _calls
 from ablate._calls import HealthStatus, Token, default_timeout
-from ablate._channel import Endpoint, Tls
+from ablate._channel import Endpoint, TlsChoice
 from ablate._connection import Connection
 from ablate._job import JobState
 from ablate._means_calls import MeansCalls
@@ -36,7 +36,7 @@ class Client(MeansCalls):
     (`ablate._channel.SERVICE_CONFIG`); once a first message has come, never.
     """
 
-    def __init__(self, address: str | None = None, *, token: str | None = None, tls: Tls = None) -> None:
+    def __init__(self, address: str | None = None, *, token: str | None = None, tls: TlsChoice = None) -> None:
         self._connection = Connection(Endpoint.make(address, token, tls))
 
     @property
@@ -116,6 +116,12 @@ class Client(MeansCalls):
             request_id: a UUID; the job of an id that was submitted before is returned as it is now. None: a new one.
 
         Raises: as `scan`; PreconditionError where the server keeps no jobs, UnimplementedError of servers without them.
+
+        >>> job = client.submit(["Berlin is in", "Rome is in"], target=" Germany", name="two towns")
+        >>> job.wait().state
+        'SUCCEEDED'
+        >>> job.results().array("delta_target_logprob").shape
+        (2, 12, 12)
         """
         made = self._make(prompts, options)
         parts = _calls.job_parts(made.request, name, request_id or str(uuid.uuid4()))
@@ -126,12 +132,22 @@ class Client(MeansCalls):
         return Job(self._connection, response.job)
 
     def job(self, id: str) -> Job:
-        """The job of this id. NotFoundError where there is none."""
+        """The job of this id. NotFoundError where there is none.
+
+        >>> id = client.submit("Berlin is in", target=" Germany").id
+        >>> client.job(id).wait().state
+        'SUCCEEDED'
+        """
         response = self._connection.unary(_calls.GET_JOB, jobs_pb2.GetJobRequest(id=id), default_timeout(None))
         return Job(self._connection, response.job)
 
     def jobs(self, *states: JobState) -> Iterator[Job]:
-        """The server's jobs, the newest first; only those in one of `states`, where any is named."""
+        """The server's jobs, the newest first; only those in one of `states`, where any is named.
+
+        >>> job = client.submit("Berlin is in", target=" Germany")
+        >>> job.id in [one.id for one in client.jobs("QUEUED", "RUNNING", "SUCCEEDED")]
+        True
+        """
         request = _calls.list_jobs(states)
         while True:
             page = self._connection.unary(_calls.LIST_JOBS, request, default_timeout(None))
@@ -214,25 +230,3 @@ class Client(MeansCalls):
         if made.tokenizer_of is not None:
             _calls.check_tokenizer(made, self.describe())
         return made
-
-
-def connect(address: str | None = None, *, token: str | None = None, tls: Tls = None) -> Client:
-    """A client of the server at `address`. Returns at once: whether a server is there, the first call tells.
-
-    Args:
-        address: `host:port` or `unix:/path`. None: ABLATE_SERVER of the environment, else 127.0.0.1:50051.
-        token: sent with every call as `authorization: Bearer TOKEN`.
-        tls: True: encrypted, the server known to the system's authorities; a path: to those of that PEM file; a
-            `grpc.ChannelCredentials`: as it says. None: not encrypted, and a token goes no further than this machine.
-            False: not encrypted, and the token goes all the same.
-
-    Raises:
-        ValueError: the address has no form that gRPC knows, or the token would travel in the clear.
-        OSError: the PEM file cannot be read.
-
-    >>> import ablate
-    >>> with ablate.connect(address) as client:
-    ...     client.health()
-    'SERVING'
-    """
-    return Client(address, token=token, tls=tls)

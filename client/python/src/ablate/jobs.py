@@ -21,13 +21,21 @@ class Job(JobBase):
         self._connection = connection
 
     def refresh(self) -> Job:
-        """Asks how it is now; itself. NotFoundError where it was deleted."""
+        """Asks how it is now; itself. NotFoundError where it was deleted.
+
+        >>> client.submit("Berlin is in", target=" Germany").refresh().state in ("QUEUED", "RUNNING", "SUCCEEDED")
+        True
+        """
         request = jobs_pb2.GetJobRequest(id=self.id)
         self.message = self._connection.unary(GET_JOB, request, default_timeout(None)).job
         return self
 
     def wait(self, timeout: float | None = None, progress: bool | None = None) -> Job:
-        """Waits until it has ended, however; itself. DeadlineError where that takes longer than `timeout` seconds."""
+        """Waits until it has ended, however; itself. DeadlineError where that takes longer than `timeout` seconds.
+
+        >>> client.submit("Berlin is in", target=" Germany").wait(timeout=60).is_final
+        True
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         with Progress(progress, "prompts") as bar:
             asked = 0
@@ -49,6 +57,9 @@ class Job(JobBase):
         data set's other columns (`Scan.fields`) are not kept by the server.
 
         Raises the error of a job that failed; CancelledError; UnavailableError where the server stays away.
+
+        >>> client.submit("Berlin is in", target=" Germany").results().array("delta_target_logprob").shape
+        (12, 12)
         """
         reader = ResultReader()
         with Progress(progress, "prompts") as bar:
@@ -67,11 +78,18 @@ class Job(JobBase):
         return reader.finish(allow_partial)
 
     def cancel(self) -> Job:
-        """Ends it: no more than the batch under way is computed, and what there is is kept. Itself."""
+        """Ends it: no more than the batch under way is computed, and what there is is kept. Itself.
+
+        >>> client.submit("Berlin is in", target=" Germany").cancel().is_final
+        True
+        """
         request = jobs_pb2.CancelJobRequest(id=self.id)
         self.message = self._connection.unary(CANCEL_JOB, request, default_timeout(None)).job
         return self
 
     def delete(self) -> None:
-        """Cancels it and removes it with its results."""
+        """Cancels it and removes it with its results.
+
+        >>> client.submit("Berlin is in", target=" Germany").delete()
+        """
         self._connection.unary(DELETE_JOB, jobs_pb2.DeleteJobRequest(id=self.id), default_timeout(None))
