@@ -237,7 +237,7 @@ class TestFindServer:
     def test_tells_the_ways_out(self):
         with pytest.raises(LocalServerError) as caught:
             find_server()
-        for way in ("ablate[server]", "ABLATE_BUILD_DIR", "ABLATE_SERVER_BIN", "ablate.connect"):
+        for way in ("./run wheel", "ABLATE_BUILD_DIR", "ABLATE_SERVER_BIN", "ablate.connect"):
             assert way in str(caught.value)
 
     def test_order(self, monkeypatch, tmp_path):

@@ -267,5 +267,5 @@ def test_dollars_are_no_formulas(client):
 
 def test_says_what_to_install(heads, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"ablate\[plot\]"):
+    with pytest.raises(ImportError, match="pip install matplotlib"):
         heads.plot.heatmap()

@@ -4,7 +4,7 @@
 run_wheel() {
   case " $* " in
     *" -h "* | *" --help "*)
-      echo "usage: ./run wheel [DIR]    default: build/wheels; then: pip install --find-links DIR 'ablate[server]'"
+      echo "usage: ./run wheel [DIR]    default: build/wheels; then: pip install --find-links DIR 'DIR/ablate-....whl[server]'"
       return
       ;;
   esac

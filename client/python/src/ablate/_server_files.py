@@ -71,9 +71,9 @@ def find_server(program: str | os.PathLike[str] | None = None) -> ServerFiles:
     if on_path is not None:
         return _beside(Path(on_path).absolute())
     raise LocalServerError(
-        "no server program `ablated`. Ways out: pip install 'ablate[server]' (Linux x86-64); or build it from source "
-        f"and set {BUILD_VARIABLE} to the build folder, e.g. build/release; or set {PROGRAM_VARIABLE} to a program; or "
-        "use a server that runs already: ablate.connect('host:port')"
+        "no server program `ablated`. Ways out: install the wheel ablate-server (`./run wheel` builds it, for Linux "
+        f"x86-64); or build it from source and set {BUILD_VARIABLE} to the build folder, e.g. build/release; or set "
+        f"{PROGRAM_VARIABLE} to a program; or use a server that runs already: ablate.connect('host:port')"
     )
 
 

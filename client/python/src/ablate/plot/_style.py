@@ -36,7 +36,7 @@ def pyplot() -> Any:
     try:
         from matplotlib import pyplot as plt
     except ImportError as error:
-        raise ImportError("figures need matplotlib: pip install 'ablate[plot]'") from error
+        raise ImportError("figures need matplotlib (the extra [plot]): pip install matplotlib") from error
     return plt
 
 
