@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -29,7 +28,7 @@ def client(server: Server) -> Iterator[ablate.Client]:
 
 
 @pytest.fixture
-def fake(tmp_path: Path) -> Iterator[FakeServer]:
+def fake() -> Iterator[FakeServer]:
     """A server that answers as a test tells it to."""
     server = FakeServer()
     yield server
