@@ -73,6 +73,8 @@ absl::Status JobRun::Persist(const std::function<absl::Status()>& write) const {
     if (!absl::IsUnavailable(written)) return written;
     spdlog::error("job {}: {}; trying again in {}", job_.job.id(), std::string(written.message()),
                   absl::FormatDuration(pause));
+    // What was deleted gives its pages back: nobody else does that while a job runs.
+    for (absl::StatusOr<bool> more = true; more.ok() && *more;) more = store_->Sweep();
     for (const absl::Time until = absl::Now() + pause; absl::Now() < until; absl::SleepFor(absl::Milliseconds(50))) {
       if (stopped_()) return GoOn();
     }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "SQLiteCpp/Transaction.h"
@@ -57,12 +58,14 @@ absl::Status SetUp(SQLite::Database& writer, SQLite::Database& reader, int64_t m
 
 // Whoever ran when the process before this one died. One that is noted again counts again.
 void BlameRunning(SQLite::Database& database, const Wreck& wreck) {
-  const bool alone = wreck.running.size() == 1;
+  // A prompt of several scans is noted for each of them.
+  const std::set<std::pair<int64_t, int32_t>> running(wreck.running.begin(), wreck.running.end());
+  const bool alone = running.size() == 1;
   const char* column = alone ? (wreck.signal != 0 ? "alone" : "killed") : "together";
   SQLite::Statement blame(database,
                           absl::StrCat("INSERT INTO crashes (job, prompt, ", column, ") SELECT number, ?, 1 FROM jobs ",
                                        "WHERE number = ? ON CONFLICT DO UPDATE SET ", column, " = ", column, " + 1"));
-  for (const auto& [job, prompt] : wreck.running) {
+  for (const auto& [job, prompt] : running) {
     blame.bind(1, prompt);
     blame.bind(2, job);
     blame.exec();

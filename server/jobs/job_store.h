@@ -97,7 +97,7 @@ class JobStore {
   absl::Status Delete(absl::string_view tenant, absl::string_view id);
   // Messages from `offset` on, of some `max_bytes` together, at least one where there is one.
   absl::StatusOr<ResultPage> ReadResults(int64_t number, int64_t offset, int64_t max_bytes) const;
-  // Jobs that have not ended and come before this one, and the cost that they still have.
+  // Jobs of the same model that have not ended and come before this one, and the cost that they still have.
   struct Ahead {
     int32_t jobs = 0;
     int64_t cost = 0;

@@ -40,7 +40,8 @@ absl::StatusOr<JobStore::Ahead> JobStore::JobsAhead(int64_t number) const {
     SQLite::Statement count(
         impl_->reader,
         absl::StrCat("SELECT count(*), coalesce(sum(max(0, cost - cost_done)), 0) FROM jobs WHERE state IN (",
-                     OpenStates(), ") AND number < ?"));
+                     OpenStates(),
+                     ") AND number < ?1 AND weights_sha256 = ", "(SELECT weights_sha256 FROM jobs WHERE number = ?1)"));
     count.bind(1, number);
     count.executeStep();
     return Ahead{.jobs = count.getColumn(0).getInt(), .cost = count.getColumn(1).getInt64()};
