@@ -81,6 +81,16 @@ void BlameRunning(SQLite::Database& database, const Wreck& wreck) {
       " THEN 'the server was killed ' || killed || ' times while it ran this prompt alone' ", "ELSE '' END"));
 }
 
+// What the process before this one left.
+void SettleAfter(const Wreck& wreck, SQLite::Database& database) {
+  SQLite::Transaction transaction(database);
+  // Nobody runs one now, and perhaps nobody will: this server may hold another model.
+  database.exec(absl::StrCat("UPDATE jobs SET state = ", static_cast<int>(pb::JOB_STATE_QUEUED),
+                             " WHERE state = ", static_cast<int>(pb::JOB_STATE_RUNNING)));
+  if (!wreck.running.empty()) BlameRunning(database, wreck);
+  transaction.commit();
+}
+
 }  // namespace
 
 absl::StatusOr<StoredJob> FindJob(SQLite::Database& database, absl::string_view tenant, absl::string_view id) {
@@ -129,12 +139,7 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const JobStoreOptions& 
     impl = std::make_unique<Impl>(*std::move(lock), *std::move(ledger), path);
     absl::MutexLock write(&impl->write_mu);
     absl::MutexLock read(&impl->read_mu);
-    const absl::Status ready = SetUp(impl->writer, impl->reader, options.max_pages);
-    if (!ready.ok() || wreck.running.empty()) return ready;
-    SQLite::Transaction transaction(impl->writer);
-    BlameRunning(impl->writer, wreck);
-    transaction.commit();
-    return absl::OkStatus();
+    return SetUp(impl->writer, impl->reader, options.max_pages);
   });
   if (absl::IsDataLoss(opened)) {
     return Unusable(
@@ -142,6 +147,13 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const JobStoreOptions& 
                            "anew; `sqlite3 ", path, " .recover` may save what is in it"));
   }
   if (!opened.ok()) return Unusable(path, opened.message());
+  const absl::Status settled = CaughtSql(kJobStore, [&]() -> absl::Status {
+    absl::MutexLock write(&impl->write_mu);
+    SettleAfter(wreck, impl->writer);
+    return absl::OkStatus();
+  });
+  // On a full disk results can still be read.
+  if (!settled.ok()) spdlog::error("{}", std::string(settled.message()));
   if (!wreck.running.empty()) {
     spdlog::warn("the server before this one died while it ran {} prompts of jobs", wreck.running.size());
     impl->ledger.Clear();

@@ -18,7 +18,7 @@ from tools.soak.server import Ablated
 
 # Seconds. A start takes some, and so does a job; a request is on its way for some milliseconds.
 _ANY_MOMENT, _LOADING, _SUBMIT, _COMMIT = 1.0, 4.0, 0.02, 0.004
-_MOMENTS = {"loading": 1, "submit": 4, "commit": 8, "any moment": 8}
+_MOMENTS = {"loading": 2, "submit": 4, "commit": 8, "any moment": 8}
 _OPEN_JOBS = 3
 
 

@@ -55,6 +55,10 @@ class Ablated:
         if code != 0:
             raise RuntimeError(f"ablated ended with {code}: {self._tail()}")
 
+    def await_end(self) -> int:
+        """Until it dies by itself. The signal, negative, or the exit code."""
+        return self._end()
+
     def was_running(self) -> int:
         """Prompts of jobs that the device was busy with when the process died."""
         ledger = self.jobs_dir / _LEDGER

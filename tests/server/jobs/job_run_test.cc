@@ -116,6 +116,7 @@ TEST(JobRunTest, ADrainEndsItsStreamAndTheNextServerGoesOn) {
       });
     });
     reads.WaitForNotification();
+    while (server.Get(id).answer.prompts_done() < 5) absl::SleepFor(absl::Milliseconds(1));
     std::thread drain([&] { server.server().server().Drain(absl::Seconds(20)); });
     // The run that is under way learns of it.
     EXPECT_TRUE(server.device().WaitForCancelled());
@@ -135,7 +136,7 @@ TEST(JobRunTest, ADrainEndsItsStreamAndTheNextServerGoesOn) {
   EXPECT_EQ(before.rows() + after.rows(), 140);
   EXPECT_EQ(PromptsOf(before).size() + PromptsOf(after).size(), 20U);
   // What the first one had stored was not computed again.
-  EXPECT_EQ(next.device().runs().size(), 20 - static_cast<size_t>(PromptsOf(before).size()));
+  EXPECT_EQ(next.device().runs().size(), 15U);
   EXPECT_THAT(next.Get(id).answer.skipped_prompts(), IsEmpty());
 }
 

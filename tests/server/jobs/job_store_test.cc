@@ -60,6 +60,17 @@ TEST(JobStoreTest, WhatWasAcceptedSurvivesTheProcess) {
   EXPECT_THAT(Stored(*store, 1), ElementsAre("head", "a", "b"));
 }
 
+TEST(JobStoreTest, AJobThatRanWaitsAgainUntilItIsTakenUp) {
+  {
+    const auto store = OpenJobs();
+    ASSERT_TRUE(store->MarkRunning(store->Submit(SomeJob())->number).ok());
+    EXPECT_EQ(store->GetByNumber(1)->job.state(), pb::JOB_STATE_RUNNING);
+  }
+  const auto job = OpenJobs()->GetByNumber(1);
+  EXPECT_EQ(job->job.state(), pb::JOB_STATE_QUEUED);
+  EXPECT_GT(job->job.started_unix_ms(), 0);
+}
+
 TEST(JobStoreTest, APromptIsThereOnceOrNotAtAll) {
   const auto store = OpenJobs();
   const int64_t job = store->Submit(SomeJob())->number;
