@@ -6,8 +6,6 @@
 namespace ablate {
 namespace {
 
-namespace pb = ::ablation::v1;
-
 std::string BlobOf(const SQLite::Column& column) {
   return std::string(static_cast<const char*>(column.getBlob()), static_cast<size_t>(column.getBytes()));
 }
