@@ -9,7 +9,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "client/cpp/errors.h"
+#include "client/cpp/call.h"
+#include "client/cpp/scan_dispatch.h"
 #include "client/cpp/stream_check.h"
 
 namespace ablate::client {
@@ -39,92 +40,6 @@ bool IsLocal(absl::string_view address) {
          absl::StartsWith(address, "localhost:");
 }
 
-// One call's context, deadline and cancellation.
-class Call {
- public:
-  explicit Call(const CallOptions& options)
-      : options_(options), registration_(options.cancellation, [this] { context_.TryCancel(); }) {
-    if (options.timeout != absl::InfiniteDuration()) {
-      context_.set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
-    }
-  }
-
-  grpc::ClientContext* context() { return &context_; }
-
-  absl::Status Result(const grpc::Status& status, absl::string_view address) const {
-    if (status.ok()) return absl::OkStatus();
-    if (options_.cancellation != nullptr && options_.cancellation->cancelled()) {
-      return absl::CancelledError("interrupted");
-    }
-    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && options_.timeout != absl::InfiniteDuration()) {
-      return absl::DeadlineExceededError(
-          absl::StrCat("not done within the timeout of ", absl::FormatDuration(options_.timeout)));
-    }
-    return FromGrpc(status, address);
-  }
-
- private:
-  const CallOptions options_;
-  grpc::ClientContext context_;
-  const Cancellation::Registration registration_;
-};
-
-// Hands a checked stream's parts on, the manifest once it is whole. Borrows the handlers.
-class Dispatcher {
- public:
-  explicit Dispatcher(const ScanHandlers* handlers) : handlers_(handlers) {}
-
-  absl::Status Take(v1::AblateResponse& response) {
-    switch (response.payload_case()) {
-      case v1::AblateResponse::kManifest:
-        manifest_.head = std::move(*response.mutable_manifest());
-        break;
-      case v1::AblateResponse::kVariantBlock:
-        for (auto& variant : *response.mutable_variant_block()->mutable_variants()) {
-          manifest_.variants.push_back(std::move(variant));
-        }
-        break;
-      case v1::AblateResponse::kPromptBlock:
-        for (auto& prompt : *response.mutable_prompt_block()->mutable_prompts()) {
-          manifest_.prompts.push_back(std::move(prompt));
-        }
-        // There is at least one prompt, and the last one ends the manifest.
-        if (manifest_.n_prompts() == manifest_.head.n_prompts() && handlers_->on_manifest) {
-          return handlers_->on_manifest(std::move(manifest_));
-        }
-        break;
-      case v1::AblateResponse::kRowBlock:
-        return HandOn(handlers_->on_block, response.mutable_row_block());
-      case v1::AblateResponse::kLikelihoodBlock:
-        return HandOn(handlers_->on_likelihood, response.mutable_likelihood_block());
-      case v1::AblateResponse::kCompensationBlock:
-        return HandOn(handlers_->on_compensation, response.mutable_compensation_block());
-      case v1::AblateResponse::kSummaryHead:
-        return HandOn(handlers_->on_summary_head, response.mutable_summary_head());
-      case v1::AblateResponse::kSummaryBlock:
-        return HandOn(handlers_->on_summary, response.mutable_summary_block());
-      case v1::AblateResponse::kCompletion:
-        completion_ = std::move(*response.mutable_completion());
-        break;
-      case v1::AblateResponse::PAYLOAD_NOT_SET:
-        break;
-    }
-    return absl::OkStatus();
-  }
-
-  v1::Completion TakeCompletion() { return std::move(completion_); }
-
- private:
-  template <typename Message>
-  static absl::Status HandOn(const std::function<absl::Status(Message)>& handler, Message* message) {
-    return handler ? handler(std::move(*message)) : absl::OkStatus();
-  }
-
-  const ScanHandlers* const handlers_;
-  ScanManifest manifest_;
-  v1::Completion completion_;
-};
-
 }  // namespace
 
 Client::Client(std::string address, std::shared_ptr<grpc::Channel> channel)
@@ -137,6 +52,9 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& addre
   grpc::ChannelArguments arguments;
   // Streams fit into gRPC's default of 4 MB, Tokenize's single answer need not.
   arguments.SetMaxReceiveMessageSize(-1);
+  // Who tries again does so within seconds: a channel that waits for minutes would answer in its place.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   arguments.SetUserAgentPrefix("ablate/" ABLATE_VERSION);
   if (IsLocal(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
@@ -147,13 +65,13 @@ absl::StatusOr<v1::Completion> Client::Scan(const v1::AblateRequest& request, co
                                             const CallOptions& options) {
   Call call(options);
   StreamCheck check(request);
-  Dispatcher dispatcher(&handlers);
+  ScanDispatch dispatch(&handlers);
   v1::AblateResponse response;
   absl::Status status;
   auto reader = ablation_->Ablate(call.context(), request);
   while (status.ok() && reader->Read(&response)) {
     status = check.Take(response);
-    if (status.ok()) status = dispatcher.Take(response);
+    if (status.ok()) status = dispatch.Take(response);
   }
   if (!status.ok()) {
     call.context()->TryCancel();
@@ -163,7 +81,7 @@ absl::StatusOr<v1::Completion> Client::Scan(const v1::AblateRequest& request, co
   }
   if (status = call.Result(reader->Finish(), address_); !status.ok()) return status;
   if (status = check.End(); !status.ok()) return status;
-  return dispatcher.TakeCompletion();
+  return dispatch.TakeCompletion();
 }
 
 absl::StatusOr<v1::TokenizeResponse> Client::Tokenize(const v1::TokenizeRequest& request, const CallOptions& options) {

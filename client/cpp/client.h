@@ -43,6 +43,13 @@ struct ScanHandlers {
   std::function<absl::Status(v1::SummaryBlock block)> on_summary = {};
 };
 
+struct JobNames {
+  // For people.
+  std::string display_name;
+  // A UUID: a second call with it and the same request is answered with the job of the first. Empty: no such check.
+  std::string request_id;
+};
+
 // Thread-safe. Errors are those of FromGrpc (errors.h): their message names the field at fault and the way out.
 class Client {
  public:
@@ -70,6 +77,21 @@ class Client {
   // The file's bytes come from `next`, at most 1 MiB at a time, nothing at the end; its error ends the call likewise.
   absl::StatusOr<v1::MeanLibrary> ImportMeanLibrary(const std::function<absl::StatusOr<std::string>()>& next,
                                                     const CallOptions& options);
+
+  // Jobs (proto/ablation/v1/jobs.proto). The request travels in parts of about 1 MiB, and is accepted whole or not at all.
+  absl::StatusOr<v1::Job> SubmitJob(const v1::AblateRequest& request, const JobNames& names,
+                                    const CallOptions& options);
+  absl::StatusOr<v1::Job> GetJob(const std::string& id, const CallOptions& options);
+  // The newest first, at most `limit`, however many pages there are; in one of `states`, or in any where it is empty.
+  absl::StatusOr<std::vector<v1::Job>> ListJobs(const std::vector<v1::JobState>& states, int64_t limit,
+                                                const CallOptions& options);
+  absl::StatusOr<v1::Job> CancelJob(const std::string& id, const CallOptions& options);
+  absl::Status DeleteJob(const std::string& id, const CallOptions& options);
+  // The messages of one call, unchecked, until it ends; an error of `on_message` ends the call, which returns it. What goes on
+  // where a call broke, and checks what comes, is ReadJobResults (job_results.h).
+  absl::Status StreamJobResults(const v1::StreamJobResultsRequest& request,
+                                const std::function<absl::Status(v1::StreamJobResultsResponse message)>& on_message,
+                                const CallOptions& options);
 
   // The health of the whole server.
   absl::StatusOr<grpc::health::v1::HealthCheckResponse::ServingStatus> Health(const CallOptions& options);

@@ -13,6 +13,10 @@ class OnceEach {
   // False where entry `index` of `size` has come before.
   bool Mark(int64_t prompt, int64_t index, int64_t size);
   int64_t count() const { return count_; }
+  // Of one prompt.
+  int64_t count_of(int64_t prompt) const {
+    return prompt < static_cast<int64_t>(prompts_.size()) ? prompts_[prompt].arrived : 0;
+  }
 
  private:
   struct Prompt {

@@ -69,6 +69,7 @@ absl::Status StreamCheck::Take(const AblateResponse& response) {
 absl::Status StreamCheck::TakeManifest(const ablation::v1::Manifest& manifest) {
   if (has_manifest_) return Broken("a second manifest came");
   has_manifest_ = true;
+  if (is_job_) ReadRequest(manifest);
   n_variants_ = manifest.n_variants();
   total_rows_ = manifest.total_rows();
   if (manifest.n_prompts() != n_prompts_) {
@@ -197,8 +198,9 @@ absl::Status StreamCheck::TakeSummaryHead() {
   if (!wants_summary_) return Broken("a summary came, which the request does not ask for");
   if (has_summary_) return Broken("a second summary came");
   if (auto status = CheckBehindHead("the summary"); !status.ok()) return status;
-  if (rows_.count() != total_rows_)
+  if (!is_job_ && rows_.count() != total_rows_) {
     return Broken("the summary came after ", rows_.count(), " of ", total_rows_, " rows");
+  }
   has_summary_ = true;
   return absl::OkStatus();
 }
@@ -219,6 +221,7 @@ absl::Status StreamCheck::TakeSummary(const ablation::v1::SummaryBlock& block) {
 
 absl::Status StreamCheck::TakeCompletion(const ablation::v1::Completion& completion) {
   if (auto status = CheckBehindHead("the completion"); !status.ok()) return status;
+  if (is_job_) return TakeCompletionOfJob(completion);
   if (rows_.count() != total_rows_ || completion.rows() != total_rows_) {
     return Broken("the completion counts ", completion.rows(), " rows, ", rows_.count(),
                   " came, the manifest announced ", total_rows_);

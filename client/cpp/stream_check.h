@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "ablation/v1/jobs.pb.h"
 #include "ablation/v1/scan.pb.h"
 #include "absl/status/status.h"
 #include "client/cpp/block_check.h"
@@ -16,12 +17,21 @@ namespace ablate::client {
 class StreamCheck {
  public:
   explicit StreamCheck(const ablation::v1::AblateRequest& request);
+  // Of a job, whose request nobody has: its manifest tells what was asked for, and EndOfJob what must have come.
+  // `from_start`: no result before the first was left out.
+  StreamCheck(const ablation::v1::Job& job, bool from_start);
 
   absl::Status Take(const ablation::v1::AblateResponse& response);
   // After the stream ended well.
   absl::Status End() const;
+  // Of a job, as it is behind the last result taken: one that succeeded is whole, one that is partial but for the prompts that
+  // were skipped.
+  absl::Status EndOfJob(const ablation::v1::Job& job) const;
 
  private:
+  // What the request would have told.
+  void ReadRequest(const ablation::v1::Manifest& manifest);
+  absl::Status CheckPromptOfJob(int64_t prompt, bool is_skipped) const;
   absl::Status TakeManifest(const ablation::v1::Manifest& manifest);
   // The prompts that chose sites: each of the request's at most once, and not all of them.
   absl::Status CheckSelection(const ablation::v1::Selection& selection) const;
@@ -33,14 +43,18 @@ class StreamCheck {
   absl::Status TakeSummaryHead();
   absl::Status TakeSummary(const ablation::v1::SummaryBlock& block);
   absl::Status TakeCompletion(const ablation::v1::Completion& completion);
+  absl::Status TakeCompletionOfJob(const ablation::v1::Completion& completion);
   // Whether all variants and prompts have come, which results must stand behind.
   absl::Status CheckBehindHead(const char* what) const;
 
+  // Not of a request's stream, but of a stored job's.
+  const bool is_job_ = false;
+  const bool from_start_ = true;
   // Of the request.
   const int64_t n_prompts_;
-  const int32_t n_replacements_;
-  const bool sweeps_positions_;
-  const bool wants_likelihood_, wants_compensation_, wants_summary_;
+  int32_t n_replacements_ = 0;
+  bool sweeps_positions_ = false;
+  bool wants_likelihood_ = false, wants_compensation_ = false, wants_summary_ = false;
 
   BlockSizes sizes_;
   RowSpace space_;

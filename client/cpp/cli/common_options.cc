@@ -7,10 +7,25 @@
 
 namespace ablate::cli {
 
+namespace {
+
+constexpr char kServer[] = "Where the service is";
+
+}  // namespace
+
+void AddServerOptions(CLI::App* command, CommonOptions* options, const std::string& default_timeout) {
+  command
+      ->add_option("--server", options->server,
+                   "host:port or unix:/path (default: $ABLATE_SERVER, else 127.0.0.1:50051)")
+      ->group(kServer);
+  command->add_option(
+      "--timeout", options->timeout,
+      absl::StrCat("Longest time for the call: 30s, 500ms, 2m, or seconds (default: ", default_timeout, ")"));
+}
+
 void AddCommonOptions(CLI::App* command, CommonOptions* options, const std::string& default_timeout) {
-  constexpr char kServer[] = "Where the service is";
-  auto* server = command->add_option("--server", options->server,
-                                     "host:port or unix:/path (default: $ABLATE_SERVER, else 127.0.0.1:50051)");
+  AddServerOptions(command, options, default_timeout);
+  auto* server = command->get_option("--server");
   auto* local = command->add_flag("--local", options->local, "Start an `ablated` for this command only; needs --model");
   auto* model =
       command->add_option("--model", options->model, "Model folder in Hugging Face's GPT-2 layout (with --local)");
@@ -21,13 +36,10 @@ void AddCommonOptions(CLI::App* command, CommonOptions* options, const std::stri
   auto* start = command->add_option("--start-timeout", options->start_timeout,
                                     "How long the local server may take to be ready (default: 2m)");
   local->needs(model)->excludes(server);
-  for (auto* option : {server, local, model, device, precision, threads, start}) {
+  for (auto* option : {local, model, device, precision, threads, start}) {
     option->group(kServer);
-    if (option != server && option != local) option->needs(local);
+    if (option != local) option->needs(local);
   }
-  command->add_option(
-      "--timeout", options->timeout,
-      absl::StrCat("Longest time for the call: 30s, 500ms, 2m, or seconds (default: ", default_timeout, ")"));
 }
 
 absl::StatusOr<absl::Duration> ParseTimeout(const std::string& option, const std::string& text) {

@@ -25,6 +25,10 @@ struct CommonOptions {
 };
 
 // `options` must outlive `command`'s parsing. `default_timeout` is for the help text.
+//
+// Of what outlives the command (jobs): a server that is there, no local one.
+void AddServerOptions(CLI::App* command, CommonOptions* options, const std::string& default_timeout);
+// And a server of the command's own.
 void AddCommonOptions(CLI::App* command, CommonOptions* options, const std::string& default_timeout);
 
 // `30s`, `500ms`, `2m`, or plain seconds; positive. InvalidArgument names `option`.

@@ -13,8 +13,8 @@ void Put(std::vector<T>* entries, int64_t size, const absl::StatusOr<int64_t>& i
 
 }  // namespace
 
-RowOrder::RowOrder(const client::ScanManifest& manifest, RowExtras extras, Sink sink)
-    : space_(manifest.head), extras_(extras), sink_(std::move(sink)), pending_(manifest.n_prompts()) {
+RowOrder::RowOrder(const client::ScanManifest& manifest, RowExtras extras, Sink sink, PromptOrder order)
+    : space_(manifest.head), extras_(extras), sink_(std::move(sink)), order_(order), pending_(manifest.n_prompts()) {
   // Checked with the stream.
   for (const auto& prompt : manifest.prompts) space_.AddPrompt(prompt).IgnoreError();
 }
@@ -25,26 +25,52 @@ int64_t RowOrder::SizeOf(size_t prompt) const {
          (extras_.compensation ? space_.edited_rows_of(number) : 0);
 }
 
-absl::Status RowOrder::HandOut() {
-  for (; next_ < pending_.size() && pending_[next_].arrived == SizeOf(next_); ++next_) {
-    const Pending whole = std::exchange(pending_[next_], {});
-    const PromptResult result = {static_cast<int>(next_), whole.rows, whole.likelihoods, whole.compensations};
-    if (auto status = sink_(result); !status.ok()) return status;
+absl::Status RowOrder::HandOut(size_t prompt) {
+  const Pending whole = std::exchange(pending_[prompt], {.is_over = true});
+  return sink_({static_cast<int>(prompt), whole.rows, whole.likelihoods, whole.compensations});
+}
+
+absl::Status RowOrder::HandOutInOrder() {
+  for (; next_ < pending_.size() && (pending_[next_].is_over || IsWhole(next_)); ++next_) {
+    if (pending_[next_].is_over) continue;
+    if (auto status = HandOut(next_); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::Status RowOrder::Arrived(int32_t prompt) {
+  ++pending_[prompt].arrived;
+  return order_ == PromptOrder::kAsTheyCome && IsWhole(prompt) ? HandOut(prompt) : absl::OkStatus();
+}
+
+absl::Status RowOrder::Skip(int32_t prompt) {
+  pending_[prompt] = {.is_over = true};
+  return HandOutInOrder();
+}
+
+absl::StatusOr<std::vector<int>> RowOrder::Finish() {
+  std::vector<int> begun;
+  for (size_t p = next_; p < pending_.size(); ++p) {
+    if (pending_[p].is_over || pending_[p].arrived == 0) continue;
+    if (!IsWhole(p)) {
+      begun.push_back(static_cast<int>(p));
+    } else if (auto status = HandOut(p); !status.ok()) {
+      return status;
+    }
+  }
+  return begun;
 }
 
 absl::Status RowOrder::Take(const std::shared_ptr<const Block>& block) {
   for (int i = 0; i < block->columns().variant_size(); ++i) {
     Row row{block, i};
     const int32_t prompt = row.prompt();
-    Pending& pending = pending_[prompt];
     const auto index = space_.RowIndex(prompt, row.key(), row.position());
     if (!index.ok()) return index.status();
-    Put(&pending.rows, space_.rows_of(prompt), index, std::move(row));
-    ++pending.arrived;
+    Put(&pending_[prompt].rows, space_.rows_of(prompt), index, std::move(row));
+    if (auto status = Arrived(prompt); !status.ok()) return status;
   }
-  return HandOut();
+  return HandOutInOrder();
 }
 
 absl::Status RowOrder::Take(const std::shared_ptr<const ablation::v1::LikelihoodBlock>& block) {
@@ -54,9 +80,9 @@ absl::Status RowOrder::Take(const std::shared_ptr<const ablation::v1::Likelihood
     const auto index = space_.RunIndex(prompt, entry.key());
     if (!index.ok()) return index.status();
     Put(&pending_[prompt].likelihoods, space_.runs_of(prompt), index, std::move(entry));
-    ++pending_[prompt].arrived;
+    if (auto status = Arrived(prompt); !status.ok()) return status;
   }
-  return HandOut();
+  return HandOutInOrder();
 }
 
 absl::Status RowOrder::Take(const std::shared_ptr<const ablation::v1::CompensationBlock>& block) {
@@ -68,9 +94,9 @@ absl::Status RowOrder::Take(const std::shared_ptr<const ablation::v1::Compensati
     if (!index.ok()) return index.status();
     *index -= n_unedited;
     Put(&pending_[prompt].compensations, space_.edited_rows_of(prompt), index, std::move(entry));
-    ++pending_[prompt].arrived;
+    if (auto status = Arrived(prompt); !status.ok()) return status;
   }
-  return HandOut();
+  return HandOutInOrder();
 }
 
 }  // namespace ablate::cli

@@ -24,6 +24,8 @@ constexpr char kFooter[] =
     "A line of a prompts file: {\"prompt\": \"Rome is the capital of\", \"target\": \" Italy\", \"contrast\": \" "
     "France\"}\n\n";
 
+constexpr char kSpec[] = "The request as a file";
+
 std::string ExpectText(const std::string& value) {
   return value.empty() ? "got nothing, expected a value; without one, drop the option" : "";
 }
@@ -156,44 +158,53 @@ void AddSummaryOptions(const Group& group, ScanRequestOptions* request) {
   group.Add("--seed", &request->seed, "Of --random-sets and --summary; equal seeds, equal figures (default: 0)");
 }
 
-void AddOutputOptions(const Group& group, ScanOptions* options) {
+}  // namespace
+
+void AddRequestFlags(CLI::App* command, RequestFlags* flags) {
+  AddPromptOptions(Group(command, "Prompts", &flags->given), &flags->request.prompts);
+  AddSweepOptions(Group(command, "What is ablated", &flags->given), &flags->request.sweep);
+  AddReplacementOptions(Group(command, "What takes its place, and where", &flags->given), &flags->request.replacement);
+  AddReadoutOptions(Group(command, "What is measured", &flags->given), &flags->request.readout);
+  AddSummaryOptions(Group(command, "Statistics", &flags->given), &flags->request);
+  Group(command, kSpec, nullptr)
+      .Add("--spec", &flags->request.spec,
+           "Take the whole request from FILE.json (- is stdin), an AblateRequest in protobuf JSON, instead of the "
+           "above");
+}
+
+void AddOutputOptions(CLI::App* command, OutputOptions* options) {
+  const Group group(command, "Output", nullptr);
   group.Add("--format", &options->format, "table, csv or jsonl (default: table)")
       ->check(CLI::IsMember({"table", "csv", "jsonl"}));
-  group.Add("--output", &options->output,
+  group.Add("--output", &options->path,
             "Write to this file, which appears only when it is whole. CSV: what is no row goes beside it, into "
             "FILE.summary.csv, FILE.likelihood.csv, FILE.compensation.csv");
-  group.Add("--focus-layer", &options->focus_layer,
-            "Table: also show this layer's heads side by side, for target and contrast");
   group.AddFlag("--no-color", &options->no_color, "No colours (also: NO_COLOR in the environment, or not a terminal)");
 }
 
-}  // namespace
-
 void AddScanOptions(CLI::App* command, ScanOptions* options) {
-  auto* flags = &options->request_flags;
-  AddPromptOptions(Group(command, "Prompts", flags), &options->request.prompts);
-  AddSweepOptions(Group(command, "What is ablated", flags), &options->request.sweep);
-  AddReplacementOptions(Group(command, "What takes its place, and where", flags), &options->request.replacement);
-  AddReadoutOptions(Group(command, "What is measured", flags), &options->request.readout);
-  AddSummaryOptions(Group(command, "Statistics", flags), &options->request);
-  const Group spec(command, "The request as a file", nullptr);
-  spec.Add(
-      "--spec", &options->request.spec,
-      "Take the whole request from FILE.json (- is stdin), an AblateRequest in protobuf JSON, instead of the above");
-  spec.AddFlag("--print-spec", &options->print_spec, "Write the request as --spec reads it, and do not run it");
-  AddOutputOptions(Group(command, "Output", nullptr), options);
+  AddRequestFlags(command, &options->flags);
+  Group(command, kSpec, nullptr)
+      .AddFlag("--print-spec", &options->print_spec, "Write the request as --spec reads it, and do not run it");
+  AddOutputOptions(command, &options->output);
+  Group(command, "Output", nullptr)
+      .Add("--focus-layer", &options->output.focus_layer,
+           "Table: also show this layer's heads side by side, for target and contrast");
   AddCommonOptions(command, &options->common, "none");
   command->footer(absl::StrCat(kFooter, kExitCodesHelp));
 }
 
+absl::Status CheckRequestFlags(const RequestFlags& flags) {
+  if (flags.request.spec.empty() || flags.given.empty()) return absl::OkStatus();
+  return OptionError("--spec holds the whole request: drop ", flags.given[0], ", or write it into ",
+                     flags.request.spec);
+}
+
 absl::Status CheckScanOptions(const ScanOptions& options) {
-  if (!options.request.spec.empty() && !options.request_flags.empty()) {
-    return OptionError("--spec holds the whole request: drop ", options.request_flags[0], ", or write it into ",
-                       options.request.spec);
-  }
-  if (!options.focus_layer) return absl::OkStatus();
-  if (options.format != "table") return OptionError("--focus-layer belongs to --format table");
-  if (!options.request.prompts.prompts_file.empty()) return OptionError("--focus-layer needs a single --prompt");
+  if (auto status = CheckRequestFlags(options.flags); !status.ok()) return status;
+  if (!options.output.focus_layer) return absl::OkStatus();
+  if (options.output.format != "table") return OptionError("--focus-layer belongs to --format table");
+  if (!options.flags.request.prompts.prompts_file.empty()) return OptionError("--focus-layer needs a single --prompt");
   return absl::OkStatus();
 }
 
