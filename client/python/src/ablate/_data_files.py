@@ -92,7 +92,7 @@ def _read_parquet(path: Path) -> DataSet:
     try:
         import pyarrow.parquet as parquet
     except ImportError:
-        raise ImportError("parquet needs pyarrow: pip install 'ablate[arrow]'") from None
+        raise ImportError("parquet needs pyarrow (the extra [arrow]): pip install pyarrow") from None
     table = parquet.read_table(path)
     return from_table(
         table.column_names, rows_of(table.column_names, table.to_pylist(), f"{path.name}, row"), path.name

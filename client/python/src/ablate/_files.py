@@ -24,7 +24,7 @@ def to_parquet(scan: Scan, path: str | os.PathLike[str]) -> None:
         import pyarrow
         import pyarrow.parquet as parquet
     except ImportError:
-        raise ImportError("to_parquet needs pyarrow: pip install 'ablate[arrow]'") from None
+        raise ImportError("to_parquet needs pyarrow (the extra [arrow]): pip install pyarrow") from None
     table = pyarrow.Table.from_pandas(scan.to_pandas(), preserve_index=False)
     metadata = {**(table.schema.metadata or {}), b"ablate.manifest": manifest_json(scan).encode()}
     table = table.replace_schema_metadata(metadata)
