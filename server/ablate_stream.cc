@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "server/convert.h"
 #include "server/errors.h"
+#include "server/means/store_error.h"
 #include "server/prepare.h"
 #include "server/row_messages.h"
 #include "server/runtime_info.h"
@@ -32,7 +33,12 @@ AblateStream* AblateStream::Start(grpc::CallbackServerContext* context, const pb
 
 AblateStream::AblateStream(const pb::AblateRequest* request, absl::Time deadline, const Backend* backend,
                            Gate::Pass pass)
-    : request_(request), deadline_(deadline), backend_(backend), pass_(std::move(pass)), arrival_(absl::Now()) {}
+    : request_(request),
+      deadline_(deadline),
+      backend_(backend),
+      tenant_(pass.tenant()),
+      pass_(std::move(pass)),
+      arrival_(absl::Now()) {}
 
 // Nothing has been written, nor will be.
 void AblateStream::EndUnread(const absl::Status& status) {
@@ -69,10 +75,12 @@ void AblateStream::GoOnWith(absl::StatusOr<pb::Selection> selection, const Reque
 }
 
 absl::StatusOr<PreparedRequest> AblateStream::PrepareWith(absl::Span<const Site> order) {
+  const auto means = StoreOf(backend_->means, tenant_);
+  if (!means.ok()) return means.status();
   PrepareContext context;
   context.engine = backend_->engine;
   context.limits = backend_->limits;
-  context.means = backend_->means;
+  context.means = *means;
   context.go_on = [this] { return GoOn(); };
   return Prepare(*request_, context, order);
 }

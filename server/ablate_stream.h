@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "ablation/v1/scan.pb.h"
 #include "grpcpp/server_context.h"
@@ -68,6 +69,7 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
   const ablation::v1::AblateRequest* const request_;
   const absl::Time deadline_;
   const Backend* const backend_;
+  const std::string tenant_;
   std::optional<Gate::Pass> pass_;
   const absl::Time arrival_;
 

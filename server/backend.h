@@ -22,7 +22,7 @@ namespace ablate {
 class JobHub;
 class JobRunner;
 class JobStore;
-class MeanStore;
+class TenantMeans;
 
 // Borrowed; outlives every call.
 struct Backend {
@@ -35,7 +35,7 @@ struct Backend {
   Executor* summaries = nullptr;
   StallGuard* stall_guard = nullptr;
   // Null where the server keeps no libraries.
-  MeanStore* means = nullptr;
+  TenantMeans* means = nullptr;
   // All null where the server keeps no jobs.
   JobStore* jobs = nullptr;
   JobHub* job_hub = nullptr;

@@ -11,7 +11,7 @@ Gate::Pass::~Pass() {
   --gate_->inside_;
 }
 
-absl::StatusOr<Gate::Pass> Gate::Enter() {
+absl::StatusOr<Gate::Pass> Gate::Enter(std::string tenant) {
   absl::MutexLock lock(&mu_);
   switch (state_) {
     case State::kLoading:
@@ -28,7 +28,7 @@ absl::StatusOr<Gate::Pass> Gate::Enter() {
                       absl::StrCat("too many calls are open: ", inside_, " (--max-calls)"), absl::Seconds(1));
   }
   ++inside_;
-  return Pass(this);
+  return Pass(this, std::move(tenant));
 }
 
 void Gate::Open() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -17,20 +18,25 @@ class Gate {
   // Held by a call for as long as it runs; must not outlive the gate.
   class Pass {
    public:
-    explicit Pass(Gate* gate) : gate_(gate) {}
-    Pass(Pass&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
+    Pass(Gate* gate, std::string tenant) : gate_(gate), tenant_(std::move(tenant)) {}
+    Pass(Pass&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)), tenant_(std::move(other.tenant_)) {}
     Pass& operator=(Pass&&) = delete;
     ~Pass();
 
+    // Whose call it is.
+    const std::string& tenant() const { return tenant_; }
+
    private:
     Gate* gate_;
+    std::string tenant_;
   };
 
   // `capacity`: most calls inside at once.
   explicit Gate(int64_t capacity) : capacity_(capacity) {}
 
-  // UNAVAILABLE while loading or draining, RESOURCE_EXHAUSTED where it is full; with RetryInfo.
-  absl::StatusOr<Pass> Enter();
+  // For a call of the tenant's: calls come through the Entrance, which knows whose they are. UNAVAILABLE while loading or
+  // draining, RESOURCE_EXHAUSTED where it is full; with RetryInfo.
+  absl::StatusOr<Pass> Enter(std::string tenant);
 
   // Loading is over. Does nothing where the drain has begun.
   void Open();

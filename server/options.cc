@@ -66,6 +66,10 @@ void AddIdentity(CLI::App& app, Options& options) {
   app.add_option("--tls-key", tls.key, "PEM file of the certificate's key, without a passphrase");
   app.add_option("--tls-client-ca", tls.client_ca,
                  "PEM file of a CA: clients need a certificate of it (mutual TLS), those that only ask for health too");
+  app.add_option(
+      "--tokens", options.tokens,
+      "File of API tokens (`ablate token create`): every call but health then needs one, and sees its tenant's "
+      "jobs and mean libraries only. Read again when it changes");
   app.add_flag("--insecure", options.insecure,
                "Serve plain text to other machines too: whoever is on the way reads and changes what travels");
 }

@@ -23,6 +23,8 @@ struct Options {
   // Where jobs are kept; unset: a folder of the user's (server/jobs/open_store.h); empty: nowhere.
   std::optional<std::string> jobs_dir;
   absl::Duration drain_timeout = absl::Seconds(30);
+  // The file of tokens; empty: nobody is asked who they are.
+  std::string tokens;
   // Plain text is served to other machines too.
   bool insecure = false;
   // Stop, as at SIGTERM, when standard input ends.

@@ -83,11 +83,12 @@ void WarnOfStrangers(const Options& options) {
   if (!IsPublic(options.server.listen)) return;
   const TlsOptions& tls = options.server.tls;
   if (!tls.enabled()) {
-    spdlog::warn("{} can be reached from other machines: requests travel as plain text (--insecure)",
-                 options.server.listen);
+    spdlog::warn("{} can be reached from other machines: {} travel as plain text (--insecure)", options.server.listen,
+                 options.tokens.empty() ? "requests" : "requests and tokens");
   }
-  if (tls.client_ca.empty()) {
-    spdlog::warn("{} can be reached from other machines, and nobody is asked who they are", options.server.listen);
+  if (tls.client_ca.empty() && options.tokens.empty()) {
+    spdlog::warn("{} can be reached from other machines, and nobody is asked who they are (--tokens)",
+                 options.server.listen);
   }
 }
 
@@ -107,6 +108,11 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   auto jobs = OpenJobStore(options.jobs_dir);
   if (!jobs.ok()) return Fail(jobs.status());
   options.server.jobs = *std::move(jobs);
+  if (!options.tokens.empty()) {
+    auto tokens = TokenBook::Open(options.tokens);
+    if (!tokens.ok()) return Fail(tokens.status());
+    options.server.tokens = *std::move(tokens);
+  }
   auto server = Server::Start(options.server);
   if (!server.ok()) return Fail(server.status());
   spdlog::info("listening on {}", (*server)->address());

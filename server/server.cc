@@ -30,7 +30,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   return server;
 }
 
-Server::Server(const ServerOptions& options) : options_(options), gate_(options.max_calls), service_(&gate_) {}
+Server::Server(const ServerOptions& options)
+    : options_(options), gate_(options.max_calls), entrance_(&gate_, options.tokens.get()), service_(&entrance_) {}
 
 Server::~Server() {
   Drain(absl::ZeroDuration());
@@ -95,6 +96,7 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
   // Nothing that waits there counts: the tables are in a budget of their own.
   summaries_ = std::make_unique<Executor>(1, 0);
   stall_guard_ = std::make_unique<StallGuard>(options_.max_write_stall);
+  if (options_.means != nullptr) means_ = std::make_unique<TenantMeans>(options_.means);
   const bool keeps_jobs = options_.jobs != nullptr;
   if (keeps_jobs) job_runner_ = std::make_unique<JobRunner>(options_.jobs.get(), &job_hub_, options_.job_retention);
   service_.SetBackend({.engine = engine_.get(),
@@ -102,7 +104,7 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
                        .executor = executor_.get(),
                        .summaries = summaries_.get(),
                        .stall_guard = stall_guard_.get(),
-                       .means = options_.means.get(),
+                       .means = means_.get(),
                        .jobs = options_.jobs.get(),
                        .job_hub = keeps_jobs ? &job_hub_ : nullptr,
                        .job_runner = job_runner_.get(),

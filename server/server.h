@@ -11,7 +11,9 @@
 #include "absl/time/time.h"
 #include "engine/engine.h"
 #include "grpcpp/server.h"
+#include "server/auth/entrance.h"
 #include "server/auth/tls_files.h"
+#include "server/auth/token_book.h"
 #include "server/executor.h"
 #include "server/gate.h"
 #include "server/health.h"
@@ -19,6 +21,7 @@
 #include "server/jobs/job_runner.h"
 #include "server/jobs/job_store.h"
 #include "server/means/mean_store.h"
+#include "server/means/tenant_means.h"
 #include "server/prepare.h"
 #include "server/scheduler.h"
 #include "server/service.h"
@@ -31,6 +34,8 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:50051";
   // Not enabled: plain text.
   TlsOptions tls = {};
+  // Whom calls are taken from; null: from everybody.
+  std::shared_ptr<TokenBook> tokens = nullptr;
   // What DescribeModel calls the model.
   std::string model_name = {};
   // Where mean libraries are; null: nowhere.
@@ -88,6 +93,7 @@ class Server {
   bool drained_ = false;
 
   // In the order in which they may go, last first: calls end before what they use.
+  std::unique_ptr<TenantMeans> means_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<Executor> executor_;
@@ -96,6 +102,7 @@ class Server {
   JobHub job_hub_;
   std::unique_ptr<JobRunner> job_runner_;
   Gate gate_;
+  Entrance entrance_;
   HealthService health_;
   AblationServiceImpl service_;
   std::unique_ptr<grpc::Server> grpc_;

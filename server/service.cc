@@ -63,7 +63,7 @@ grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context, const a
 
 grpc::ServerWriteReactor<pb::AblateResponse>* AblationServiceImpl::Ablate(grpc::CallbackServerContext* context,
                                                                           const pb::AblateRequest* request) {
-  auto pass = gate_->Enter();
+  auto pass = entrance_->Enter(*context, Scope::kScan);
   if (!pass.ok()) return new RefusedStream(pass.status());
   return AblateStream::Start(context, request, &backend_, *std::move(pass));
 }
@@ -71,7 +71,7 @@ grpc::ServerWriteReactor<pb::AblateResponse>* AblationServiceImpl::Ablate(grpc::
 grpc::ServerUnaryReactor* AblationServiceImpl::Tokenize(grpc::CallbackServerContext* context,
                                                         const pb::TokenizeRequest* request,
                                                         pb::TokenizeResponse* response) {
-  auto pass = gate_->Enter();
+  auto pass = entrance_->Enter(*context, Scope::kScan);
   if (!pass.ok()) return Finished(context, pass.status());
   auto* reactor = context->DefaultReactor();
   // Shared, since std::function wants to be copied; let go before Finish, behind which nothing here may be touched.
@@ -90,12 +90,12 @@ grpc::ServerUnaryReactor* AblationServiceImpl::Tokenize(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* AblationServiceImpl::DescribeModel(grpc::CallbackServerContext* context,
                                                              const pb::DescribeModelRequest* request,
                                                              pb::DescribeModelResponse* response) {
-  const absl::Status known = RefuseUnknownFields(*request);
-  if (!known.ok()) return Finished(context, known);
   {
     // Let go before the client knows: it may come back at once.
-    const auto pass = gate_->Enter();
+    const auto pass = entrance_->Enter(*context, Scope::kScan);
     if (!pass.ok()) return Finished(context, pass.status());
+    const absl::Status known = RefuseUnknownFields(*request);
+    if (!known.ok()) return Finished(context, known);
     *response->mutable_model() = MakeModelInfo(backend_.engine->Describe(), backend_.model_name);
     *response->mutable_runtime() = RuntimeOf(backend_);
   }

@@ -1,11 +1,11 @@
-// AblationService: lets calls in through the gate and hands them on.
+// AblationService: lets calls in through the entrance and hands them on.
 #pragma once
 
 #include <memory>
 
 #include "ablation/v1/service.grpc.pb.h"
+#include "server/auth/entrance.h"
 #include "server/backend.h"
-#include "server/gate.h"
 #include "server/jobs/jobs_service.h"
 #include "server/means/means_service.h"
 
@@ -13,8 +13,8 @@ namespace ablate {
 
 class AblationServiceImpl final : public ablation::v1::AblationService::CallbackService {
  public:
-  // `gate` must outlive the service.
-  explicit AblationServiceImpl(Gate* gate) : gate_(gate) {}
+  // `entrance` must outlive the service.
+  explicit AblationServiceImpl(Entrance* entrance) : entrance_(entrance) {}
 
   // Before the gate opens, once.
   void SetBackend(Backend backend) { backend_ = std::move(backend); }
@@ -81,11 +81,11 @@ class AblationServiceImpl final : public ablation::v1::AblationService::Callback
   }
 
  private:
-  Gate* const gate_;
-  // Read only by who has passed the gate.
+  Entrance* const entrance_;
+  // Read only by who holds a pass.
   Backend backend_;
-  MeansService means_{gate_, &backend_};
-  JobsService jobs_{gate_, &backend_};
+  MeansService means_{entrance_, &backend_};
+  JobsService jobs_{entrance_, &backend_};
 };
 
 }  // namespace ablate

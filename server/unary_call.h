@@ -7,9 +7,9 @@
 
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/auth/entrance.h"
 #include "server/errors.h"
 #include "server/executor.h"
-#include "server/gate.h"
 
 namespace ablate {
 
@@ -21,13 +21,13 @@ class Refused final : public Reactor {
   void OnDone() override { delete this; }
 };
 
-// Runs `work`, which gives the call's status, in the executor: for what reads files or takes long. `bytes` is what the request
+// Lets the call in and runs `work`, which is given the tenant and gives the call's status, in the executor: for what reads files or takes long. `bytes` is what the request
 // holds while it waits. Request and response stay valid until it is done.
 template <typename Work>
-grpc::ServerUnaryReactor* AnswerInExecutor(Gate& gate, Executor* const& executor, grpc::CallbackServerContext* context,
-                                           int64_t bytes, Work work) {
+grpc::ServerUnaryReactor* AnswerInExecutor(Entrance& entrance, Scope needed, Executor* const& executor,
+                                           grpc::CallbackServerContext* context, int64_t bytes, Work work) {
   auto* reactor = context->DefaultReactor();
-  auto pass = gate.Enter();
+  auto pass = entrance.Enter(*context, needed);
   if (!pass.ok()) {
     reactor->Finish(ToGrpcStatus(pass.status()));
     return reactor;
@@ -35,7 +35,7 @@ grpc::ServerUnaryReactor* AnswerInExecutor(Gate& gate, Executor* const& executor
   // Shared, since std::function wants to be copied; let go before Finish, behind which nothing here may be touched.
   auto held = std::make_shared<Gate::Pass>(*std::move(pass));
   const absl::Status queued = executor->Submit(bytes, [work, reactor, held = std::move(held)]() mutable {
-    const absl::Status status = work();
+    const absl::Status status = work(held->tenant());
     held.reset();
     reactor->Finish(ToGrpcStatus(status));
   });

@@ -8,6 +8,7 @@
 #include "server/convert.h"
 #include "server/errors.h"
 #include "server/jobs/job_statistics.h"
+#include "server/means/store_error.h"
 #include "server/row_messages.h"
 #include "server/runtime_info.h"
 #include "server/scan_head.h"
@@ -42,12 +43,15 @@ PreparedRequest WithUnits(const PreparedRequest& prepared, const Keep& keep) {
 
 }  // namespace
 
-absl::StatusOr<PreparedRequest> PrepareJob(const pb::AblateRequest& request, const Backend& backend,
-                                           std::function<absl::Status()> go_on, absl::Span<const Site> order) {
+absl::StatusOr<PreparedRequest> PrepareJob(const pb::AblateRequest& request, const std::string& tenant,
+                                           const Backend& backend, std::function<absl::Status()> go_on,
+                                           absl::Span<const Site> order) {
+  const auto means = StoreOf(backend.means, tenant);
+  if (!means.ok()) return means.status();
   PrepareContext context;
   context.engine = backend.engine;
   context.limits = backend.job_limits;
-  context.means = backend.means;
+  context.means = *means;
   context.go_on = std::move(go_on);
   return Prepare(request, context, order);
 }
@@ -90,7 +94,7 @@ absl::Status JobRun::Run() {
   if (!request_.ParseFromString(*bytes)) return absl::DataLossError("the stored request cannot be read");
   if (NeedsOrder(request_)) status = Choose();
   if (!status.ok()) return status;
-  auto prepared = PrepareJob(request_, *backend_, [this] { return GoOn(); }, SitesOf(selection_));
+  auto prepared = PrepareJob(request_, job_.tenant, *backend_, [this] { return GoOn(); }, SitesOf(selection_));
   if (!prepared.ok()) return prepared.status();
   prepared_ = std::make_shared<const PreparedRequest>(*std::move(prepared));
   status = ReserveTable(*prepared_);
@@ -138,7 +142,7 @@ absl::Status JobRun::ReserveTable(const PreparedRequest& prepared) {
 }
 
 absl::Status JobRun::Choose() {
-  auto prepared = PrepareJob(request_, *backend_, [this] { return GoOn(); });
+  auto prepared = PrepareJob(request_, job_.tenant, *backend_, [this] { return GoOn(); });
   if (!prepared.ok()) return prepared.status();
   absl::Status status = ReserveTable(*prepared);
   if (!status.ok()) return status;

@@ -21,8 +21,9 @@
 namespace ablate {
 
 // What a job may ask for: checked when it is submitted.
-absl::StatusOr<PreparedRequest> PrepareJob(const ablation::v1::AblateRequest& request, const Backend& backend,
-                                           std::function<absl::Status()> go_on, absl::Span<const Site> order = {});
+absl::StatusOr<PreparedRequest> PrepareJob(const ablation::v1::AblateRequest& request, const std::string& tenant,
+                                           const Backend& backend, std::function<absl::Status()> go_on,
+                                           absl::Span<const Site> order = {});
 
 // For one thread. Everything that it did is in the store: another one goes on from there.
 class JobRun {

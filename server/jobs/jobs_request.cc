@@ -113,7 +113,7 @@ absl::Status SubmitJob(const pb::SubmitJobRequest& parts, const std::string& ten
   absl::Status status = RequireJobs(backend);
   if (status.ok()) status = CheckNames(parts);
   if (!status.ok()) return status;
-  const auto prepared = PrepareJob(parts.request(), backend, go_on);
+  const auto prepared = PrepareJob(parts.request(), tenant, backend, go_on);
   if (!prepared.ok()) return prepared.status();
   const int64_t cost = prepared->cost + prepared->follow_up.cost;
   if (cost > backend.job_limits.cost) return TooCostly(cost, backend.job_limits.cost);

@@ -1,19 +1,19 @@
-// The calls about jobs: lets them in through the gate and hands them on.
+// The calls about jobs: lets them in through the entrance and hands them on.
 #pragma once
 
 #include "ablation/v1/jobs.pb.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/auth/entrance.h"
 #include "server/backend.h"
 #include "server/budget.h"
-#include "server/gate.h"
 
 namespace ablate {
 
 class JobsService {
  public:
-  // Both are borrowed; the backend is read only by who has passed the gate.
-  JobsService(Gate* gate, const Backend* backend) : gate_(gate), backend_(backend) {}
+  // Both are borrowed; the backend is read only by who holds a pass.
+  JobsService(Entrance* entrance, const Backend* backend) : entrance_(entrance), backend_(backend) {}
 
   grpc::ServerReadReactor<ablation::v1::SubmitJobRequest>* Submit(grpc::CallbackServerContext* context,
                                                                   ablation::v1::SubmitJobResponse* response);
@@ -29,7 +29,7 @@ class JobsService {
       grpc::CallbackServerContext* context, const ablation::v1::StreamJobResultsRequest* request);
 
  private:
-  Gate* const gate_;
+  Entrance* const entrance_;
   const Backend* const backend_;
   // Of the jobs that are being sent, all together.
   Budget uploads_{"bytes of jobs on their way", int64_t{1} << 30};

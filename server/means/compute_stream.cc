@@ -34,7 +34,7 @@ ComputeMeansStream* ComputeMeansStream::Start(grpc::CallbackServerContext* conte
 }
 
 absl::Status ComputeMeansStream::Admit(const pb::ComputeMeansRequest& request, absl::Time deadline) {
-  const auto store = RequireWritableStore(backend_->means);
+  const auto store = RequireWritableStore(backend_->means, tenant_);
   if (!store.ok()) return store.status();
   PrepareContext context;
   context.engine = backend_->engine;
@@ -124,7 +124,9 @@ absl::Status ComputeMeansStream::Store() {
   library->info.set_created_unix_ms(absl::ToUnixMillis(absl::Now()));
   library->info.set_engine_version(MakeRuntimeInfo(backend_->engine->Describe(), backend_->limits).engine_version());
   sums_->Finish(*library);
-  const auto stored = backend_->means->Put(std::move(library));
+  const auto store = RequireStore(backend_->means, tenant_);
+  if (!store.ok()) return store.status();
+  const auto stored = (*store)->Put(std::move(library));
   if (!stored.ok()) return StoreError(stored.status());
   spdlog::info("mean library {}: {} prompts, {} tokens, {} bytes", stored->id(), stored->n_prompts(),
                stored->n_tokens(), stored->size_bytes());

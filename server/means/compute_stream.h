@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "ablation/v1/means.pb.h"
@@ -30,7 +31,7 @@ class ComputeMeansStream final : public WriteStream<ablation::v1::ComputeMeansRe
                                    Budget* budget, Gate::Pass pass);
 
   ComputeMeansStream(const Backend* backend, Budget* budget, Gate::Pass pass)
-      : backend_(backend), budget_(budget), pass_(std::move(pass)) {}
+      : backend_(backend), budget_(budget), tenant_(pass.tenant()), pass_(std::move(pass)) {}
 
   absl::Status TakeBlock(ReadoutBlock block, size_t unit) override;
   absl::Status EndPrompt(int32_t run) override;
@@ -53,6 +54,7 @@ class ComputeMeansStream final : public WriteStream<ablation::v1::ComputeMeansRe
 
   const Backend* const backend_;
   Budget* const budget_;
+  const std::string tenant_;
   std::optional<Gate::Pass> pass_;
   // Of the sums' memory.
   std::optional<Budget::Lease> memory_;

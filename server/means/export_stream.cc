@@ -32,7 +32,7 @@ ExportMeansStream* ExportMeansStream::Start(grpc::CallbackServerContext* context
 absl::Status ExportMeansStream::Find(const pb::ExportMeanLibraryRequest& request) {
   const absl::Status known = RefuseUnknownFields(request);
   if (!known.ok()) return known;
-  const auto store = RequireStore(backend_->means);
+  const auto store = RequireStore(backend_->means, tenant_);
   if (!store.ok()) return store.status();
   auto library = (*store)->Get(request.id());
   if (!library.ok()) return StoreError(library.status());

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "ablation/v1/means.pb.h"
 #include "grpcpp/server_context.h"
@@ -22,7 +23,8 @@ class ExportMeansStream final : public WriteStream<ablation::v1::ExportMeanLibra
                                   const ablation::v1::ExportMeanLibraryRequest* request, const Backend* backend,
                                   Gate::Pass pass);
 
-  ExportMeansStream(const Backend* backend, Gate::Pass pass) : backend_(backend), pass_(std::move(pass)) {}
+  ExportMeansStream(const Backend* backend, Gate::Pass pass)
+      : backend_(backend), tenant_(pass.tenant()), pass_(std::move(pass)) {}
 
   void CancelIfStalled(absl::Time since) override;
 
@@ -33,6 +35,7 @@ class ExportMeansStream final : public WriteStream<ablation::v1::ExportMeanLibra
   void OnOver() override;
 
   const Backend* const backend_;
+  const std::string tenant_;
   std::optional<Gate::Pass> pass_;
   // Absent where there is nothing to give.
   std::optional<MeanFile> file_;

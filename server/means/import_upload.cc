@@ -23,8 +23,9 @@ constexpr int64_t kMaxFileBytes = kMaxMeanBytes + (int64_t{16} << 20);
 ImportMeansUpload* ImportMeansUpload::Start(grpc::CallbackServerContext* context,
                                             pb::ImportMeanLibraryResponse* response, const Backend* backend,
                                             Budget* budget, Gate::Pass pass) {
-  const auto upload = std::make_shared<ImportMeansUpload>(response, backend, budget, std::move(pass));
-  upload->Begin(context, RequireWritableStore(backend->means).status());
+  const std::string tenant = pass.tenant();
+  const auto upload = std::make_shared<ImportMeansUpload>(response, tenant, backend, budget, std::move(pass));
+  upload->Begin(context, RequireWritableStore(backend->means, tenant).status());
   return upload.get();
 }
 
@@ -62,7 +63,9 @@ absl::Status ImportMeansUpload::Conclude() {
                                  " heads x ", library->d_head, ", expected the model's ", model.n_layers, " x ",
                                  model.n_heads, " x ", model.d_head));
   }
-  auto stored = backend().means->Put(std::make_shared<const MeanLibrary>(*std::move(library)));
+  const auto store = RequireStore(backend().means, tenant_);
+  if (!store.ok()) return store.status();
+  auto stored = (*store)->Put(std::make_shared<const MeanLibrary>(*std::move(library)));
   if (!stored.ok()) return StoreError(stored.status());
   *response_->mutable_library() = *std::move(stored);
   return absl::OkStatus();

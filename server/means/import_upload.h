@@ -22,15 +22,16 @@ class ImportMeansUpload final : public ReadStream<ablation::v1::ImportMeanLibrar
                                   ablation::v1::ImportMeanLibraryResponse* response, const Backend* backend,
                                   Budget* budget, Gate::Pass pass);
 
-  ImportMeansUpload(ablation::v1::ImportMeanLibraryResponse* response, const Backend* backend, Budget* budget,
-                    Gate::Pass pass)
-      : ReadStream(backend, std::move(pass)), response_(response), budget_(budget) {}
+  ImportMeansUpload(ablation::v1::ImportMeanLibraryResponse* response, std::string tenant, const Backend* backend,
+                    Budget* budget, Gate::Pass pass)
+      : ReadStream(backend, std::move(pass)), response_(response), tenant_(std::move(tenant)), budget_(budget) {}
 
  private:
   absl::Status Take(ablation::v1::ImportMeanLibraryRequest& message) override;
   absl::Status Conclude() override;
 
   ablation::v1::ImportMeanLibraryResponse* const response_;
+  const std::string tenant_;
   Budget* const budget_;
   std::string file_;
   // Of its bytes.

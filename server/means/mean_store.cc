@@ -1,21 +1,20 @@
 #include "server/means/mean_store.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <list>
 #include <map>
 #include <optional>
 #include <system_error>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/files/durable_file.h"
+#include "engine/files/file_stamp.h"
 #include "engine/files/mapped_file.h"
+#include "server/means/mean_cache.h"
 #include "server/means/mean_file.h"
 #include "server/means/mean_id.h"
 #include "spdlog/spdlog.h"
@@ -27,30 +26,7 @@ namespace fs = std::filesystem;
 namespace pb = ::ablation::v1;
 
 constexpr char kExtension[] = ".safetensors";
-constexpr size_t kMostCached = 4;
 constexpr int64_t kPieceBytes = int64_t{1} << 20;
-
-// Tells a file from another that took its name.
-struct Stamp {
-  uint64_t device = 0, inode = 0;
-  int64_t size = 0, modified_ns = 0;
-  bool operator==(const Stamp&) const = default;
-};
-
-std::optional<Stamp> StampOf(const std::string& path) {
-  struct stat facts = {};
-  if (stat(path.c_str(), &facts) != 0) return std::nullopt;
-  return Stamp{.device = facts.st_dev,
-               .inode = facts.st_ino,
-               .size = facts.st_size,
-               .modified_ns = int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec};
-}
-
-struct Cached {
-  std::string path;
-  Stamp stamp;
-  std::shared_ptr<const MeanLibrary> library;
-};
 
 absl::Status NotFound(absl::string_view id) {
   if (IsMeanLibraryId(id)) return absl::NotFoundError(absl::StrCat("there is no mean library `", id, "`"));
@@ -93,11 +69,9 @@ absl::StatusOr<std::shared_ptr<const MeanLibrary>> ReadLibrary(const std::string
 
 struct MeanStore::Impl {
   MeanStoreOptions options;
-  absl::Mutex mu;
-  // The last used in front.
-  std::list<Cached> cache ABSL_GUARDED_BY(mu);
+  std::shared_ptr<MeanCache> cache = std::make_shared<MeanCache>();
   // One at a time: a second Put of an id then finds the first.
-  absl::Mutex put_mu ABSL_ACQUIRED_BEFORE(mu);
+  absl::Mutex put_mu;
 
   // Where the library lies; nullopt: nowhere. A library of one's own hides a companion.
   std::optional<std::string> Find(absl::string_view id) const {
@@ -105,42 +79,13 @@ struct MeanStore::Impl {
     for (const std::string& folder : {options.folder, options.companions}) {
       if (folder.empty()) continue;
       std::string path = PathIn(folder, id);
-      if (StampOf(path).has_value()) return path;
+      if (StampOfFile(path).has_value()) return path;
     }
     return std::nullopt;
   }
 
   static std::string PathIn(const std::string& folder, absl::string_view id) {
     return (fs::path(folder) / absl::StrCat(id, kExtension)).string();
-  }
-
-  std::shared_ptr<const MeanLibrary> FromCache(const std::string& path, const Stamp& stamp) {
-    absl::MutexLock lock(&mu);
-    for (auto it = cache.begin(); it != cache.end(); ++it) {
-      if (it->path != path || it->stamp != stamp) continue;
-      cache.splice(cache.begin(), cache, it);
-      return cache.front().library;
-    }
-    return nullptr;
-  }
-
-  void Keep(Cached cached) {
-    absl::MutexLock lock(&mu);
-    cache.remove_if([&](const Cached& other) { return other.path == cached.path; });
-    cache.push_front(std::move(cached));
-    // Large ones do not add up: beside the newest, as many as fit in what one library may take.
-    int64_t bytes = 0;
-    size_t n = 0;
-    for (auto it = cache.begin(); it != cache.end();) {
-      bytes += it->stamp.size;
-      it = n > 0 && (n >= kMostCached || bytes > kMaxMeanBytes) ? cache.erase(it) : std::next(it);
-      ++n;
-    }
-  }
-
-  void Forget(const std::string& path) {
-    absl::MutexLock lock(&mu);
-    cache.remove_if([&](const Cached& other) { return other.path == path; });
   }
 
   absl::Status MakeFolder() const {
@@ -191,15 +136,25 @@ absl::StatusOr<std::unique_ptr<MeanStore>> MeanStore::Open(const MeanStoreOption
   return std::unique_ptr<MeanStore>(new MeanStore(std::move(impl)));
 }
 
+absl::StatusOr<std::unique_ptr<MeanStore>> MeanStore::OpenTenant(const std::string& tenant) const {
+  MeanStoreOptions options = impl_->options;
+  // In a folder between, so that no library of ours can have a tenant's name.
+  if (!options.folder.empty()) options.folder = (fs::path(options.folder) / "tenants" / tenant).string();
+  options.make_later = true;
+  auto store = Open(options);
+  if (store.ok()) (*store)->impl_->cache = impl_->cache;
+  return store;
+}
+
 absl::StatusOr<std::shared_ptr<const MeanLibrary>> MeanStore::Get(absl::string_view id) const {
   const auto path = impl_->Find(id);
-  const auto stamp = path.has_value() ? StampOf(*path) : std::nullopt;
+  const auto stamp = path.has_value() ? StampOfFile(*path) : std::nullopt;
   if (!stamp.has_value()) return NotFound(id);
-  if (auto library = impl_->FromCache(*path, *stamp); library != nullptr) return library;
+  if (auto library = impl_->cache->Find(*path, *stamp); library != nullptr) return library;
   auto library = ReadLibrary(*path, id);
   if (absl::IsNotFound(library.status())) return NotFound(id);
   if (!library.ok()) return library.status();
-  impl_->Keep({.path = *path, .stamp = *stamp, .library = *library});
+  impl_->cache->Keep(*path, *stamp, *library);
   return library;
 }
 
@@ -240,7 +195,7 @@ absl::Status MeanStore::Delete(absl::string_view id) {
     return absl::FailedPreconditionError(
         absl::StrCat("the mean library `", id, "` came with the model and is not deleted: ", *path));
   }
-  impl_->Forget(*path);
+  impl_->cache->Forget(*path);
   std::error_code error;
   if (!fs::remove(*path, error) && !error) return NotFound(id);
   if (error) return absl::FailedPreconditionError(absl::StrCat("cannot delete ", *path, ": ", error.message()));

@@ -31,6 +31,10 @@ class MeanStore {
   static absl::StatusOr<std::unique_ptr<MeanStore>> Open(const std::string& folder);
   static absl::StatusOr<std::unique_ptr<MeanStore>> Open(const MeanStoreOptions& options);
 
+  // A store of the tenant's own in `tenants/TENANT` of the folder, which is made when the first library is put. The same
+  // companions are there, and both share what is kept in memory. `tenant` must be fit for a folder's name.
+  absl::StatusOr<std::unique_ptr<MeanStore>> OpenTenant(const std::string& tenant) const;
+
   // NotFound where there is none of this id, DataLoss where its file is damaged. The last few are kept in memory.
   absl::StatusOr<std::shared_ptr<const MeanLibrary>> Get(absl::string_view id) const;
   // All of them, by id, without their arrays. Damaged files are passed over with a warning in the log.

@@ -21,8 +21,8 @@ namespace {
 
 namespace pb = ::ablation::v1;
 
-absl::Status ListLibraries(const pb::ListMeanLibrariesRequest& request, const Backend& backend,
-                           pb::ListMeanLibrariesResponse& response) {
+absl::Status ListLibraries(const pb::ListMeanLibrariesRequest& request, const std::string& tenant,
+                           const Backend& backend, pb::ListMeanLibrariesResponse& response) {
   constexpr int kMaxPage = 1000;
   constexpr int kPage = 100;
   const absl::Status known = RefuseUnknownFields(request);
@@ -36,7 +36,7 @@ absl::Status ListLibraries(const pb::ListMeanLibrariesRequest& request, const Ba
         "page_token", "PAGE_TOKEN_INVALID",
         absl::StrCat("got ", Quoted(request.page_token()), ", expected the next_page_token of another page"));
   }
-  const auto store = RequireStore(backend.means);
+  const auto store = RequireStore(backend.means, tenant);
   if (!store.ok()) return store.status();
   auto libraries = (*store)->List();
   if (!libraries.ok()) return StoreError(libraries.status());
@@ -54,10 +54,11 @@ absl::Status ListLibraries(const pb::ListMeanLibrariesRequest& request, const Ba
   return absl::OkStatus();
 }
 
-absl::Status DeleteLibrary(const pb::DeleteMeanLibraryRequest& request, const Backend& backend) {
+absl::Status DeleteLibrary(const pb::DeleteMeanLibraryRequest& request, const std::string& tenant,
+                           const Backend& backend) {
   const absl::Status known = RefuseUnknownFields(request);
   if (!known.ok()) return known;
-  const auto store = RequireStore(backend.means);
+  const auto store = RequireStore(backend.means, tenant);
   if (!store.ok()) return store.status();
   return StoreError((*store)->Delete(request.id()));
 }
@@ -66,7 +67,7 @@ absl::Status DeleteLibrary(const pb::DeleteMeanLibraryRequest& request, const Ba
 
 grpc::ServerWriteReactor<pb::ComputeMeansResponse>* MeansService::Compute(grpc::CallbackServerContext* context,
                                                                           const pb::ComputeMeansRequest* request) {
-  auto pass = gate_->Enter();
+  auto pass = entrance_->Enter(*context, Scope::kScan);
   if (!pass.ok()) return new Refused<grpc::ServerWriteReactor<pb::ComputeMeansResponse>>(pass.status());
   return ComputeMeansStream::Start(context, request, backend_, &budget_, *std::move(pass));
 }
@@ -74,27 +75,31 @@ grpc::ServerWriteReactor<pb::ComputeMeansResponse>* MeansService::Compute(grpc::
 grpc::ServerUnaryReactor* MeansService::List(grpc::CallbackServerContext* context,
                                              const pb::ListMeanLibrariesRequest* request,
                                              pb::ListMeanLibrariesResponse* response) {
-  return AnswerInExecutor(*gate_, backend_->executor, context, static_cast<int64_t>(request->ByteSizeLong()),
-                          [this, request, response] { return ListLibraries(*request, *backend_, *response); });
+  return AnswerInExecutor(*entrance_, Scope::kScan, backend_->executor, context,
+                          static_cast<int64_t>(request->ByteSizeLong()),
+                          [this, request, response](const std::string& tenant) {
+                            return ListLibraries(*request, tenant, *backend_, *response);
+                          });
 }
 
 grpc::ServerUnaryReactor* MeansService::Delete(grpc::CallbackServerContext* context,
                                                const pb::DeleteMeanLibraryRequest* request,
                                                pb::DeleteMeanLibraryResponse* /*response*/) {
-  return AnswerInExecutor(*gate_, backend_->executor, context, static_cast<int64_t>(request->ByteSizeLong()),
-                          [this, request] { return DeleteLibrary(*request, *backend_); });
+  return AnswerInExecutor(
+      *entrance_, Scope::kScan, backend_->executor, context, static_cast<int64_t>(request->ByteSizeLong()),
+      [this, request](const std::string& tenant) { return DeleteLibrary(*request, tenant, *backend_); });
 }
 
 grpc::ServerWriteReactor<pb::ExportMeanLibraryResponse>* MeansService::Export(
     grpc::CallbackServerContext* context, const pb::ExportMeanLibraryRequest* request) {
-  auto pass = gate_->Enter();
+  auto pass = entrance_->Enter(*context, Scope::kScan);
   if (!pass.ok()) return new Refused<grpc::ServerWriteReactor<pb::ExportMeanLibraryResponse>>(pass.status());
   return ExportMeansStream::Start(context, request, backend_, *std::move(pass));
 }
 
 grpc::ServerReadReactor<pb::ImportMeanLibraryRequest>* MeansService::Import(grpc::CallbackServerContext* context,
                                                                             pb::ImportMeanLibraryResponse* response) {
-  auto pass = gate_->Enter();
+  auto pass = entrance_->Enter(*context, Scope::kScan);
   if (!pass.ok()) return new Refused<grpc::ServerReadReactor<pb::ImportMeanLibraryRequest>>(pass.status());
   return ImportMeansUpload::Start(context, response, backend_, &budget_, *std::move(pass));
 }

@@ -2,18 +2,18 @@
 #pragma once
 
 #include "ablation/v1/service.grpc.pb.h"
+#include "server/auth/entrance.h"
 #include "server/backend.h"
 #include "server/budget.h"
-#include "server/gate.h"
 #include "server/means/mean_library.h"
 
 namespace ablate {
 
-// As AblationService's methods; each lets its call in through the gate. Thread-safe.
+// As AblationService's methods; each lets its call in through the entrance. Thread-safe.
 class MeansService {
  public:
-  // Both must outlive it; `backend` is read only by who has passed the gate.
-  MeansService(Gate* gate, const Backend* backend) : gate_(gate), backend_(backend) {}
+  // Both must outlive it; `backend` is read only by who holds a pass.
+  MeansService(Entrance* entrance, const Backend* backend) : entrance_(entrance), backend_(backend) {}
 
   grpc::ServerWriteReactor<ablation::v1::ComputeMeansResponse>* Compute(
       grpc::CallbackServerContext* context, const ablation::v1::ComputeMeansRequest* request);
@@ -29,7 +29,7 @@ class MeansService {
       grpc::CallbackServerContext* context, ablation::v1::ImportMeanLibraryResponse* response);
 
  private:
-  Gate* const gate_;
+  Entrance* const entrance_;
   const Backend* const backend_;
   // Two of the largest at once, or many small ones.
   Budget budget_{"bytes of mean libraries", 2 * kMaxMeanBytes};

@@ -19,14 +19,21 @@ absl::Status StoreError(const absl::Status& status) {
   }
 }
 
-absl::StatusOr<MeanStore*> RequireStore(MeanStore* means) {
-  if (means != nullptr) return means;
+absl::StatusOr<MeanStore*> StoreOf(TenantMeans* means, const std::string& tenant) {
+  if (means == nullptr) return nullptr;
+  auto store = means->Of(tenant);
+  if (!store.ok()) return StoreError(store.status());
+  return store;
+}
+
+absl::StatusOr<MeanStore*> RequireStore(TenantMeans* means, const std::string& tenant) {
+  if (means != nullptr) return StoreOf(means, tenant);
   return ErrorWithReason(absl::StatusCode::kFailedPrecondition, "MEANS_NOT_KEPT",
                          "this server has no mean libraries: start ablated with --means-dir DIR");
 }
 
-absl::StatusOr<MeanStore*> RequireWritableStore(MeanStore* means) {
-  const auto store = RequireStore(means);
+absl::StatusOr<MeanStore*> RequireWritableStore(TenantMeans* means, const std::string& tenant) {
+  const auto store = RequireStore(means, tenant);
   if (!store.ok()) return store.status();
   const absl::Status writable = (*store)->CheckWritable();
   if (!writable.ok()) return StoreError(writable);

@@ -1,5 +1,7 @@
 #include "engine/files/durable_file.h"
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +52,23 @@ TEST(DurableFileTest, TheNameIsGivenLast) {
   };
   ASSERT_TRUE(WriteDurably(folder.File("f"), next).ok());
   EXPECT_EQ(ReadFile(folder.File("f")), "new");
+}
+
+TEST(DurableFileTest, AFileMayBeItsOwnersOnlyAndKeepWhatItsOwnerAllowed) {
+  const testing::TempDir folder;
+  const auto mode = [&] {
+    struct stat facts = {};
+    EXPECT_EQ(stat(folder.File("f").c_str(), &facts), 0);
+    return facts.st_mode & 07777;
+  };
+  const DurableFileOptions options = {.mode = 0600, .keep_owner_and_mode = true};
+  ASSERT_TRUE(WriteDurably(folder.File("f"), Pieces("a", 1), options).ok());
+  EXPECT_EQ(mode(), 0600U);
+  chmod(folder.File("f").c_str(), 0640);
+  ASSERT_TRUE(WriteDurably(folder.File("f"), Pieces("b", 1), options).ok());
+  EXPECT_EQ(mode(), 0640U);
+  ASSERT_TRUE(WriteDurably(folder.File("f"), Pieces("c", 1), {.mode = 0600}).ok());
+  EXPECT_EQ(mode(), 0600U);
 }
 
 TEST(DurableFileTest, NamesTheFolderThatIsMissing) {
