@@ -8,8 +8,11 @@
 #include <vector>
 
 #include "ablation/v1/scan.pb.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "server/backend.h"
 #include "server/budget.h"
 #include "server/jobs/job_hub.h"
@@ -54,6 +57,8 @@ class JobRun {
   absl::Status Persist(const std::function<absl::Status()>& write) const;
   JobSinkOptions SinkOptions() const;
   absl::Status GoOn() const;
+  // Those that are set aside.
+  static absl::flat_hash_set<int32_t> Skipped(const std::vector<Suspect>& suspects);
 
   const StoredJob job_;
   JobStore* const store_;

@@ -63,12 +63,8 @@ double JobRunner::cost_per_second() const {
 }
 
 void JobRunner::Loop() {
-  absl::Time next_housekeeping = absl::Now();
   while (!stopped_) {
-    if (absl::Now() >= next_housekeeping) {
-      KeepHouse();
-      next_housekeeping = absl::Now() + kHousekeeping;
-    }
+    KeepHouse();
     const auto next = store_->NextToRun(backend_->engine->Describe().weights_sha256);
     if (!next.ok()) spdlog::error("jobs: {}", std::string(next.status().message()));
     if (next.ok() && next->has_value()) {
@@ -76,7 +72,7 @@ void JobRunner::Loop() {
       continue;
     }
     absl::MutexLock lock(&mu_);
-    mu_.AwaitWithDeadline(absl::Condition(&woken_), next.ok() ? next_housekeeping : absl::Now() + absl::Seconds(5));
+    mu_.AwaitWithDeadline(absl::Condition(&woken_), next.ok() ? next_housekeeping_ : absl::Now() + absl::Seconds(5));
     woken_ = false;
   }
 }
@@ -88,12 +84,17 @@ void JobRunner::RunOne(const StoredJob& job) {
   hub_->Changed(job.number);
   const absl::Status status = JobRun(job, store_, hub_, backend_, stopped, [this](int64_t cost, absl::Duration took) {
                                 Measure(cost, took);
+                                KeepHouse();
                               }).Run();
   running_ = 0;
   if (status.ok()) {
     spdlog::info("job {}: ended", job.job.id());
   } else if (stopped() || absl::IsCancelled(status)) {
     spdlog::info("job {}: stopped", job.job.id());
+  } else if (absl::IsUnavailable(status)) {
+    // The store: it is tried again.
+    spdlog::error("job {}: {}", job.job.id(), std::string(status.message()));
+    absl::SleepFor(absl::Seconds(1));
   } else {
     spdlog::error("job {}: {}", job.job.id(), std::string(status.message()));
     const absl::Status ended = store_->Finish(job.number, pb::JOB_STATE_FAILED, ErrorOf(status), {});
@@ -113,6 +114,8 @@ void JobRunner::Measure(int64_t cost, absl::Duration took) {
 }
 
 void JobRunner::KeepHouse() {
+  if (absl::Now() < next_housekeeping_) return;
+  next_housekeeping_ = absl::Now() + kHousekeeping;
   const absl::Time oldest = absl::Now() - retention_.age;
   const auto expired = store_->Expire(absl::ToUnixMillis(oldest), retention_.bytes);
   if (!expired.ok()) spdlog::error("jobs: {}", std::string(expired.status().message()));

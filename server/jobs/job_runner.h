@@ -49,6 +49,7 @@ class JobRunner {
  private:
   void Loop();
   void RunOne(const StoredJob& job);
+  // Where it is time to.
   void KeepHouse();
   void Measure(int64_t cost, absl::Duration took);
 
@@ -58,6 +59,8 @@ class JobRunner {
   // Null before Start.
   const Backend* backend_ = nullptr;
 
+  // The thread's own.
+  absl::Time next_housekeeping_ = absl::InfinitePast();
   std::atomic<bool> stopped_ = false;
   // The job that runs; 0: none. And the one that must not.
   std::atomic<int64_t> running_ = 0;

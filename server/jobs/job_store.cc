@@ -1,14 +1,10 @@
 #include "server/jobs/job_store.h"
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
-#include <random>
 #include <set>
 #include <utility>
 
 #include "SQLiteCpp/Transaction.h"
-#include "engine/files/sha256.h"
 #include "server/jobs/job_schema.h"
 #include "server/jobs/job_store_impl.h"
 #include "spdlog/spdlog.h"
@@ -18,21 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 namespace pb = ::ablation::v1;
-
-std::string NewId() {
-  std::random_device random;
-  std::string id;
-  for (int i = 0; i < 4; ++i) absl::StrAppend(&id, absl::Hex(random(), absl::kZeroPad8));
-  return id;
-}
-
-absl::StatusOr<std::string> DigestOf(const NewJob& job) {
-  const auto bytes = [](const std::string& text) {
-    return absl::Span<const uint8_t>(reinterpret_cast<const uint8_t*>(text.data()), text.size());
-  };
-  const std::array<absl::Span<const uint8_t>, 2> pieces = {bytes(job.request), bytes(job.display_name)};
-  return Sha256Hex(pieces);
-}
 
 absl::Status Unusable(const std::string& path, absl::string_view why) {
   return absl::FailedPreconditionError(absl::StrCat("cannot use the job store ", path, ": ", why));
@@ -159,41 +140,6 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const JobStoreOptions& 
     impl->ledger.Clear();
   }
   return std::unique_ptr<JobStore>(new JobStore(std::move(impl)));
-}
-
-absl::StatusOr<StoredJob> JobStore::Submit(const NewJob& job) {
-  const auto digest = DigestOf(job);
-  if (!digest.ok()) return digest.status();
-  return CaughtSql(kJobStore, [&]() -> absl::StatusOr<StoredJob> {
-    absl::MutexLock lock(&impl_->write_mu);
-    SQLite::Database& database = impl_->writer;
-    SQLite::Transaction transaction(database);
-    if (!job.request_id.empty()) {
-      SQLite::Statement find(database, "SELECT number, request_sha256 FROM jobs WHERE tenant = ? AND request_id = ?");
-      find.bind(1, job.tenant);
-      find.bind(2, job.request_id);
-      if (find.executeStep()) {
-        if (find.getColumn(1).getString() == *digest) return FindJob(database, find.getColumn(0).getInt64());
-        return absl::InvalidArgumentError(
-            absl::StrCat("the job of request_id `", job.request_id, "` is another request; expected a new UUID"));
-      }
-    }
-    SQLite::Statement insert(
-        database,
-        "INSERT INTO jobs (id, tenant, request_id, display_name, request_sha256, weights_sha256, state, "
-        "created_ms, n_prompts, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    SQLite::bind(insert, NewId(), job.tenant, job.request_id, job.display_name, *digest, job.weights_sha256,
-                 static_cast<int>(pb::JOB_STATE_QUEUED), NowMs(), job.n_prompts, job.cost);
-    insert.exec();
-    const int64_t number = database.getLastInsertRowid();
-    SQLite::Statement keep(database, "INSERT INTO requests (job, request) VALUES (?, ?)");
-    keep.bind(1, number);
-    keep.bindNoCopy(2, job.request.data(), static_cast<int>(job.request.size()));
-    keep.exec();
-    auto stored = FindJob(database, number);
-    transaction.commit();
-    return stored;
-  });
 }
 
 absl::StatusOr<StoredJob> JobStore::Get(absl::string_view tenant, absl::string_view id) const {

@@ -88,6 +88,8 @@ class JobStore {
   // A job of the tenant's with this request_id that is the same request is returned as it is; InvalidArgument where it is
   // another one.
   absl::StatusOr<StoredJob> Submit(const NewJob& job);
+  // The job that Submit would return, if there is one: what was accepted needs no second check.
+  absl::StatusOr<std::optional<StoredJob>> FindReplay(const NewJob& job) const;
   absl::StatusOr<StoredJob> Get(absl::string_view tenant, absl::string_view id) const;
   // The newest first, with numbers below `before`; of any state where `states` is empty.
   absl::StatusOr<JobPage> List(absl::string_view tenant, absl::Span<const ablation::v1::JobState> states,

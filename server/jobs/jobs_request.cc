@@ -113,17 +113,24 @@ absl::Status SubmitJob(const pb::SubmitJobRequest& parts, const std::string& ten
   absl::Status status = RequireJobs(backend);
   if (status.ok()) status = CheckNames(parts);
   if (!status.ok()) return status;
+  NewJob job{.tenant = tenant,
+             .request_id = parts.request_id(),
+             .display_name = parts.display_name(),
+             .request = parts.request().SerializeAsString(),
+             .weights_sha256 = backend.engine->Describe().weights_sha256,
+             .n_prompts = parts.request().prompts_size()};
+  // What was accepted stays so, also where its mean library is gone by now.
+  auto replay = backend.jobs->FindReplay(job);
+  if (!replay.ok()) return JobError(replay.status());
+  if (replay->has_value()) {
+    *response.mutable_job() = DescribeJob(**std::move(replay), backend);
+    return absl::OkStatus();
+  }
   const auto prepared = PrepareJob(parts.request(), tenant, backend, go_on);
   if (!prepared.ok()) return prepared.status();
-  const int64_t cost = prepared->cost + prepared->follow_up.cost;
-  if (cost > backend.job_limits.cost) return TooCostly(cost, backend.job_limits.cost);
-  auto stored = backend.jobs->Submit({.tenant = tenant,
-                                      .request_id = parts.request_id(),
-                                      .display_name = parts.display_name(),
-                                      .request = parts.request().SerializeAsString(),
-                                      .weights_sha256 = backend.engine->Describe().weights_sha256,
-                                      .n_prompts = parts.request().prompts_size(),
-                                      .cost = cost});
+  job.cost = prepared->cost + prepared->follow_up.cost;
+  if (job.cost > backend.job_limits.cost) return TooCostly(job.cost, backend.job_limits.cost);
+  auto stored = backend.jobs->Submit(job);
   if (!stored.ok()) return JobError(stored.status());
   backend.job_runner->Wake();
   *response.mutable_job() = DescribeJob(*std::move(stored), backend);

@@ -94,6 +94,15 @@ TEST(JobStoreTest, ARequestIdNamesOneRequestOfOneTenant) {
   EXPECT_NE(store->Submit(SomeJob("", "x"))->job.id(), store->Submit(SomeJob("", "x"))->job.id());
 }
 
+TEST(JobStoreTest, FindsWhatAReplayWouldReturn) {
+  const auto store = OpenJobs();
+  EXPECT_FALSE(store->FindReplay(SomeJob("id", "x"))->has_value());
+  EXPECT_FALSE(store->FindReplay(SomeJob("", "x"))->has_value());
+  const auto job = store->Submit(SomeJob("id", "x"));
+  EXPECT_EQ((*store->FindReplay(SomeJob("id", "x")))->job.id(), job->job.id());
+  EXPECT_TRUE(absl::IsInvalidArgument(store->FindReplay(SomeJob("id", "y")).status()));
+}
+
 TEST(JobStoreTest, JobsOfAnotherTenantAreNotThere) {
   const auto store = OpenJobs();
   const std::string id = store->Submit(SomeJob("", "x", "a"))->job.id();
