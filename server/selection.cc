@@ -67,7 +67,7 @@ void SiteStrengths::Take(int32_t prompt, const WireRows& rows) {
   const int32_t last = prepared_->prompts[p].read_positions.back();
   for (size_t i = 0; i < rows.size(); ++i) {
     if (rows.values.variant[i] < 0 || rows.replacement[i] != 0 || rows.values.position[i] != last) continue;
-    delta_[static_cast<size_t>(rows.values.variant[i]) * prepared_->prompts.size() + p] += (*delta)[i];
+    delta_[static_cast<size_t>(rows.values.variant[i]) * prepared_->prompts.size() + p] = (*delta)[i];
   }
 }
 
