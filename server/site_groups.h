@@ -18,8 +18,8 @@ inline constexpr size_t kMaxGroupName = 200;
 absl::StatusOr<std::vector<Site>> FilteredSites(const ablation::v1::SiteFilter& filter, ModelShape shape,
                                                 const std::string& field);
 
-// The groups, each with a name of its own (but that unnamed ones of equal sites share theirs), of sites that are among `allowed`, which are in layer-head order. Every pattern names one of
-// those at least.
+// The groups, each with a name of its own (but that unnamed ones of equal sites share theirs), of sites that are among
+// `allowed`, which are in layer-head order. Every pattern names one of those at least.
 absl::StatusOr<std::vector<SiteSet>> GroupSets(
     const google::protobuf::RepeatedPtrField<ablation::v1::SiteGroup>& groups, ModelShape shape,
     absl::Span<const Site> allowed, const std::string& field);

@@ -9,7 +9,7 @@
 namespace ablate {
 namespace {
 
-// All columns with one entry a row: add(name, member).
+// All columns with one entry a row: visit(name, member).
 template <typename Visit>
 void ForEachColumn(const Visit& visit) {
   using B = ReadoutBlock;
