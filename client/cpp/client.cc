@@ -1,64 +1,24 @@
 #include "client/cpp/client.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cpp/call.h"
 #include "client/cpp/scan_dispatch.h"
 #include "client/cpp/stream_check.h"
 
 namespace ablate::client {
-namespace {
-
-bool HasScheme(absl::string_view address) {
-  for (absl::string_view scheme : {"unix:", "unix-abstract:", "ipv4:", "ipv6:", "dns:"}) {
-    if (absl::StartsWith(address, scheme)) return address.size() > scheme.size();
-  }
-  return false;
-}
-
-absl::Status CheckAddress(absl::string_view address) {
-  if (HasScheme(address)) return absl::OkStatus();
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  const bool good = colon != absl::string_view::npos && colon > 0 &&
-                    absl::SimpleAtoi(address.substr(colon + 1), &port) && port > 0 && port < 65536;
-  if (good) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("server address `", address, "`: expected host:port with a port of 1 to 65535, or unix:/path"));
-}
-
-// A proxy set for the outside world must not stand between us and this machine.
-bool IsLocal(absl::string_view address) {
-  return absl::StartsWith(address, "unix") || absl::StartsWith(address, "127.") || absl::StartsWith(address, "[::1]") ||
-         absl::StartsWith(address, "localhost:");
-}
-
-}  // namespace
 
 Client::Client(std::string address, std::shared_ptr<grpc::Channel> channel)
     : address_(std::move(address)),
       ablation_(v1::AblationService::NewStub(channel)),
       health_(grpc::health::v1::Health::NewStub(channel)) {}
 
-absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& address) {
-  if (auto status = CheckAddress(address); !status.ok()) return status;
-  grpc::ChannelArguments arguments;
-  // Streams fit into gRPC's default of 4 MB, Tokenize's single answer need not.
-  arguments.SetMaxReceiveMessageSize(-1);
-  // Who tries again does so within seconds: a channel that waits for minutes would answer in its place.
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-  arguments.SetUserAgentPrefix("ablate/" ABLATE_VERSION);
-  if (IsLocal(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  return std::unique_ptr<Client>(new Client(address, std::move(channel)));
+absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& address, const ConnectOptions& options) {
+  auto channel = MakeChannel(address, options);
+  if (!channel.ok()) return channel.status();
+  return std::unique_ptr<Client>(new Client(address, *std::move(channel)));
 }
 
 absl::StatusOr<v1::Completion> Client::Scan(const v1::AblateRequest& request, const ScanHandlers& handlers,

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/cpp/cancellation.h"
+#include "client/cpp/connection.h"
 #include "client/cpp/scan_manifest.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
@@ -54,8 +55,9 @@ struct JobNames {
 class Client {
  public:
   // `host:port`, `unix:/path`, or another gRPC target with a scheme (`ipv4:`, `ipv6:`, `dns:`). Checks the address's
-  // form and returns at once: whether a server is there, the first call tells.
-  static absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& address);
+  // form and returns at once: whether a server is there, the first call tells. Errors as MakeChannel's.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& address,
+                                                         const ConnectOptions& options = {});
 
   // Blocks until the stream has ended. Success means that every row came, once. DataLoss: the stream ended early.
   absl::StatusOr<v1::Completion> Scan(const v1::AblateRequest& request, const ScanHandlers& handlers,

@@ -3,11 +3,13 @@
 #include <arpa/inet.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/support/client_interceptor.h>
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -80,6 +82,32 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(const 
   return grpc::SslCredentials(ssl);
 }
 
+// Adds the token to every call's metadata. (Call credentials would not go with plain text.)
+class TokenSender final : public grpc::experimental::Interceptor {
+ public:
+  explicit TokenSender(const std::string* value) : value_(value) {}
+  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(grpc::experimental::InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
+      methods->GetSendInitialMetadata()->insert({"authorization", *value_});
+    }
+    methods->Proceed();
+  }
+
+ private:
+  const std::string* const value_;
+};
+
+class TokenSenders final : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  explicit TokenSenders(const std::string& token) : value_(absl::StrCat("Bearer ", token)) {}
+  grpc::experimental::Interceptor* CreateClientInterceptor(grpc::experimental::ClientRpcInfo* /*info*/) override {
+    return new TokenSender(&value_);
+  }
+
+ private:
+  const std::string value_;
+};
+
 }  // namespace
 
 bool IsThisMachine(absl::string_view address) {
@@ -108,29 +136,28 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   arguments.SetUserAgentPrefix("ablate/" ABLATE_VERSION);
   // A proxy set for the outside world must not stand between us and this machine.
   if (IsThisMachine(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(address, *credentials, arguments);
+  if (options.token.empty()) return grpc::CreateCustomChannel(address, *credentials, arguments);
+  std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> senders;
+  senders.push_back(std::make_unique<TokenSenders>(options.token));
+  return grpc::experimental::CreateCustomChannelWithInterceptors(address, *credentials, arguments, std::move(senders));
 }
 
-std::string TlsWayOut(absl::string_view message, bool tls) {
-  const auto says = [message](absl::string_view part) { return absl::StrContains(message, part); };
-  if (!tls) {
-    // What a TLS server's alert, or its closing at the first bytes, comes to.
-    const bool is_cut_off = says("Socket closed") || says("Connection reset") || says("connection reset") ||
-                            says("Received invalid") || says("frame of size") || says("Trying to connect an http1");
-    return is_cut_off ? "if the server speaks TLS, add --tls (and --tls-ca FILE for a CA of your own)" : "";
-  }
-  if (says("WRONG_VERSION_NUMBER") || says("wrong version number")) {
+std::string TlsWayOut(absl::string_view message) {
+  const std::string lower = absl::AsciiStrToLower(message);
+  const auto says = [&lower](absl::string_view part) { return absl::StrContains(lower, part); };
+  if (says("wrong_version_number") || says("wrong version number")) {
     return "the server speaks plain text: drop --tls, or start it with --tls-cert and --tls-key";
   }
-  if (says("CERTIFICATE_VERIFY_FAILED") || says("certificate verify failed")) {
+  if (says("certificate_verify_failed") || says("certificate verify failed")) {
     return "the server's certificate is of no CA that is trusted here: name its CA with --tls-ca FILE";
   }
-  if (says("Peer name") || says("peer name") || says("name verification")) {
-    return "the server's certificate is for another name: use the one that it names with --server";
+  // Somebody takes connections and hangs up at the first bytes.
+  if (says("failed to connect") && (says("socket closed") || says("connection reset"))) {
+    return "if the server speaks TLS, add --tls (or --tls-ca FILE), and --tls-cert with --tls-key where it asks for a "
+           "certificate of yours";
   }
-  return says("andshake") || says("Socket closed") || says("SSL") || says("ssl")
-             ? "if the server asks clients for a certificate, give --tls-cert and --tls-key; otherwise see that both speak TLS"
-             : "";
+  if (says("peer name")) return "the server's certificate is for another name: give one that it names with --server";
+  return "";
 }
 
 }  // namespace ablate::client

@@ -29,8 +29,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
 // Whether nobody but this machine can be at the address: a unix socket, `localhost`, or an address of the loopback device in numbers.
 bool IsThisMachine(absl::string_view address);
 
-// What to do where gRPC's words say that one side speaks TLS and the other does not, or that they do not trust each other;
-// empty where they say neither.
-std::string TlsWayOut(absl::string_view message, bool tls);
+// What to do where gRPC's words about a connection say that one side speaks TLS and the other does not, or that they do not
+// trust each other; empty where they say neither.
+std::string TlsWayOut(absl::string_view message);
 
 }  // namespace ablate::client

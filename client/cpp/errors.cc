@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/cpp/connection.h"
 
 namespace ablate::client {
 namespace {
@@ -39,7 +40,8 @@ std::string WithFields(absl::string_view message, const absl::Status& status) {
   return absl::StrCat(message, message.empty() ? "" : "; ", absl::StrJoin(parts, "; "));
 }
 
-std::string WayOut(const absl::Status& status, absl::string_view address) {
+// `said` is what gRPC gave as the message.
+std::string WayOut(const absl::Status& status, absl::string_view said, absl::string_view address) {
   if (const auto delay = RetryDelay(status)) {
     return absl::StrCat("try again in ", absl::FormatDuration(*delay));
   }
@@ -47,9 +49,15 @@ std::string WayOut(const absl::Status& status, absl::string_view address) {
     case absl::StatusCode::kUnavailable:
       // A server that answers for itself (it drains, say) sends details.
       if (DetailsOf(status)) return "try again, or ask another server";
+      if (std::string way_out = TlsWayOut(said); !way_out.empty()) return way_out;
       return "start one with `ablated --model DIR`, name another with --server, or use --local --model DIR";
     case absl::StatusCode::kUnimplemented:
       return absl::StrCat("the server at ", address, " does not offer this call: is it an `ablated` of this version?");
+    case absl::StatusCode::kUnauthenticated:
+      return Reason(status) == "TOKEN_MISSING" ? "give one with --token, or in the environment as ABLATE_TOKEN"
+                                               : "ask who runs the server for another (`ablate token create`)";
+    case absl::StatusCode::kPermissionDenied:
+      return "ask who runs the server for a token with it (`ablate token create --scope`)";
     default:
       return "";
   }
@@ -72,7 +80,7 @@ absl::Status FromGrpc(const grpc::Status& status, absl::string_view address) {
     message = absl::StrCat("no answer from a server at ", address, " (", message, ")");
   }
   if (message.empty()) message = absl::StrCat("the server gave no message (", absl::StatusCodeToString(code), ")");
-  const std::string way_out = WayOut(result, address);
+  const std::string way_out = WayOut(result, status.error_message(), address);
   if (!way_out.empty()) absl::StrAppend(&message, "; ", way_out);
 
   absl::Status full(code, message);

@@ -21,5 +21,6 @@ Command AddTokenizeCommand(CLI::App* app);
 Command AddDescribeCommand(CLI::App* app);
 Command AddHealthCommand(CLI::App* app);
 Command AddMeansCommand(CLI::App* app);
+Command AddTokenCommand(CLI::App* app);
 
 }  // namespace ablate::cli

@@ -10,6 +10,7 @@ namespace ablate::cli {
 namespace {
 
 constexpr char kServer[] = "Where the service is";
+constexpr char kIdentity[] = "How to reach a server that is shared";
 
 }  // namespace
 
@@ -18,6 +19,22 @@ void AddServerOptions(CLI::App* command, CommonOptions* options, const std::stri
       ->add_option("--server", options->server,
                    "host:port or unix:/path (default: $ABLATE_SERVER, else 127.0.0.1:50051)")
       ->group(kServer);
+  command->add_flag("--tls", options->tls, "Speak TLS to the server (--tls-ca says so too)")->group(kIdentity);
+  command
+      ->add_option("--tls-ca", options->tls_ca,
+                   "PEM file of the CA that vouches for the server (default: $ABLATE_TLS_CA, else the system's)")
+      ->group(kIdentity);
+  command
+      ->add_option("--tls-cert", options->tls_certificate,
+                   "PEM file of your certificate, for a server that asks for one")
+      ->group(kIdentity);
+  command->add_option("--tls-key", options->tls_key, "PEM file of its key")->group(kIdentity);
+  command
+      ->add_option("--token", options->token,
+                   "API token (default: $ABLATE_TOKEN, which other users of this machine cannot see)")
+      ->group(kIdentity);
+  command->add_flag("--insecure", options->insecure, "Send the token in plain text to another machine too")
+      ->group(kIdentity);
   command->add_option(
       "--timeout", options->timeout,
       absl::StrCat("Longest time for the call: 30s, 500ms, 2m, or seconds (default: ", default_timeout, ")"));
@@ -36,6 +53,9 @@ void AddCommonOptions(CLI::App* command, CommonOptions* options, const std::stri
   auto* start = command->add_option("--start-timeout", options->start_timeout,
                                     "How long the local server may take to be ready (default: 2m)");
   local->needs(model)->excludes(server);
+  for (const char* name : {"--tls", "--tls-ca", "--tls-cert", "--tls-key", "--token", "--insecure"}) {
+    local->excludes(command->get_option(name));
+  }
   for (auto* option : {local, model, device, precision, threads, start}) {
     option->group(kServer);
     if (option != local) option->needs(local);

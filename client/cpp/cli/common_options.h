@@ -20,6 +20,11 @@ struct CommonOptions {
   bool local = false;
   std::string model, device, precision;
   int threads = 0;
+  // Empty: ABLATE_TOKEN and ABLATE_TLS_CA.
+  std::string token, tls_ca;
+  bool tls = false;
+  std::string tls_certificate, tls_key;
+  bool insecure = false;
   std::string timeout;  // empty: the command's default
   std::string start_timeout = "2m";
 };

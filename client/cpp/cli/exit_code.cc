@@ -6,9 +6,11 @@
 namespace ablate::cli {
 namespace {
 
-// Whether a server (and not the files of this machine) says that the request names what it does not have.
+// Whether a server (and not the files of this machine) says that the request names what it does not have, or what is not the
+// caller's.
 bool IsRefusal(const absl::Status& status) {
-  return absl::IsNotFound(status) ? client::DetailsOf(status).has_value() : !client::FieldViolations(status).empty();
+  return absl::IsFailedPrecondition(status) ? !client::FieldViolations(status).empty()
+                                            : client::DetailsOf(status).has_value();
 }
 
 }  // namespace
@@ -22,6 +24,8 @@ int ExitCode(const absl::Status& status) {
     case absl::StatusCode::kOutOfRange:
       return kExitUsage;
     case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kFailedPrecondition:
       return IsRefusal(status) ? kExitUsage : kExitFailed;
     case absl::StatusCode::kUnavailable:

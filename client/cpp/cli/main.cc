@@ -37,7 +37,8 @@ int Main(int argc, char** argv) {
                                                            {"tokenize", ablate::cli::AddTokenizeCommand(&app)},
                                                            {"describe", ablate::cli::AddDescribeCommand(&app)},
                                                            {"health", ablate::cli::AddHealthCommand(&app)},
-                                                           {"means", ablate::cli::AddMeansCommand(&app)}};
+                                                           {"means", ablate::cli::AddMeansCommand(&app)},
+                                                           {"token", ablate::cli::AddTokenCommand(&app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

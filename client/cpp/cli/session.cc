@@ -25,13 +25,26 @@ absl::StatusOr<std::unique_ptr<client::LocalServer>> StartLocal(const CommonOpti
   return client::LocalServer::Start(local);
 }
 
+std::string OrEnvironment(const std::string& value, const char* variable) {
+  const char* const from_environment = std::getenv(variable);
+  return value.empty() && from_environment != nullptr ? from_environment : value;
+}
+
+client::ConnectOptions Connection(const CommonOptions& options) {
+  const std::string ca = OrEnvironment(options.tls_ca, "ABLATE_TLS_CA");
+  return {.tls = options.tls || !ca.empty(),
+          .tls_ca = ca,
+          .tls_certificate = options.tls_certificate,
+          .tls_key = options.tls_key,
+          .token = OrEnvironment(options.token, "ABLATE_TOKEN"),
+          .insecure = options.insecure};
+}
+
 }  // namespace
 
 std::string ServerAddress(const CommonOptions& options) {
-  if (!options.server.empty()) return options.server;
-  const char* from_environment = std::getenv("ABLATE_SERVER");
-  if (from_environment != nullptr && *from_environment != '\0') return from_environment;
-  return "127.0.0.1:50051";
+  const std::string address = OrEnvironment(options.server, "ABLATE_SERVER");
+  return address.empty() ? "127.0.0.1:50051" : address;
 }
 
 absl::StatusOr<Session> Session::Open(const CommonOptions& options, absl::Duration default_timeout,
@@ -48,7 +61,8 @@ absl::StatusOr<Session> Session::Open(const CommonOptions& options, absl::Durati
     if (!local.ok()) return local.status();
     session.local_ = *std::move(local);
   }
-  auto client = client::Client::Connect(options.local ? session.local_->address() : ServerAddress(options));
+  auto client = options.local ? client::Client::Connect(session.local_->address())
+                              : client::Client::Connect(ServerAddress(options), Connection(options));
   if (!client.ok()) return client.status();
   session.client_ = *std::move(client);
   return session;
