@@ -231,6 +231,19 @@ TEST(ProgramTest, OutlivesStandardInputUnlessToldOtherwise) {
   EXPECT_EQ(process.Wait(), 0);
 }
 
+TEST(ProgramTest, AsksForTheTokensOfAFile) {
+  const std::string path = testing::TempDir() + "program-tokens.json";
+  Process missing({"--model=m", "--tokens=" + path});
+  EXPECT_EQ(missing.Wait(), 1);
+  EXPECT_THAT(missing.err(), HasSubstr("ablate token create --file " + path));
+  std::ofstream(path) << R"({"version": 1, "tokens": []})";
+  Process process({"--model=m", "--tokens=" + path});
+  ASSERT_TRUE(process.WaitUntilServing()) << process.err();
+  EXPECT_THAT(process.err(), HasSubstr("other users of this machine may read it"));
+  const auto stub = ablation::v1::AblationService::NewStub(process.NewChannel());
+  EXPECT_EQ(RunScan(*stub, ScanRequest("Berlin is")).status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
 TEST(ProgramTest, PlainTextForOtherMachinesIsRefusedUnlessAskedFor) {
   Process refused({"--model=m", "--listen=0.0.0.0:0"});
   EXPECT_EQ(refused.Wait(), 2);
