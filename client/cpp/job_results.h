@@ -14,13 +14,13 @@
 namespace ablate::client {
 
 struct JobResultsOptions {
-  std::string id;
+  std::string id = {};
   // Rows, and what stands beside them, are handed on from this offset on; the manifest always is.
   int64_t offset = 0;
   // End behind what is stored now, also where the job has not ended.
   bool only_stored = false;
   // Of streams that broke.
-  RetryOptions retry;
+  RetryOptions retry = {};
 };
 
 struct JobResultsHandlers {

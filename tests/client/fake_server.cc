@@ -76,6 +76,18 @@ grpc::Status InvalidField(const std::string& field, const std::string& descripti
   return {grpc::INVALID_ARGUMENT, field + ": " + description, status.SerializeAsString()};
 }
 
+namespace {
+
+grpc::Status NoSuchJob() {
+  google::rpc::ErrorInfo info;
+  info.set_reason("JOB_NOT_FOUND");
+  google::rpc::Status status;
+  status.add_details()->PackFrom(info);
+  return {grpc::NOT_FOUND, "no such job", status.SerializeAsString()};
+}
+
+}  // namespace
+
 Script::Script()
     : ablate([](grpc::ServerContext*, const AblateRequest& request, ServerWriter* writer) {
         SendManifest(request, writer);
@@ -97,7 +109,13 @@ Script::Script()
         }
         return grpc::Status::OK;
       }),
-      health([] { return HealthCheckResponse::SERVING; }) {}
+      health([] { return HealthCheckResponse::SERVING; }),
+      submit_job([](const auto&, ablation::v1::Job*) { return NoSuchJob(); }),
+      get_job([](const std::string&, ablation::v1::Job*) { return NoSuchJob(); }),
+      cancel_job(get_job),
+      list_jobs([](const auto&, auto*) { return grpc::Status::OK; }),
+      delete_job([](const std::string&) { return NoSuchJob(); }),
+      job_results([](const auto&, auto*) { return NoSuchJob(); }) {}
 
 class FakeServer::Ablation : public ablation::v1::AblationService::Service {
  public:
@@ -116,6 +134,33 @@ class FakeServer::Ablation : public ablation::v1::AblationService::Service {
     *response->mutable_model() = manifest.head.model();
     *response->mutable_runtime() = manifest.head.runtime();
     return grpc::Status::OK;
+  }
+  grpc::Status SubmitJob(grpc::ServerContext*, grpc::ServerReader<ablation::v1::SubmitJobRequest>* reader,
+                         ablation::v1::SubmitJobResponse* response) override {
+    std::vector<ablation::v1::SubmitJobRequest> parts(1);
+    while (reader->Read(&parts.back())) parts.emplace_back();
+    parts.pop_back();
+    return script_.submit_job(parts, response->mutable_job());
+  }
+  grpc::Status GetJob(grpc::ServerContext*, const ablation::v1::GetJobRequest* request,
+                      ablation::v1::GetJobResponse* response) override {
+    return script_.get_job(request->id(), response->mutable_job());
+  }
+  grpc::Status CancelJob(grpc::ServerContext*, const ablation::v1::CancelJobRequest* request,
+                         ablation::v1::CancelJobResponse* response) override {
+    return script_.cancel_job(request->id(), response->mutable_job());
+  }
+  grpc::Status ListJobs(grpc::ServerContext*, const ablation::v1::ListJobsRequest* request,
+                        ablation::v1::ListJobsResponse* response) override {
+    return script_.list_jobs(*request, response);
+  }
+  grpc::Status DeleteJob(grpc::ServerContext*, const ablation::v1::DeleteJobRequest* request,
+                         ablation::v1::DeleteJobResponse*) override {
+    return script_.delete_job(request->id());
+  }
+  grpc::Status StreamJobResults(grpc::ServerContext*, const ablation::v1::StreamJobResultsRequest* request,
+                                JobResultsWriter* writer) override {
+    return script_.job_results(*request, writer);
   }
 
  private:

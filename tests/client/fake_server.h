@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ablation/v1/service.grpc.pb.h"
 #include "client/cpp/scan_manifest.h"
@@ -14,12 +15,19 @@
 namespace ablate::testing {
 
 using ServerWriter = grpc::ServerWriter<ablation::v1::AblateResponse>;
+using JobResultsWriter = grpc::ServerWriter<ablation::v1::StreamJobResultsResponse>;
 
 // What the server does. Set before it starts. By default a scan of the fixtures' model works and health is SERVING.
 struct Script {
   std::function<grpc::Status(grpc::ServerContext*, const ablation::v1::AblateRequest&, ServerWriter*)> ablate;
   std::function<grpc::Status(const ablation::v1::TokenizeRequest&, ablation::v1::TokenizeResponse*)> tokenize;
   std::function<grpc::health::v1::HealthCheckResponse::ServingStatus()> health;
+  // Jobs: by default NOT_FOUND, and none. `parts` are all that came.
+  std::function<grpc::Status(const std::vector<ablation::v1::SubmitJobRequest>& parts, ablation::v1::Job*)> submit_job;
+  std::function<grpc::Status(const std::string& id, ablation::v1::Job*)> get_job, cancel_job;
+  std::function<grpc::Status(const ablation::v1::ListJobsRequest&, ablation::v1::ListJobsResponse*)> list_jobs;
+  std::function<grpc::Status(const std::string& id)> delete_job;
+  std::function<grpc::Status(const ablation::v1::StreamJobResultsRequest&, JobResultsWriter*)> job_results;
 
   Script();
 };

@@ -50,6 +50,41 @@ TEST_F(RowOrderTest, KeepsALaterPromptBackUntilTheEarlierIsWhole) {
   EXPECT_THAT(prompts_, ElementsAre(0, 1));
 }
 
+TEST_F(RowOrderTest, PromptsBehindASkippedOneNeedNotWait) {
+  ASSERT_TRUE(order_.Take(Rows({{1, 3}, {1, 1}, {1, -1}, {1, 0}, {1, 2}})).ok());
+  EXPECT_THAT(prompts_, IsEmpty());
+  ASSERT_TRUE(order_.Skip(0).ok());
+  EXPECT_THAT(prompts_, ElementsAre(1));
+  // Told again, behind a connection that broke.
+  ASSERT_TRUE(order_.Skip(0).ok());
+  EXPECT_THAT(prompts_, ElementsAre(1));
+}
+
+TEST_F(RowOrderTest, AtTheEndWhatIsWholeIsHandedOutAndWhatIsNotIsNamed) {
+  ASSERT_TRUE(order_.Take(Rows({{1, 3}, {1, 1}, {1, -1}, {1, 0}, {1, 2}, {0, 2}})).ok());
+  const auto begun = order_.Finish();
+  ASSERT_TRUE(begun.ok());
+  EXPECT_THAT(*begun, ElementsAre(0));
+  EXPECT_THAT(prompts_, ElementsAre(1));
+}
+
+TEST(RowOrderAsTheyComeTest, APromptDoesNotWaitForThoseBeforeIt) {
+  std::vector<int> prompts;
+  RowOrder order(
+      testing::MakeManifest(3), {},
+      [&](const PromptResult& result) {
+        prompts.push_back(result.prompt);
+        return absl::OkStatus();
+      },
+      PromptOrder::kAsTheyCome);
+  ASSERT_TRUE(order.Take(Rows({{2, 3}, {2, 1}, {2, -1}, {2, 0}, {2, 2}, {0, 1}})).ok());
+  EXPECT_THAT(prompts, ElementsAre(2));
+  ASSERT_TRUE(order.Take(Rows({{0, 3}, {0, -1}, {0, 0}, {0, 2}})).ok());
+  EXPECT_THAT(prompts, ElementsAre(2, 0));
+  EXPECT_THAT(*order.Finish(), IsEmpty());
+  EXPECT_THAT(prompts, ElementsAre(2, 0));
+}
+
 // What a row is, in one text.
 std::string Name(const Row& row) {
   const auto key = row.key();

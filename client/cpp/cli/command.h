@@ -22,5 +22,6 @@ Command AddDescribeCommand(CLI::App* app);
 Command AddHealthCommand(CLI::App* app);
 Command AddMeansCommand(CLI::App* app);
 Command AddTokenCommand(CLI::App* app);
+Command AddJobCommand(CLI::App* app);
 
 }  // namespace ablate::cli

@@ -1,10 +1,15 @@
 #include "client/cpp/cli/exit_code.h"
 
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "client/cpp/cli/output.h"
 #include "client/cpp/errors.h"
 
 namespace ablate::cli {
 namespace {
+
+constexpr absl::string_view kOwnCode = "ablate/exit-code";
 
 // Whether a server (and not the files of this machine) says that the request names what it does not have, or what is not the
 // caller's.
@@ -17,6 +22,8 @@ bool IsRefusal(const absl::Status& status) {
 
 int ExitCode(const absl::Status& status) {
   if (HasReaderLeft(status)) return kExitReaderLeft;
+  int code = 0;
+  if (const auto own = status.GetPayload(kOwnCode); own && absl::SimpleAtoi(std::string(*own), &code)) return code;
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return kExitOk;
@@ -40,6 +47,11 @@ int ExitCode(const absl::Status& status) {
     default:
       return kExitFailed;
   }
+}
+
+absl::Status WithExitCode(absl::Status status, int code) {
+  status.SetPayload(kOwnCode, absl::Cord(absl::StrCat(code)));
+  return status;
 }
 
 }  // namespace ablate::cli

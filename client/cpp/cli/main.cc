@@ -33,12 +33,11 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", "ablate " ABLATE_VERSION);
   app.require_subcommand(1);
   app.footer(absl::StrCat(kFooter, ablate::cli::kExitCodesHelp));
-  std::vector<std::pair<const char*, Command>> commands = {{"scan", ablate::cli::AddScanCommand(&app)},
-                                                           {"tokenize", ablate::cli::AddTokenizeCommand(&app)},
-                                                           {"describe", ablate::cli::AddDescribeCommand(&app)},
-                                                           {"health", ablate::cli::AddHealthCommand(&app)},
-                                                           {"means", ablate::cli::AddMeansCommand(&app)},
-                                                           {"token", ablate::cli::AddTokenCommand(&app)}};
+  std::vector<std::pair<const char*, Command>> commands = {
+      {"scan", ablate::cli::AddScanCommand(&app)},         {"tokenize", ablate::cli::AddTokenizeCommand(&app)},
+      {"describe", ablate::cli::AddDescribeCommand(&app)}, {"health", ablate::cli::AddHealthCommand(&app)},
+      {"means", ablate::cli::AddMeansCommand(&app)},       {"job", ablate::cli::AddJobCommand(&app)},
+      {"token", ablate::cli::AddTokenCommand(&app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

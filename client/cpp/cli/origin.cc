@@ -47,6 +47,8 @@ constexpr FieldOption kOptions[] = {
     {"summary.split", "--split"},
     {"summary", "--summary"},
     {"prepend_bos", "--prepend-bos"},
+    {"display_name", "--name"},
+    {"request_id", "--request-id"},
 };
 
 // Of the only prompt.

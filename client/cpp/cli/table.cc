@@ -153,10 +153,17 @@ absl::Status TableWriter::End(const ablation::v1::Completion& completion) {
     details_.emplace_back("likelihoods and compensations of several prompts: --format jsonl or csv has them");
   }
   const auto& timing = completion.timing();
-  details_.push_back(absl::StrFormat("%d rows in %.3f s (waited %.3f s, forward %.3f s in %d %s)", completion.rows(),
-                                     Seconds(timing.total_ns()), Seconds(timing.queue_ns()),
-                                     Seconds(timing.forward_ns()), timing.forward_passes(),
-                                     timing.forward_passes() == 1 ? "pass" : "passes"));
+  std::string line = absl::StrFormat("%d rows", completion.rows());
+  // A job that did not succeed has none; one that did has been run by several servers, it may be.
+  if (timing.total_ns() > 0) {
+    absl::StrAppendFormat(&line, " in %.3f s (waited %.3f s", Seconds(timing.total_ns()), Seconds(timing.queue_ns()));
+    if (timing.forward_passes() > 0) {
+      absl::StrAppendFormat(&line, ", forward %.3f s in %d %s", Seconds(timing.forward_ns()), timing.forward_passes(),
+                            timing.forward_passes() == 1 ? "pass" : "passes");
+    }
+    line += ")";
+  }
+  details_.push_back(std::move(line));
   return Write(details_);
 }
 
