@@ -123,10 +123,11 @@ def test_many_prompts_of_unequal_length_with_gaps(server, client, tmp_path):
     check_rows(rows, lines)
 
 
-def test_streamed_rows_are_the_scans(client):
+@pytest.mark.parametrize("options", [{"read": "all", "layers": 3}, {"effects": True}], ids=["all reads", "effects"])
+def test_streamed_rows_are_the_scans(client, options):
     columns = ["prompt_index", "variant", "position"]
-    whole = {tuple(row[c] for c in columns): row for row in client.scan(**SCAN, read="all", layers=3)}
-    streamed = list(client.stream(**SCAN, read="all", layers=3))
+    whole = {tuple(row[c] for c in columns): row for row in client.scan(**SCAN, **options)}
+    streamed = list(client.stream(**SCAN, **options))
     assert len(streamed) == len(whole)
     for row in streamed:
         expected = whole[tuple(row[c] for c in columns)]

@@ -113,9 +113,13 @@ class Assembler:
 
     @property
     def _float(self) -> type[np.floating[Any]]:
-        """The values' own: float32, widened on the wire."""
         assert self.manifest is not None
-        return np.float64 if self.manifest.runtime.precision == PRECISION_FLOAT64 else np.float32
+        return float_of(self.manifest)
+
+
+def float_of(manifest: Manifest) -> type[np.floating[Any]]:
+    """What figures are: float32, widened on the wire, or float64 of a server in that precision."""
+    return np.float64 if manifest.runtime.precision == PRECISION_FLOAT64 else np.float32
 
 
 def _size(kind: str, space: RowSpace) -> int:

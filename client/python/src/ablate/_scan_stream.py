@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ablate import _table
-from ablate._assembly import Assembler
+from ablate._assembly import Assembler, float_of
 from ablate._legend import Legend
 from ablate._proto.ablation.v1.scan_pb2 import AblateResponse, Completion, Manifest, ResolvedPrompt, Variant
 from ablate._request import Made
@@ -26,10 +28,13 @@ class RowReader:
         entries = self.check.take(response)
         if entries is None or entries.kind != "rows":
             return ()
+        assert self.check.manifest is not None
         if self._legend is None:
-            assert self.check.manifest is not None
             self._legend = Legend(self.check.manifest, self.check.variants)
-        return _table.records(_table.tidy(self._legend, entries.columns, entries.tokens, self._fields))
+        # As a `Scan` has them: differences that the server takes in float64 (effects) come with more digits.
+        kind = float_of(self.check.manifest)
+        columns = {name: a.astype(kind) if a.dtype == np.float64 else a for name, a in entries.columns.items()}
+        return _table.records(_table.tidy(self._legend, columns, entries.tokens, self._fields))
 
 
 class StreamHead:
