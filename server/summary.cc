@@ -89,7 +89,8 @@ double FloorFor(const DeltaTable& deltas, const SummaryRequest& request) {
   return floor_of(absl::StrCat("delta_", PrimaryName(prepared.readout.primary)));
 }
 
-pb::SummaryHead MakeHead(const stats::SummaryTable& table, uint64_t seed) {
+pb::SummaryHead MakeHead(const stats::SummaryTable& table, absl::Span<const PreparedReplacement> replacements,
+                         uint64_t seed) {
   pb::SummaryHead head;
   head.set_n_clusters(table.n_clusters);
   head.set_n_prompts(table.n_prompts);
@@ -101,7 +102,10 @@ pb::SummaryHead MakeHead(const stats::SummaryTable& table, uint64_t seed) {
     pb::RankAgreement& to = *head.add_rank_agreement();
     to.set_first(agreement.first);
     to.set_second(agreement.second);
-    to.set_spearman(agreement.spearman);
+    // What lowers the metric under noising raises it under denoising: the order is compared, not the sign.
+    const bool is_across = replacements[static_cast<size_t>(agreement.first)].edits_corrupted !=
+                           replacements[static_cast<size_t>(agreement.second)].edits_corrupted;
+    to.set_spearman(is_across ? -agreement.spearman : agreement.spearman);
   }
   return head;
 }
@@ -140,7 +144,7 @@ std::vector<pb::AblateResponse> MakeMessages(const DeltaTable& deltas, const Sum
   // Four columns of at most ten bytes, twelve of eight and two flags.
   constexpr size_t kBytesPerLine = 160, kLines = kBlockBytes / kBytesPerLine;
   std::vector<pb::AblateResponse> messages(1);
-  *messages[0].mutable_summary_head() = MakeHead(table, request.options.seed());
+  *messages[0].mutable_summary_head() = MakeHead(table, deltas.prepared().replacements, request.options.seed());
   const std::vector<int32_t> edit_positions = EditPositionsOf(deltas.prepared());
   Line line;
   line.floor = FloorFor(deltas, request);

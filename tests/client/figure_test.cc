@@ -135,10 +135,13 @@ TEST(AllButTest, ComparesKeptSetsWithRandomOnes) {
                   "  everything (unedited)               +1.5000         1.000       100 %",
                   "  nothing                             +1.4000         0.000       100 %",
                   "  movers                              +1.7500         3.500       100 %  mean -6.250; 0 of 2 "
-                  "as faithful",
+                  "as large",
                   "faithfulness: (kept - nothing) / (everything - nothing); 1: the kept heads are enough"));
   manifest.head.mutable_readout()->set_min_denominator(0.2);
-  EXPECT_THAT(Drawn(manifest).back(), HasSubstr("less than 0.2 apart"));
+  const auto refused = Drawn(manifest);
+  EXPECT_THAT(refused.back(), HasSubstr("less than 0.2 apart"));
+  // Nothing is compared with what is not given.
+  EXPECT_EQ(refused[5], "  movers                              +1.7500             -       100 %");
   const Legend legend(std::make_shared<const client::ScanManifest>(manifest));
   EXPECT_EQ(legend.VariantTitle(0), "nothing");
   EXPECT_EQ(legend.VariantTitle(2), manifest.variants[2].label());

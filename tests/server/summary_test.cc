@@ -10,6 +10,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/stats/rank.h"
 #include "tests/server/row_map.h"
 #include "tests/server/scan_call.h"
 #include "tests/server/test_server.h"
@@ -130,6 +131,25 @@ TEST(SummaryTest, EveryEntryIsTheMeanOfItsRows) {
     // Zeroing takes a site away, tripling puts two of it in: the order is turned round.
     EXPECT_THAT(summary.head.rank_agreement(0).spearman(), DoubleNear(-1, 1e-9));
   }
+}
+
+// What lowers the metric under noising raises it under denoising.
+TEST(SummaryTest, RanksAgreeAcrossDirectionsWhereTheOrderIsTheSame) {
+  pb::AblateRequest request = SummarizedPrompts(25);
+  for (int i = 0; i < request.prompts_size(); ++i) {
+    for (const int32_t id : {7, 11 + i, 5}) {
+      request.mutable_prompts(i)->mutable_corrupted_token_ids()->add_ids(id);
+    }
+  }
+  request.add_replacements()->mutable_resample()->set_direction(pb::DIRECTION_NOISING);
+  request.add_replacements()->mutable_resample()->set_direction(pb::DIRECTION_DENOISING);
+  const Summary summary = Summarized(request);
+  std::vector<double> means[2];
+  for (const Line& line : summary.lines) means[line.replacement].push_back(line.mean);
+  ASSERT_THAT(summary.head.rank_agreement(), SizeIs(1));
+  const double raw = stats::Spearman(means[0], means[1]);
+  EXPECT_NE(raw, 0);
+  EXPECT_EQ(summary.head.rank_agreement(0).spearman(), -raw);
 }
 
 TEST(SummaryTest, OptionsAndTemplatesArePassedOn) {

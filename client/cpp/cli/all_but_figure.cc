@@ -12,7 +12,7 @@ namespace {
 constexpr int kMostLabel = 28;
 
 struct RandomSets {
-  int n = 0, as_faithful = 0;
+  int n = 0, as_large = 0;
   double sum = 0;
 };
 
@@ -37,7 +37,8 @@ std::vector<std::string> DrawAllBut(const Legend& legend, const VariantMeans& me
   const double least =
       means.manifest().head.readout().has_min_denominator() ? means.manifest().head.readout().min_denominator() : 0.1;
   const auto faithfulness = [&](double level) {
-    return std::abs(denominator) < least ? std::nan("") : (level - none.level) / denominator;
+    const bool is_too_small = std::abs(denominator) < least || denominator == 0;
+    return is_too_small ? std::nan("") : (level - none.level) / denominator;
   };
   row("everything (unedited)", means.baseline(), faithfulness(means.baseline()), 1, "");
   if (none.n > 0) row("nothing", none.level, faithfulness(none.level), none.top1_share, "");
@@ -49,11 +50,12 @@ std::vector<std::string> DrawAllBut(const Legend& legend, const VariantMeans& me
       if (!variants[r].is_random() || variants[r].group() != variants[v].group() || means.At(r).n == 0) continue;
       ++random.n;
       random.sum += faithfulness(means.At(r).level);
-      if (faithfulness(means.At(r).level) >= faithfulness(at.level)) ++random.as_faithful;
+      if (faithfulness(means.At(r).level) >= faithfulness(at.level)) ++random.as_large;
     }
-    const std::string compared = random.n == 0 ? ""
-                                               : absl::StrFormat("mean %.3f; %d of %d as faithful",
-                                                                 random.sum / random.n, random.as_faithful, random.n);
+    const bool is_given = random.n > 0 && !std::isnan(faithfulness(at.level));
+    const std::string compared =
+        is_given ? absl::StrFormat("mean %.3f; %d of %d as large", random.sum / random.n, random.as_large, random.n)
+                 : "";
     row(legend.VariantTitle(static_cast<int32_t>(v)), at.level, faithfulness(at.level), at.top1_share, compared);
   }
   lines.emplace_back("faithfulness: (kept - nothing) / (everything - nothing); 1: the kept heads are enough");
