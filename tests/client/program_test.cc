@@ -261,6 +261,34 @@ TEST_F(ProgramTest, ManyPromptsComeOutInTheirOrder) {
   EXPECT_FALSE(std::getline(lines, line));
 }
 
+TEST_F(ProgramTest, DiffTellsWhetherAnythingMoved) {
+  Serve();
+  auto arguments = scan_;
+  arguments.insert(arguments.end(), {"--format", "jsonl"});
+  const std::string a = Ablate(arguments).out;
+  std::ofstream(Path("a.jsonl")) << a;
+  const auto same = Ablate({"diff", Path("a.jsonl"), "-"}, a);
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_THAT(same.out, HasSubstr("none of 5 rows moved by more than 0"));
+  std::string b = a;
+  const std::string was = "\"delta_logit_diff\": -1.5";
+  ASSERT_NE(b.find(was), std::string::npos);
+  b.replace(b.find(was), was.size(), "\"delta_logit_diff\": -1.25");
+  const auto moved = Ablate({"diff", Path("a.jsonl"), "-", "--atol", "0.1"}, b);
+  EXPECT_EQ(moved.exit_code, 1);
+  EXPECT_EQ(moved.out, "prompt 0, L1H0, zero, read at 1          -1.5 ->        -1.25  by 0.25\n");
+  EXPECT_THAT(moved.err, HasSubstr("1 of 5 rows moved by more than 0.1; the farthest is prompt 0, L1H0"));
+  EXPECT_EQ(Ablate({"diff", Path("a.jsonl"), "-", "--atol", "0.25"}, b).exit_code, 0);
+  EXPECT_EQ(Ablate({"diff", Path("a.jsonl"), "-", "--column", "entropy", "--column", "target_is_top1"}, b).exit_code,
+            0);
+  // A row less.
+  b.erase(b.rfind("{\"prompt_index"));
+  EXPECT_EQ(Ablate({"diff", Path("a.jsonl"), "-"}, b).exit_code, 2);
+  EXPECT_EQ(Ablate({"diff", Path("a.jsonl"), Path("nosuch")}).exit_code, 2);
+  EXPECT_EQ(Ablate({"diff", Path("a.jsonl")}).exit_code, 2);
+  EXPECT_EQ(Ablate({"diff", "-", "-"}, b).exit_code, 2);
+}
+
 TEST_F(ProgramTest, OutputHoldsTheWholeFile) {
   Serve();
   auto arguments = scan_;

@@ -23,5 +23,6 @@ Command AddHealthCommand(CLI::App* app);
 Command AddMeansCommand(CLI::App* app);
 Command AddTokenCommand(CLI::App* app);
 Command AddJobCommand(CLI::App* app);
+Command AddDiffCommand(CLI::App* app);
 
 }  // namespace ablate::cli

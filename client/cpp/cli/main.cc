@@ -37,7 +37,7 @@ int Main(int argc, char** argv) {
       {"scan", ablate::cli::AddScanCommand(&app)},         {"tokenize", ablate::cli::AddTokenizeCommand(&app)},
       {"describe", ablate::cli::AddDescribeCommand(&app)}, {"health", ablate::cli::AddHealthCommand(&app)},
       {"means", ablate::cli::AddMeansCommand(&app)},       {"job", ablate::cli::AddJobCommand(&app)},
-      {"token", ablate::cli::AddTokenCommand(&app)}};
+      {"diff", ablate::cli::AddDiffCommand(&app)},         {"token", ablate::cli::AddTokenCommand(&app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
