@@ -21,9 +21,10 @@ std::string Row(int prompt, const std::string& variant, const std::string& delta
                       more, "}\n");
 }
 
-std::string Manifest(const std::string& token_ids = "[1,2]", const std::string& model = "small") {
-  return absl::StrCat(R"({"manifest": {"model": {"name": ")", model,
-                      R"("}, "n_prompts": 1, "readout": {"reduction": "MEAN"}, "prompts": [{"token_ids":)", token_ids,
+std::string Manifest(const std::string& token_ids = "[1,2]", const std::string& model = "small",
+                     const std::string& replacement = R"({"zero":{}})") {
+  return absl::StrCat(R"({"manifest": {"model": {"name": ")", model, R"("}, "replacements": [)", replacement,
+                      R"(], "n_prompts": 1, "readout": {"reduction": "MEAN"}, "prompts": [{"token_ids":)", token_ids,
                       "}]}}\n");
 }
 
@@ -80,6 +81,11 @@ TEST(ResultDiffTest, OtherPromptsAreAnotherExperimentAndAnotherModelIsNot) {
   EXPECT_TRUE(Diff(Manifest() + row, Manifest("[1,2]", "large") + row).ok());
   EXPECT_THAT(Diff(Manifest() + row, Manifest("[1,3]") + row).status().message(),
               HasSubstr("prompts[0].token_ids is [1,2] in the one, [1,3] in the other"));
+  const auto with = [&](const std::string& replacement) { return Manifest("[1,2]", "small", replacement) + row; };
+  EXPECT_THAT(Diff(with(R"({"scale":{"factor":0.5}})"), with(R"({"scale":{"factor":0.25}})")).status().message(),
+              HasSubstr("replacements is"));
+  // Each model has its own means.
+  EXPECT_TRUE(Diff(with(R"({"mean":{"library":"a"}})"), with(R"({"mean":{"library":"b"}})")).ok());
   // A file without a manifest cannot tell.
   EXPECT_TRUE(Diff(Manifest() + row, row).ok());
 }

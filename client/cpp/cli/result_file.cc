@@ -57,6 +57,12 @@ class Builder {
     };
     add("edit_positions", manifest, "edit_positions");
     add("prepend_bos", manifest, "prepend_bos");
+    // Factors and constants are in no row's key. A library of means may be another one: it belongs to its model.
+    json replacements = manifest.value("replacements", json::array());
+    for (json& replacement : replacements) {
+      if (replacement.contains("mean") && replacement["mean"].is_object()) replacement["mean"].erase("library");
+    }
+    file_.experiment.emplace_back("replacements", replacements.dump());
     const json readout = manifest.value("readout", json::object());
     for (const char* field : {"reduction", "target_mode", "edit_appended"}) add(field, readout, field);
     const json prompts = manifest.value("prompts", json::array());
