@@ -33,7 +33,8 @@ constexpr char kDescription[] =
 constexpr char kFooter[] =
     "Exits with 0 where nothing moved by more than --atol, 1 where something did, 2 where a file cannot be read or "
     "the\n"
-    "files hold different experiments: rows that one of them has not, or, where both are JSON lines, other prompts.\n"
+    "files hold different experiments: rows that one of them has not, or, where both are JSON lines, other prompts,\n"
+    "answers, replacements or edit positions.\n"
     "Examples:\n"
     "  ablate diff before.jsonl after.jsonl --atol 1e-4\n"
     "  ablate scan --prompts facts.jsonl --format csv | ablate diff facts.csv - --column kl_divergence\n\n";

@@ -8,6 +8,7 @@ namespace ablate::cli {
 
 absl::Status RunJobList(const JobOptions& options, Session& session) {
   std::vector<ablation::v1::JobState> states;
+  states.reserve(options.states.size());
   for (const std::string& name : options.states) states.push_back(StateOf(name));
   const auto jobs = session.client().ListJobs(states, options.limit, session.call());
   if (!jobs.ok()) return jobs.status();
