@@ -1,5 +1,6 @@
 #include "server/quote.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace ablate {
