@@ -161,7 +161,7 @@ absl::Status TableWriter::End(const ablation::v1::Completion& completion) {
       absl::StrAppendFormat(&line, ", forward %.3f s in %d %s", Seconds(timing.forward_ns()), timing.forward_passes(),
                             timing.forward_passes() == 1 ? "pass" : "passes");
     }
-    line += ")";
+    line += ')';
   }
   details_.push_back(std::move(line));
   return Write(details_);
