@@ -10,10 +10,10 @@
 #include "server/convert.h"
 #include "server/errors.h"
 #include "server/means/store_error.h"
-#include "server/prepare.h"
+#include "server/prepare_for.h"
 #include "server/row_messages.h"
-#include "server/runtime_info.h"
 #include "server/selection_sink.h"
+#include "server/server_info.h"
 #include "spdlog/spdlog.h"
 
 namespace ablate {
@@ -63,9 +63,7 @@ void AblateStream::GoOnWith(absl::StatusOr<pb::Selection> selection, const Reque
   }
   timing_ = timing;
   selection_ = *std::move(selection);
-  if (split_->chooses.size() < static_cast<size_t>(request_->prompts_size())) {
-    selection_->mutable_prompt_index()->Assign(split_->chooses.begin(), split_->chooses.end());
-  }
+  NameChoosers(*split_, static_cast<size_t>(request_->prompts_size()), *selection_);
   const absl::Status submitted = Submit();
   if (!submitted.ok()) {
     EndUnread(submitted);
@@ -75,14 +73,7 @@ void AblateStream::GoOnWith(absl::StatusOr<pb::Selection> selection, const Reque
 }
 
 absl::StatusOr<PreparedRequest> AblateStream::PrepareWith(absl::Span<const Site> order) {
-  const auto means = StoreOf(backend_->means, tenant_);
-  if (!means.ok()) return means.status();
-  PrepareContext context;
-  context.engine = backend_->engine;
-  context.limits = backend_->limits;
-  context.means = *means;
-  context.go_on = [this] { return GoOn(); };
-  return Prepare(*request_, context, order);
+  return PrepareFor(tenant_, *request_, backend_->limits, *backend_, [this] { return GoOn(); }, order);
 }
 
 absl::Status AblateStream::GoOn() const {
@@ -95,12 +86,9 @@ absl::Status AblateStream::SubmitSelection() {
   const absl::Time begin = absl::Now();
   auto prepared = PrepareWith({});
   if (!prepared.ok()) return prepared.status();
-  split_ = WithoutSplit(prepared->prompts.size());
-  if (request_->summary().split()) {
-    auto split = SplitClusters(prepared->prompts, request_->summary().seed());
-    if (!split.ok()) return split.status();
-    split_ = *std::move(split);
-  }
+  auto split = SplitFor(request_->summary(), prepared->prompts);
+  if (!split.ok()) return split.status();
+  split_ = *std::move(split);
   KeepForSelection(split_->chooses, *prepared);
   selection_cost_ = prepared->cost;
   const FollowUp follow_up = prepared->follow_up;
@@ -149,10 +137,7 @@ absl::Status AblateStream::Submit() {
   format_ = RowFormat::Of(*prepared);
   total_rows_ = prepared->total_rows();
 
-  pb::Manifest manifest;
-  *manifest.mutable_model() = MakeModelInfo(backend_->engine->Describe(), backend_->model_name);
-  *manifest.mutable_runtime() = RuntimeOf(*backend_);
-  manifest.set_cost(selection_cost_ + prepared->cost);
+  pb::Manifest manifest = BeginManifest(*backend_, selection_cost_ + prepared->cost);
   if (selection_.has_value()) *manifest.mutable_selection() = *std::move(selection_);
   head_.emplace(std::move(manifest), request_, prepared, &backend_->engine->tokenizer());
 
@@ -187,13 +172,7 @@ absl::Status AblateStream::ReserveDeltas(int64_t values) {
 
 void AblateStream::BeginSummary(const std::shared_ptr<const PreparedRequest>& prepared) {
   deltas_.emplace(prepared);
-  summary_ = SummaryRequest{
-      .options = request_->summary(),
-      .estimates = split_.has_value() ? split_->estimates : WithoutSplit(prepared->prompts.size()).estimates,
-      .selected_in_sample = split_.has_value() && !request_->summary().split(),
-      .is_over_pairs = request_->sweep().has_pairs(),
-      .keeps_sets = request_->sweep().has_all_but(),
-      .floors = backend_->numeric_floor};
+  summary_ = SummaryOf(*request_, split_, backend_->numeric_floor);
 }
 
 void AblateStream::CancelIfStalled(absl::Time since) {

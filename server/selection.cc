@@ -38,6 +38,16 @@ absl::StatusOr<PromptSplit> SplitClusters(absl::Span<const PreparedPrompt> promp
   return split;
 }
 
+absl::StatusOr<PromptSplit> SplitFor(const pb::SummaryOptions& options, absl::Span<const PreparedPrompt> prompts) {
+  if (!options.split()) return WithoutSplit(prompts.size());
+  return SplitClusters(prompts, options.seed());
+}
+
+void NameChoosers(const PromptSplit& split, size_t n_prompts, pb::Selection& selection) {
+  if (split.chooses.size() == n_prompts) return;
+  selection.mutable_prompt_index()->Assign(split.chooses.begin(), split.chooses.end());
+}
+
 void KeepForSelection(absl::Span<const int32_t> prompts, PreparedRequest& prepared) {
   std::vector<int32_t> new_index(prepared.prompts.size(), -1);
   std::vector<PreparedPrompt> kept;

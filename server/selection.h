@@ -27,6 +27,13 @@ PromptSplit WithoutSplit(size_t n_prompts);
 // template; a prompt that names none is one of its own. BadField on `summary.split` where there is only one cluster.
 absl::StatusOr<PromptSplit> SplitClusters(absl::Span<const PreparedPrompt> prompts, uint64_t seed);
 
+// What the request's summary asks for: all prompts in both, or SplitClusters under `split`.
+absl::StatusOr<PromptSplit> SplitFor(const ablation::v1::SummaryOptions& options,
+                                     absl::Span<const PreparedPrompt> prompts);
+
+// Fills in which of the request's prompts chose, where it was not all of them.
+void NameChoosers(const PromptSplit& split, size_t n_prompts, ablation::v1::Selection& selection);
+
 // Leaves the given prompts of a prepared `heads` sweep.
 void KeepForSelection(absl::Span<const int32_t> prompts, PreparedRequest& prepared);
 

@@ -6,7 +6,7 @@
 #include "server/ablate_stream.h"
 #include "server/convert.h"
 #include "server/errors.h"
-#include "server/runtime_info.h"
+#include "server/server_info.h"
 #include "server/unknown_fields.h"
 
 namespace ablate {

@@ -160,6 +160,17 @@ std::vector<pb::AblateResponse> MakeMessages(const DeltaTable& deltas, const Sum
 
 }  // namespace
 
+SummaryRequest SummaryOf(const pb::AblateRequest& request, const std::optional<PromptSplit>& split,
+                         const std::vector<NumericFloor>& floors) {
+  return {
+      .options = request.summary(),
+      .estimates = (split.has_value() ? *split : WithoutSplit(static_cast<size_t>(request.prompts_size()))).estimates,
+      .selected_in_sample = split.has_value() && !request.summary().split(),
+      .is_over_pairs = request.sweep().has_pairs(),
+      .keeps_sets = request.sweep().has_all_but(),
+      .floors = floors};
+}
+
 absl::StatusOr<std::vector<pb::AblateResponse>> MakeSummary(const DeltaTable& deltas, const SummaryRequest& request,
                                                             const std::function<absl::Status()>& go_on) {
   const PreparedRequest& prepared = deltas.prepared();

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "ablation/v1/scan.pb.h"
 #include "absl/status/statusor.h"
 #include "server/delta_table.h"
+#include "server/selection.h"
 #include "server/verify/numeric_floor.h"
 
 namespace ablate {
@@ -25,6 +27,10 @@ struct SummaryRequest {
   // Measured; empty: nothing is under a floor.
   std::vector<NumericFloor> floors;
 };
+
+// Of a request. `split`: of the sweep that chose its sites; nullopt: none ran.
+SummaryRequest SummaryOf(const ablation::v1::AblateRequest& request, const std::optional<PromptSplit>& split,
+                         const std::vector<NumericFloor>& floors);
 
 // One summary head and its blocks of at most about 256 KiB. Takes seconds, and minutes at its limits: not for the device's
 // thread. `go_on` is asked now and then; its error ends the work and is returned.

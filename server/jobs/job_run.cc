@@ -4,13 +4,12 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/clock.h"
-#include "server/convert.h"
 #include "server/errors.h"
 #include "server/jobs/job_statistics.h"
-#include "server/means/store_error.h"
+#include "server/prepare_for.h"
 #include "server/row_messages.h"
-#include "server/runtime_info.h"
 #include "server/scan_head.h"
+#include "server/server_info.h"
 
 namespace ablate {
 namespace {
@@ -18,19 +17,6 @@ namespace {
 namespace pb = ::ablation::v1;
 
 }  // namespace
-
-absl::StatusOr<PreparedRequest> PrepareJob(const pb::AblateRequest& request, const std::string& tenant,
-                                           const Backend& backend, std::function<absl::Status()> go_on,
-                                           absl::Span<const Site> order) {
-  const auto means = StoreOf(backend.means, tenant);
-  if (!means.ok()) return means.status();
-  PrepareContext context;
-  context.engine = backend.engine;
-  context.limits = backend.job_limits;
-  context.means = *means;
-  context.go_on = std::move(go_on);
-  return Prepare(request, context, order);
-}
 
 JobRun::JobRun(const StoredJob& job, JobStore* store, JobHub* hub, const Backend* backend,
                std::function<bool()> stopped, std::function<void(int64_t cost, absl::Duration took)> measured)
@@ -45,6 +31,10 @@ absl::Status JobRun::GoOn() const {
   return stopped_() ? absl::CancelledError("the job was stopped") : absl::OkStatus();
 }
 
+absl::StatusOr<PreparedRequest> JobRun::Prepare(absl::Span<const Site> order) const {
+  return PrepareFor(job_.tenant, request_, backend_->job_limits, *backend_, [this] { return GoOn(); }, order);
+}
+
 absl::Status JobRun::Run() {
   absl::Status status = Persist([this] { return store_->MarkRunning(job_.number); });
   if (!status.ok()) return status;
@@ -53,7 +43,7 @@ absl::Status JobRun::Run() {
   if (!request_.ParseFromString(*bytes)) return absl::DataLossError("the stored request cannot be read");
   if (NeedsOrder(request_)) status = Choose();
   if (!status.ok()) return status;
-  auto prepared = PrepareJob(request_, job_.tenant, *backend_, [this] { return GoOn(); }, SitesOf(selection_));
+  auto prepared = Prepare(SitesOf(selection_));
   if (!prepared.ok()) return prepared.status();
   prepared_ = std::make_shared<const PreparedRequest>(*std::move(prepared));
   status = ReserveTable(*prepared_);
@@ -92,18 +82,14 @@ absl::Status JobRun::ReserveTable(const PreparedRequest& prepared) {
 }
 
 absl::Status JobRun::Choose() {
-  auto prepared = PrepareJob(request_, job_.tenant, *backend_, [this] { return GoOn(); });
+  auto prepared = Prepare({});
   if (!prepared.ok()) return prepared.status();
   absl::Status status = ReserveTable(*prepared);
   if (!status.ok()) return status;
-  split_ = WithoutSplit(prepared->prompts.size());
-  if (request_.summary().split()) {
-    auto split = SplitClusters(prepared->prompts, request_.summary().seed());
-    if (!split.ok()) return split.status();
-    split_ = *std::move(split);
-  }
-  has_split_ = true;
-  KeepForSelection(split_.chooses, *prepared);
+  auto split = SplitFor(request_.summary(), prepared->prompts);
+  if (!split.ok()) return split.status();
+  split_ = *std::move(split);
+  KeepForSelection(split_->chooses, *prepared);
   selection_cost_ = prepared->cost;
   const auto chooser = std::make_shared<const PreparedRequest>(*std::move(prepared));
   const auto before = store_->ReadChoices(job_.number);
@@ -112,7 +98,7 @@ absl::Status JobRun::Choose() {
   for (const PromptResults& choice : *before) done.push_back(choice.prompt);
 
   JobSinkOptions sink = SinkOptions();
-  sink.prompt_of = split_.chooses;
+  sink.prompt_of = split_->chooses;
   sink.encode = [](const AssembledRows& rows) { return EncodeChoice(rows); };
   status = RunPrompts(chooser, done, std::move(sink), [this](const std::vector<PromptResults>& results) {
     return store_->AddChoices(job_.number, results);
@@ -120,12 +106,10 @@ absl::Status JobRun::Choose() {
   if (!status.ok()) return status;
   const auto choices = store_->ReadChoices(job_.number);
   if (!choices.ok()) return choices.status();
-  auto selection = OrderOf(*chooser, split_.chooses, *choices);
+  auto selection = OrderOf(*chooser, split_->chooses, *choices);
   if (!selection.ok()) return selection.status();
   selection_ = *std::move(selection);
-  if (split_.chooses.size() < static_cast<size_t>(request_.prompts_size())) {
-    selection_.mutable_prompt_index()->Assign(split_.chooses.begin(), split_.chooses.end());
-  }
+  NameChoosers(*split_, static_cast<size_t>(request_.prompts_size()), selection_);
   return absl::OkStatus();
 }
 
@@ -133,15 +117,12 @@ absl::Status JobRun::AddHead() {
   const auto now = store_->GetByNumber(job_.number);
   if (!now.ok()) return now.status();
   if (now->job.n_results() > 0) return absl::OkStatus();
-  pb::Manifest manifest;
-  *manifest.mutable_model() = MakeModelInfo(backend_->engine->Describe(), backend_->model_name);
-  *manifest.mutable_runtime() = RuntimeOf(*backend_);
-  manifest.set_cost(selection_cost_ + prepared_->cost);
-  if (has_split_) *manifest.mutable_selection() = selection_;
+  const int64_t cost = selection_cost_ + prepared_->cost;
+  pb::Manifest manifest = BeginManifest(*backend_, cost);
+  if (split_.has_value()) *manifest.mutable_selection() = selection_;
   ScanHead head(std::move(manifest), &request_, prepared_, &backend_->engine->tokenizer());
   std::vector<std::string> messages;
   while (const auto message = head.Next()) messages.push_back(message->SerializeAsString());
-  const int64_t cost = selection_cost_ + prepared_->cost;
   const absl::Status added = Persist([&] { return store_->AddHead(job_.number, messages, cost); });
   hub_->Changed(job_.number);
   return added;
@@ -172,12 +153,7 @@ absl::Status JobRun::Finish() {
 
 absl::StatusOr<std::vector<std::string>> JobRun::Statistics() {
   if (!request_.has_summary()) return std::vector<std::string>();
-  SummaryRequest summary{.options = request_.summary(),
-                         .estimates = has_split_ ? split_.estimates : WithoutSplit(prepared_->prompts.size()).estimates,
-                         .selected_in_sample = has_split_ && !request_.summary().split(),
-                         .is_over_pairs = request_.sweep().has_pairs(),
-                         .keeps_sets = request_.sweep().has_all_but(),
-                         .floors = backend_->numeric_floor};
+  SummaryRequest summary = SummaryOf(request_, split_, backend_->numeric_floor);
   const auto suspects = store_->Suspects(job_.number);
   if (!suspects.ok()) return suspects.status();
   const auto skipped = Skipped(*suspects);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,6 @@
 
 namespace ablate {
 
-// What a job may ask for: checked when it is submitted.
-absl::StatusOr<PreparedRequest> PrepareJob(const ablation::v1::AblateRequest& request, const std::string& tenant,
-                                           const Backend& backend, std::function<absl::Status()> go_on,
-                                           absl::Span<const Site> order = {});
-
 // For one thread. Everything that it did is in the store: another one goes on from there.
 class JobRun {
  public:
@@ -43,6 +39,7 @@ class JobRun {
  private:
   using Store = std::function<absl::Status(const std::vector<PromptResults>&)>;
 
+  absl::StatusOr<PreparedRequest> Prepare(absl::Span<const Site> order) const;
   // The `heads` sweep that orders the sites, where the sweep needs one.
   absl::Status Choose();
   absl::Status ReserveTable(const PreparedRequest& prepared);
@@ -68,8 +65,8 @@ class JobRun {
   const std::function<void(int64_t cost, absl::Duration took)> measured_;
 
   ablation::v1::AblateRequest request_;
-  PromptSplit split_;
-  bool has_split_ = false;
+  // Of the sweep that chose sites, where one ran.
+  std::optional<PromptSplit> split_;
   int64_t selection_cost_ = 0;
   ablation::v1::Selection selection_;
   std::unique_ptr<Budget::Lease> table_lease_;

@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
 #include "server/jobs/job_columns.h"
-#include "server/jobs/job_run.h"
 #include "server/jobs/job_runner.h"
+#include "server/prepare_for.h"
 #include "server/quote.h"
 #include "server/unknown_fields.h"
 
@@ -126,7 +126,7 @@ absl::Status SubmitJob(const pb::SubmitJobRequest& parts, const std::string& ten
     *response.mutable_job() = DescribeJob(**std::move(replay), backend);
     return absl::OkStatus();
   }
-  const auto prepared = PrepareJob(parts.request(), tenant, backend, go_on);
+  const auto prepared = PrepareFor(tenant, parts.request(), backend.job_limits, backend, go_on);
   if (!prepared.ok()) return prepared.status();
   job.cost = prepared->cost + prepared->follow_up.cost;
   if (job.cost > backend.job_limits.cost) return TooCostly(job.cost, backend.job_limits.cost);

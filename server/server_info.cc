@@ -1,4 +1,4 @@
-#include "server/runtime_info.h"
+#include "server/server_info.h"
 
 #include "server/convert.h"
 
@@ -11,6 +11,14 @@ ablation::v1::RuntimeInfo RuntimeOf(const Backend& backend) {
     runtime.set_max_job_tokens(backend.job_limits.tokens);
   }
   return runtime;
+}
+
+ablation::v1::Manifest BeginManifest(const Backend& backend, int64_t cost) {
+  ablation::v1::Manifest manifest;
+  *manifest.mutable_model() = MakeModelInfo(backend.engine->Describe(), backend.model_name);
+  *manifest.mutable_runtime() = RuntimeOf(backend);
+  manifest.set_cost(cost);
+  return manifest;
 }
 
 }  // namespace ablate
