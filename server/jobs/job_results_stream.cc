@@ -81,10 +81,19 @@ void JobResultsStream::Fill() {
     }
     while (true) {
       const auto more = FillPage();
-      if (!more.ok()) End(more.status());
+      if (!more.ok()) Conclude(more.status());
       if (!more.ok() || !*more) break;
     }
   }
+}
+
+// What is queued goes out; nothing more is read.
+void JobResultsStream::Conclude(const absl::Status& status) {
+  {
+    absl::MutexLock lock(&fill_mu_);
+    over_ = true;
+  }
+  End(status);
 }
 
 absl::StatusOr<bool> JobResultsStream::FillPage() {
@@ -107,7 +116,7 @@ absl::StatusOr<bool> JobResultsStream::FillPage() {
     *last.mutable_job() = DescribeJob({.number = number_, .tenant = tenant_, .job = std::move(page->job)}, *backend_);
     last.set_next_offset(offset_);
     Push(std::move(last));
-    End(absl::OkStatus());
+    Conclude(absl::OkStatus());
   } else if (backend_->job_hub->closed()) {
     return RetryLater(absl::StatusCode::kUnavailable, "DRAINING",
                       absl::StrCat("draining: the server is about to stop; go on from offset ", offset_),

@@ -39,6 +39,7 @@ class JobResultsStream final : public WriteStream<ablation::v1::StreamJobResults
   void Fill();
   // One page; true where there may be more to read at once.
   absl::StatusOr<bool> FillPage();
+  void Conclude(const absl::Status& status);
 
   // Has Fill run soon, and once more where it runs now.
   void Refill();
@@ -56,6 +57,7 @@ class JobResultsStream final : public WriteStream<ablation::v1::StreamJobResults
   absl::Mutex fill_mu_;
   bool filling_ ABSL_GUARDED_BY(fill_mu_) = false;
   bool again_ ABSL_GUARDED_BY(fill_mu_) = false;
+  // There is nothing more to fill in, or nobody to read it.
   bool over_ ABSL_GUARDED_BY(fill_mu_) = false;
   std::unique_ptr<JobHub::Watch> watch_ ABSL_GUARDED_BY(fill_mu_);
 };
