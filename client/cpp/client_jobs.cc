@@ -12,6 +12,21 @@ namespace {
 constexpr size_t kPartBytes = size_t{1} << 20;
 constexpr int64_t kPage = 1000;
 
+// Of a call whose request is an id, and whose answer is the job.
+template <typename Request, typename Response>
+absl::StatusOr<v1::Job> JobOf(v1::AblationService::Stub& stub,
+                              grpc::Status (v1::AblationService::Stub::*ask)(grpc::ClientContext*, const Request&,
+                                                                             Response*),
+                              const std::string& id, const std::string& address, const CallOptions& options) {
+  Call call(options);
+  Request request;
+  request.set_id(id);
+  Response response;
+  auto status = call.Result((stub.*ask)(call.context(), request, &response), address);
+  if (!status.ok()) return status;
+  return std::move(*response.mutable_job());
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Job> Client::SubmitJob(const v1::AblateRequest& request, const JobNames& names,
@@ -47,13 +62,7 @@ absl::StatusOr<v1::Job> Client::SubmitJob(const v1::AblateRequest& request, cons
 }
 
 absl::StatusOr<v1::Job> Client::GetJob(const std::string& id, const CallOptions& options) {
-  Call call(options);
-  v1::GetJobRequest request;
-  request.set_id(id);
-  v1::GetJobResponse response;
-  auto status = call.Result(ablation_->GetJob(call.context(), request, &response), address_);
-  if (!status.ok()) return status;
-  return std::move(*response.mutable_job());
+  return JobOf(*ablation_, &v1::AblationService::Stub::GetJob, id, address_, options);
 }
 
 absl::StatusOr<std::vector<v1::Job>> Client::ListJobs(const std::vector<v1::JobState>& states, int64_t limit,
@@ -74,13 +83,7 @@ absl::StatusOr<std::vector<v1::Job>> Client::ListJobs(const std::vector<v1::JobS
 }
 
 absl::StatusOr<v1::Job> Client::CancelJob(const std::string& id, const CallOptions& options) {
-  Call call(options);
-  v1::CancelJobRequest request;
-  request.set_id(id);
-  v1::CancelJobResponse response;
-  auto status = call.Result(ablation_->CancelJob(call.context(), request, &response), address_);
-  if (!status.ok()) return status;
-  return std::move(*response.mutable_job());
+  return JobOf(*ablation_, &v1::AblationService::Stub::CancelJob, id, address_, options);
 }
 
 absl::Status Client::DeleteJob(const std::string& id, const CallOptions& options) {
