@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,9 +130,12 @@ def make(target: Path, build_dir: Path) -> None:
     print(f"{target}: {size / 1e6:.1f} MB; needs x86-64 Linux with {needs}")
 
 
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run bundle", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("dir", nargs="?", type=Path, default=ROOT / "build/bundle", help="default: build/bundle")
+def run_as_program(
+    arguments: list[str], command: str, description: str, folder: Path, make: Callable[[Path, Path], object]
+) -> int:
+    """The command line of `make(folder, build folder)`: what it cannot do is one line on standard error."""
+    parser = argparse.ArgumentParser(prog=f"./run {command}", description=description.partition("\n")[0])
+    parser.add_argument("dir", nargs="?", type=Path, default=ROOT / folder, help=f"default: {folder}")
     parser.add_argument("--build-dir", type=Path, default=ROOT / "build/release", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     try:
@@ -140,9 +144,13 @@ def main(arguments: list[str]) -> int:
         print(f"run: {error}", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
-        print(f"run: {' '.join(error.cmd)} failed: {(error.stderr or '').strip()}", file=sys.stderr)
+        print(f"run: {' '.join(map(str, error.cmd))} failed: {(error.stderr or '').strip()}", file=sys.stderr)
         return 1
     return 0
+
+
+def main(arguments: list[str]) -> int:
+    return run_as_program(arguments, "bundle", __doc__ or "", Path("build/bundle"), make)
 
 
 if __name__ == "__main__":

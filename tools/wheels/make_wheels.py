@@ -7,7 +7,6 @@ machine's own, PyTorch's and CUDA's come from the wheel `torch`. Its tag says wh
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "bundle"))
-from make_bundle import BundleError, install, needed_libraries, newest_version, output_of
+from make_bundle import BundleError, install, needed_libraries, newest_version, output_of, run_as_program
 
 CLIENT = ROOT / "client" / "python"
 SERVER = CLIENT / "server"
@@ -131,19 +130,7 @@ def make(out: Path, build_dir: Path) -> list[Path]:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run wheel", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("dir", nargs="?", type=Path, default=ROOT / "build/wheels", help="default: build/wheels")
-    parser.add_argument("--build-dir", type=Path, default=ROOT / "build/release", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    try:
-        make(options.dir.resolve(), options.build_dir.resolve())
-    except BundleError as error:
-        print(f"run: {error}", file=sys.stderr)
-        return 1
-    except subprocess.CalledProcessError as error:
-        print(f"run: {' '.join(map(str, error.cmd))} failed: {(error.stderr or '').strip()}", file=sys.stderr)
-        return 1
-    return 0
+    return run_as_program(arguments, "wheel", __doc__ or "", Path("build/wheels"), make)
 
 
 if __name__ == "__main__":
