@@ -18,13 +18,8 @@ using ::testing::IsEmpty;
 TEST(SummaryLimitsTest, ATableThatDoesNotFitIsRefused) {
   TestServer server;
   server.Serve();
-  pb::AblateRequest request;
   // (30,000 prompts + 32) x 3 replacements x 21 variants x 32 positions.
-  for (int i = 0; i < 30'000; ++i) {
-    pb::Prompt& prompt = *request.add_prompts();
-    for (int t = 0; t < 32; ++t) prompt.mutable_token_ids()->add_ids(t);
-    prompt.add_targets()->set_id(1);
-  }
+  pb::AblateRequest request = AnsweredPrompts(30'000, [](int i) { return std::vector<int32_t>(32, i % 256); });
   request.mutable_sweep()->mutable_pairs();
   for (int r = 0; r < 3; ++r) request.add_replacements()->mutable_scale()->set_factor(static_cast<float>(r));
   request.mutable_readout()->set_all_positions(true);

@@ -4,6 +4,7 @@
 #include "server/jobs/job_store.h"
 #include "server/means/mean_file.h"
 #include "tests/server/auth/token_server.h"
+#include "tests/server/jobs/call_by_id.h"
 #include "tests/server/means/make_library.h"
 #include "tests/server/means/means_calls.h"
 #include "tests/server/scan_call.h"
@@ -37,27 +38,15 @@ grpc::Status SubmitJob(Stub& stub, const pb::AblateRequest& request, pb::Job& jo
 }
 
 grpc::Status GetJob(Stub& stub, const std::string& id) {
-  grpc::ClientContext context;
-  pb::GetJobRequest request;
-  request.set_id(id);
-  pb::GetJobResponse response;
-  return stub.GetJob(&context, request, &response);
+  return CallById(stub, &Stub::GetJob, id).status;
 }
 
 grpc::Status CancelJob(Stub& stub, const std::string& id) {
-  grpc::ClientContext context;
-  pb::CancelJobRequest request;
-  request.set_id(id);
-  pb::CancelJobResponse response;
-  return stub.CancelJob(&context, request, &response);
+  return CallById(stub, &Stub::CancelJob, id).status;
 }
 
 grpc::Status DeleteJob(Stub& stub, const std::string& id) {
-  grpc::ClientContext context;
-  pb::DeleteJobRequest request;
-  request.set_id(id);
-  pb::DeleteJobResponse response;
-  return stub.DeleteJob(&context, request, &response);
+  return CallById(stub, &Stub::DeleteJob, id).status;
 }
 
 grpc::Status StreamJob(Stub& stub, const std::string& id) {

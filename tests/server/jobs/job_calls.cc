@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "tests/server/jobs/call_by_id.h"
 
 namespace ablate {
 namespace {
@@ -49,11 +50,7 @@ Answered<pb::Job> JobServer::Submit(const pb::AblateRequest& request, const std:
 }
 
 Answered<pb::Job> JobServer::Get(const std::string& id) {
-  grpc::ClientContext context;
-  pb::GetJobRequest request;
-  request.set_id(id);
-  pb::GetJobResponse response;
-  grpc::Status status = stub().GetJob(&context, request, &response);
+  auto [status, response] = CallById(stub(), &pb::AblationService::Stub::GetJob, id);
   return {std::move(status), response.job()};
 }
 
@@ -65,20 +62,12 @@ Answered<pb::ListJobsResponse> JobServer::List(const pb::ListJobsRequest& reques
 }
 
 Answered<pb::Job> JobServer::Cancel(const std::string& id) {
-  grpc::ClientContext context;
-  pb::CancelJobRequest request;
-  request.set_id(id);
-  pb::CancelJobResponse response;
-  grpc::Status status = stub().CancelJob(&context, request, &response);
+  auto [status, response] = CallById(stub(), &pb::AblationService::Stub::CancelJob, id);
   return {std::move(status), response.job()};
 }
 
 grpc::Status JobServer::Delete(const std::string& id) {
-  grpc::ClientContext context;
-  pb::DeleteJobRequest request;
-  request.set_id(id);
-  pb::DeleteJobResponse response;
-  return stub().DeleteJob(&context, request, &response);
+  return CallById(stub(), &pb::AblationService::Stub::DeleteJob, id).status;
 }
 
 JobStream JobServer::Stream(const std::string& id, int64_t offset, const std::function<void()>& on_result) {
