@@ -4,17 +4,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "client/cpp/private_folder.h"
 #include "tests/client/fake_jobs.h"
-#include "tests/client/run_program.h"
+#include "tests/client/program_fixture.h"
 
 namespace ablate::testing {
 namespace {
@@ -26,30 +23,22 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-class JobProgramTest : public ::testing::Test {
+class JobProgramTest : public ProgramTest {
  protected:
-  void Serve(const Script& script) {
-    server_.emplace(address_, script);
-    ASSERT_TRUE(server_->started());
-  }
+  ~JobProgramTest() override { server_.reset(); }
+  using ProgramTest::Serve;
   void Serve(FakeJob* job) {
     Script script;
     job->Serve(&script);
     Serve(script);
   }
   ProgramResult Job(std::vector<std::string> arguments, const std::string& input = "") const {
-    arguments.insert(arguments.begin(), {ABLATE_PROGRAM, "job"});
-    return RunProgram(std::move(arguments), {"ABLATE_SERVER=" + address_}, input);
-  }
-  std::string Path(const std::string& name) const { return folder_.path() + "/" + name; }
-  static std::string Read(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    arguments.insert(arguments.begin(), "job");
+    return Ablate(std::move(arguments), input);
   }
 
-  client::PrivateFolder folder_ = *client::PrivateFolder::Make();
-  const std::string address_ = "unix:" + folder_.path() + "/socket";
-  std::optional<FakeServer> server_;
+  // Live longer than the server.
+  std::deque<FakeJob> jobs_;
 };
 
 TEST_F(JobProgramTest, SubmitSendsTheRequestInPartsAndPrintsTheId) {
@@ -127,7 +116,7 @@ TEST_F(JobProgramTest, WaitingExitsAsTheJobEnded) {
                                                           {v1::JOB_STATE_PARTIAL, 5},
                                                           {v1::JOB_STATE_CANCELLED, 6}};
   for (const auto& [state, code] : ends) {
-    FakeJob ended({0}, state);
+    FakeJob& ended = jobs_.emplace_back(std::vector<int>{0}, state);
     ended.job.mutable_error()->set_message("RESULT_NOT_FINITE");
     if (state == v1::JOB_STATE_PARTIAL) ended.job.add_skipped_prompts()->set_reason("the server died twice");
     std::atomic<int> looks = 0;
@@ -191,7 +180,7 @@ TEST_F(JobProgramTest, ListShowsWhatIsAskedFor) {
 }
 
 TEST_F(JobProgramTest, ResultsAreThoseOfAScanInTheOrderOfThePrompts) {
-  FakeJob job({2, 0, 1});
+  FakeJob& job = jobs_.emplace_back(std::vector<int>{2, 0, 1});
   job.breaks = {1, 6, -1};
   Serve(&job);
   const auto stored = Job({"results", job.job.id(), "--format", "jsonl", "--output", Path("job")});
@@ -209,7 +198,7 @@ TEST_F(JobProgramTest, ResultsAreThoseOfAScanInTheOrderOfThePrompts) {
 }
 
 TEST_F(JobProgramTest, APartialJobGivesWhatThereIsAndSaysSo) {
-  FakeJob job({2, 0}, v1::JOB_STATE_PARTIAL);
+  FakeJob& job = jobs_.emplace_back(std::vector<int>{2, 0}, v1::JOB_STATE_PARTIAL);
   job.job.add_skipped_prompts()->set_prompt_index(1);
   job.job.mutable_skipped_prompts(0)->set_reason("the server died twice");
   Serve(&job);
@@ -227,7 +216,7 @@ TEST_F(JobProgramTest, APartialJobGivesWhatThereIsAndSaysSo) {
 }
 
 TEST_F(JobProgramTest, AFailedJobGivesNothingUnlessAskedFor) {
-  FakeJob job({0, 2}, v1::JOB_STATE_FAILED);
+  FakeJob& job = jobs_.emplace_back(std::vector<int>{0, 2}, v1::JOB_STATE_FAILED);
   job.job.mutable_error()->set_message("not finite");
   Serve(&job);
   const auto result = Job({"results", job.job.id(), "--format", "jsonl", "--output", Path("out")});
@@ -240,13 +229,13 @@ TEST_F(JobProgramTest, AFailedJobGivesNothingUnlessAskedFor) {
 }
 
 TEST_F(JobProgramTest, PartsOfResultsFollowOneAnother) {
-  FakeJob job({2, 0}, v1::JOB_STATE_RUNNING);
+  FakeJob& job = jobs_.emplace_back(std::vector<int>{2, 0}, v1::JOB_STATE_RUNNING);
   Serve(&job);
   const auto first = Job({"results", job.job.id(), "--format", "csv", "--only-stored"});
   EXPECT_EQ(first.exit_code, 0) << first.err;
   EXPECT_THAT(first.err, HasSubstr("--offset 7 goes on from here"));
   EXPECT_EQ(std::count(first.out.begin(), first.out.end(), '\n'), 11);
-  FakeJob whole({2, 0, 1});
+  FakeJob& whole = jobs_.emplace_back(std::vector<int>{2, 0, 1});
   Serve(&whole);
   const auto rest = Job({"results", job.job.id(), "--format", "csv", "--offset", "7"});
   EXPECT_EQ(rest.exit_code, 0) << rest.err;

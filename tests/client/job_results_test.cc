@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,8 @@ class JobResultsTest : public ::testing::Test {
 
   PrivateFolder folder_ = *PrivateFolder::Make();
   const std::string address_ = "unix:" + folder_.path() + "/socket";
+  // Live longer than the server.
+  std::deque<FakeJob> jobs_;
   std::optional<FakeServer> server_;
   std::unique_ptr<Client> client_;
   int manifests_ = 0, looks_ = 0;
@@ -57,7 +60,7 @@ class JobResultsTest : public ::testing::Test {
 };
 
 TEST_F(JobResultsTest, GivesEverythingOnce) {
-  FakeJob job({2, 0, 1});
+  FakeJob& job = jobs_.emplace_back(std::vector<int>{2, 0, 1});
   const auto results = Read(&job);
   ASSERT_TRUE(results.ok()) << results.status();
   EXPECT_EQ(manifests_, 1);
@@ -70,7 +73,7 @@ TEST_F(JobResultsTest, GivesEverythingOnce) {
 
 // The head is five messages: manifest, variants, three prompts.
 TEST_F(JobResultsTest, GoesOnWhereAStreamBroke) {
-  FakeJob job;
+  FakeJob& job = jobs_.emplace_back();
   job.breaks = {-1, -1, 3, 6, 9};
   const auto results = Read(&job);
   ASSERT_TRUE(results.ok()) << results.status();
@@ -81,12 +84,12 @@ TEST_F(JobResultsTest, GoesOnWhereAStreamBroke) {
 }
 
 TEST_F(JobResultsTest, TriesEndWhereNothingNewComes) {
-  FakeJob job;
+  FakeJob& job = jobs_.emplace_back();
   job.breaks = {6, -1, -1, -1};
   const auto results = Read(&job, {.retry = {.tries = 3}});
   EXPECT_EQ(results.status().code(), absl::StatusCode::kUnavailable) << results.status();
   EXPECT_EQ(job.asked.size(), 4U);
-  FakeJob again;
+  FakeJob& again = jobs_.emplace_back();
   again.breaks = {6, -1, -1, 7, -1, -1};
   prompts_.clear();
   EXPECT_TRUE(Read(&again, {.retry = {.tries = 3}}).ok());
@@ -94,7 +97,7 @@ TEST_F(JobResultsTest, TriesEndWhereNothingNewComes) {
 }
 
 TEST_F(JobResultsTest, FromAnOffsetTheManifestComesAllTheSame) {
-  FakeJob job;
+  FakeJob& job = jobs_.emplace_back();
   const auto results = Read(&job, {.offset = 7});
   ASSERT_TRUE(results.ok()) << results.status();
   EXPECT_EQ(manifests_, 1);
@@ -104,7 +107,7 @@ TEST_F(JobResultsTest, FromAnOffsetTheManifestComesAllTheSame) {
 }
 
 TEST_F(JobResultsTest, AStreamThatSkipsAResultIsBroken) {
-  FakeJob job;
+  FakeJob& job = jobs_.emplace_back();
   Script script;
   job.Serve(&script);
   script.job_results = [](const v1::StreamJobResultsRequest&, testing::JobResultsWriter* writer) {
@@ -122,7 +125,7 @@ TEST_F(JobResultsTest, AStreamThatSkipsAResultIsBroken) {
 }
 
 TEST_F(JobResultsTest, AnErrorOfAHandlerIsNotTriedAgain) {
-  FakeJob job;
+  FakeJob& job = jobs_.emplace_back();
   Script script;
   job.Serve(&script);
   server_.emplace(address_, script);
@@ -134,7 +137,7 @@ TEST_F(JobResultsTest, AnErrorOfAHandlerIsNotTriedAgain) {
 }
 
 TEST_F(JobResultsTest, ATimeoutIsOneForAllTries) {
-  FakeJob job;
+  FakeJob& job = jobs_.emplace_back();
   job.breaks.assign(1000, -1);
   Script script;
   job.Serve(&script);
