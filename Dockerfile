@@ -17,10 +17,10 @@ RUN ./run build ablate ablated && deploy/collect-runtime /opt/ablate
 FROM ${BASE}
 RUN apt-get update -qq -o Acquire::Retries=3 \
     && apt-get install -y -qq --no-install-recommends -o Acquire::Retries=3 \
-      ca-certificates libabsl20220623 libgrpc++1.51 libprotobuf32 libspdlog1.10 libssl3 libstdc++6 \
+      ca-certificates libabsl20220623 libgrpc++1.51 libprotobuf32 libspdlog1.10 libsqlite3-0 libssl3 libstdc++6 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin ablate \
-    && install -d -o 10001 -g 10001 /var/lib/ablate/means
+    && install -d -o 10001 -g 10001 /var/lib/ablate/means /var/lib/ablate/jobs
 COPY --from=build /opt/ablate /opt/ablate
 # A missing library is an error of the build, not of the first start. And no GPU is needed to say so.
 RUN /opt/ablate/bin/ablated --version && /opt/ablate/bin/ablate --version
@@ -33,6 +33,7 @@ ENV PATH=/opt/ablate/bin:/usr/local/bin:/usr/bin:/bin \
     ABLATE_LISTEN=0.0.0.0:50051 \
     ABLATE_INSECURE=true \
     ABLATE_MEANS_DIR=/var/lib/ablate/means \
+    ABLATE_JOBS_DIR=/var/lib/ablate/jobs \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /opt/ablate
