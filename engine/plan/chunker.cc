@@ -25,16 +25,9 @@ class PartWidth {
 
   // In O(n_layers): the leaf's own rows begin where it leaves the one before it.
   void Add(const Leaf& leaf, bool is_first_of_chunk) {
-    const int32_t own_from = is_first_of_chunk ? leaf.first_layer : std::max(leaf.first_layer, leaf.split_layer);
-    int32_t begin = trie_->end;
-    int32_t edit = leaf.first_edit;
-    for (int32_t layer = leaf.first_layer; layer <= last_layer_; ++layer) {
-      for (; edit < leaf.end_edit && trie_->edits[edit].layer == layer; ++edit) {
-        begin = std::min(begin, trie_->edits[edit].positions.begin);
-      }
-      if (layer < own_from) continue;
+    ForEachOwnRow(*trie_, leaf, is_first_of_chunk, last_layer_ + 1, [&](int32_t layer, int32_t begin) {
       leaf_tokens_[layer] += layer < last_layer_ ? trie_->end - begin : n_reads() - leaf.reads_before;
-    }
+    });
     baseline_.IncludeBaselineOf(leaf);
     donor_.IncludeDonorOf(leaf);
   }

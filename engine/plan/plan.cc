@@ -5,6 +5,7 @@
 #include "engine/plan/check.h"
 #include "engine/plan/chunk_builder.h"
 #include "engine/plan/chunker.h"
+#include "engine/plan/count_work.h"
 #include "engine/plan/trie.h"
 
 namespace ablate {
@@ -35,6 +36,10 @@ int64_t Planner::n_chunks() const {
 
 int64_t Planner::cost() const {
   return impl_->cost;
+}
+
+PlanWork Planner::Work() const {
+  return CountWork(impl_->tries, impl_->specs, impl_->n_layers);
 }
 
 Chunk Planner::Build(int64_t index) const {

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "engine/plan/site.h"
+#include "engine/plan/work.h"
 
 namespace ablate {
 
@@ -130,6 +131,8 @@ class Planner {
   int64_t n_chunks() const;
   // Plan::cost.
   int64_t cost() const;
+  // What all chunks together ask of the machine; counted anew at each call, in about the time that Create takes.
+  PlanWork Work() const;
   // Chunk `index` of the plan, in [0, n_chunks()); chunks of a prompt that is cut must run in order.
   Chunk Build(int64_t index) const;
 

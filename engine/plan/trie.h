@@ -2,6 +2,7 @@
 // before l. Kept as its leaves in depth-first order, each with the layer at which it leaves the one before it.
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <vector>
@@ -76,6 +77,21 @@ struct UneditedNeed {
   // Whether the row leaves `layer`.
   bool Leaves(int32_t layer, int32_t n_layers) const { return layer == n_layers - 1 ? reads > 0 : until > layer; }
 };
+
+// Calls f(layer, begin) for each row that `leaf` adds to a chunk behind the leaf before it: it leaves `layer` with the
+// positions from `begin` on. In the order of the layers, up to the last.
+template <typename F>
+void ForEachOwnRow(const Trie& trie, const Leaf& leaf, bool is_first_of_chunk, int32_t n_layers, F f) {
+  const int32_t own_from = is_first_of_chunk ? leaf.first_layer : std::max(leaf.first_layer, leaf.split_layer);
+  int32_t begin = trie.end;
+  int32_t edit = leaf.first_edit;
+  for (int32_t layer = leaf.first_layer; layer < n_layers; ++layer) {
+    for (; edit < leaf.end_edit && trie.edits[edit].layer == layer; ++edit) {
+      begin = std::min(begin, trie.edits[edit].positions.begin);
+    }
+    if (layer >= own_from) f(layer, begin);
+  }
+}
 
 // `prompt` has passed CheckBatch.
 Trie MakeTrie(const PlanPrompt& prompt, int32_t n_layers);
