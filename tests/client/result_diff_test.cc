@@ -100,6 +100,18 @@ TEST(ResultDiffTest, CsvAndJsonLinesCanBeCompared) {
   EXPECT_THAT(Diff("prompt_index,variant\n0,L0H0\n", csv).status().message(), HasSubstr("no column `variant_name`"));
   EXPECT_THAT(Diff(csv + "0,zero,L0H2,,,4,much\n", csv).status().message(), HasSubstr("a, line 4: column"));
   EXPECT_THAT(Diff(csv + "0,zero\n", csv).status().message(), HasSubstr("line 4: has 2 fields, expected 7"));
+  EXPECT_THAT(Diff(csv, csv + "0,\"zero").status().message(), HasSubstr("b, line 4: "));
+}
+
+// No comparison with NaN is true, so that it moved from nothing.
+TEST(ResultDiffTest, WhatIsNoNumberIsNotTakenForOne) {
+  const std::string header = "prompt_index,replacement,variant,variant_name,edit_position,position,delta_logit_diff\n";
+  const std::string good = header + "0,zero,L0H0,,,4,0.5\n";
+  for (const char* text : {"nan", "NaN", "inf", "-inf", "1e999"}) {
+    const auto diff = Diff(good, absl::StrCat(header, "0,zero,L0H0,,,4,", text, "\n"));
+    EXPECT_THAT(diff.status().message(), HasSubstr(absl::StrCat("b, line 2: column `delta_logit_diff` holds `", text,
+                                                                "`, expected a finite number")));
+  }
 }
 
 TEST(ResultDiffTest, WhatCannotBeReadIsNamedWithItsLine) {

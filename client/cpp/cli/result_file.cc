@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -35,6 +36,10 @@ std::string Label(const Key& key) {
 class Builder {
  public:
   explicit Builder(std::string name) { file_.name = std::move(name); }
+
+  absl::Status Wrong(absl::string_view what) const {
+    return absl::InvalidArgumentError(absl::StrCat(file_.name, ", ", what));
+  }
 
   template <typename... Parts>
   absl::Status Wrong(int line, const Parts&... parts) const {
@@ -130,15 +135,16 @@ absl::StatusOr<std::optional<double>> CsvValue(const std::string& text) {
   double value = 0;
   if (text.empty()) return std::nullopt;
   if (text == "true" || text == "false") return text == "true" ? 1.0 : 0.0;
-  if (!absl::SimpleAtod(text, &value)) {
-    return absl::InvalidArgumentError(absl::StrCat("holds `", text, "`, expected a number"));
+  // `nan` would be equal to everything: no comparison with it is true.
+  if (!absl::SimpleAtod(text, &value) || !std::isfinite(value)) {
+    return absl::InvalidArgumentError(absl::StrCat("holds `", text, "`, expected a finite number"));
   }
   return value;
 }
 
 absl::Status ParseCsv(absl::string_view text, const std::vector<std::string>& columns, Builder* builder) {
   const auto records = ReadCsv(text);
-  if (!records.ok()) return records.status();
+  if (!records.ok()) return builder->Wrong(records.status().message());
   if (records->empty()) return absl::OkStatus();
   const auto& header = records->front().fields;
   const auto find = [&](const std::string& name) -> absl::StatusOr<size_t> {
