@@ -15,6 +15,7 @@
 #include "absl/types/span.h"
 #include "engine/model/tokenizer.h"
 #include "engine/plan/sweep.h"
+#include "engine/plan/work.h"
 #include "engine/types.h"
 
 namespace ablate {
@@ -68,8 +69,8 @@ struct RunStats {
 // Takes the blocks of a Run, in its thread. An error ends the Run, which returns it.
 using BlockSink = std::function<absl::Status(ReadoutBlock block)>;
 
-// Not thread-safe: one thread owns an engine's device. Describe, tokenizer, FoldedValueBias, Validate and Cost are const, touch
-// no device, and may be called from any thread.
+// Not thread-safe: one thread owns an engine's device. Describe, tokenizer, FoldedValueBias, Validate, Cost and Work are const,
+// touch no device, and may be called from any thread.
 class Engine {
  public:
   // Loads the model, warms the device up and runs the self-test. Errors name the file, tensor or option at fault.
@@ -86,6 +87,8 @@ class Engine {
   virtual absl::Status Validate(const Scan& scan) const = 0;
   // Packed tokens x layers of one scan on its own, from its plan.
   virtual absl::StatusOr<int64_t> Cost(const Scan& scan) const = 0;
+  // What Run asks of the machine for these scans as one batch, by layer (work.h).
+  virtual absl::StatusOr<PlanWork> Work(absl::Span<const Scan> scans) const = 0;
 
   // Runs all scans as one packed batch (in chunks where it exceeds the budget) and hands out each row's readouts
   // exactly once; a prompt's deltas, KL and top1_preserved refer to its own baseline. A row's values depend on its own

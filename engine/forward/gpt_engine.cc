@@ -55,6 +55,15 @@ absl::StatusOr<int64_t> GptEngine::Cost(const Scan& scan) const {
   return planner->cost();
 }
 
+absl::StatusOr<PlanWork> GptEngine::Work(absl::Span<const Scan> scans) const {
+  std::vector<PlanPrompt> prompts;
+  for (const Scan& scan : scans) prompts.push_back(AsPlanPrompt(scan));
+  const int64_t tokens = TokensOfPass(config_, info_.precision, info_.max_packed_tokens, scans);
+  const auto planner = Planner::Create(prompts, {config_.n_layers, tokens});
+  if (!planner.ok()) return planner.status();
+  return planner->Work();
+}
+
 absl::StatusOr<RunStats> GptEngine::Run(absl::Span<const Scan> scans, const BlockSink& sink) {
   return RunWithin({info_.max_packed_tokens, info_.threads}, scans, sink);
 }

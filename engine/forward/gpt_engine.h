@@ -27,6 +27,7 @@ class GptEngine final : public Engine {
   const std::vector<double>& FoldedValueBias() const override { return folded_value_bias_; }
   absl::Status Validate(const Scan& scan) const override;
   absl::StatusOr<int64_t> Cost(const Scan& scan) const override;
+  absl::StatusOr<PlanWork> Work(absl::Span<const Scan> scans) const override;
   absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) override;
 
   // The same under other limits, for the self-test.

@@ -11,6 +11,9 @@
 //                                   "from_donor"}, ...], ...]}, ...]}
 //   out: {"wall_ns", "cost", "rows_in", "plan_ns", "forward_ns", "forward_passes", "peak_rss_bytes",
 //         "rows": [{"scan", "variant", "position", columns...}, ...]}
+//   in:  {"explain": [scans as above]}
+//   out: {"layers": [{"passes", "rows_in", "rows_out", "tokens_in", "tokens_out", "attention_pairs"}, ...],
+//         "gemm_flops", "attention_flops", "readout_flops", "elements_moved"}
 // Fields of the second question have the defaults of engine/types.h.
 
 #include <chrono>
@@ -144,9 +147,36 @@ int64_t PeakRssBytes() {
   return 0;
 }
 
-json Answer(Engine& engine, const json& in) {
+std::vector<Scan> ScansFrom(const json& in) {
   std::vector<Scan> scans;
-  for (const json& scan : in.at("scans")) scans.push_back(ScanFrom(scan));
+  for (const json& scan : in) scans.push_back(ScanFrom(scan));
+  return scans;
+}
+
+json Explain(const Engine& engine, const json& in) {
+  const auto work = engine.Work(ScansFrom(in));
+  if (!work.ok()) return {{"error", work.status().ToString()}};
+  json layers = json::array();
+  for (const ablate::LayerWork& layer : *work) {
+    layers.push_back({{"passes", layer.passes},
+                      {"rows_in", layer.rows_in},
+                      {"rows_out", layer.rows_out},
+                      {"tokens_in", layer.tokens_in},
+                      {"tokens_out", layer.tokens_out},
+                      {"attention_pairs", layer.attention_pairs}});
+  }
+  const ablate::EngineInfo& info = engine.Describe();
+  const ablate::WorkFigures figures = FiguresOf(*work, {info.d_model, info.d_mlp, info.vocab_size});
+  return {{"layers", std::move(layers)},
+          {"gemm_flops", figures.gemm_flops},
+          {"attention_flops", figures.attention_flops},
+          {"readout_flops", figures.readout_flops},
+          {"elements_moved", figures.elements_moved}};
+}
+
+json Answer(Engine& engine, const json& in) {
+  if (in.contains("explain")) return Explain(engine, in.at("explain"));
+  const std::vector<Scan> scans = ScansFrom(in.at("scans"));
   std::vector<ReadoutBlock> blocks;
   const auto start = std::chrono::steady_clock::now();
   const auto stats = engine.Run(scans, [&](ReadoutBlock block) {

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "engine/plan/plan.h"
 #include "server/verify/columns.h"
+#include "tests/server/scan_planner.h"
 
 namespace ablate {
 namespace {
@@ -66,13 +66,15 @@ absl::Status NoisyEngine::Validate(const Scan& scan) const {
 }
 
 absl::StatusOr<int64_t> NoisyEngine::Cost(const Scan& scan) const {
-  const PlanPrompt prompt = {.n_tokens = static_cast<int32_t>(scan.token_ids.size()),
-                             .variants = scan.variants,
-                             .read_positions = scan.read_positions,
-                             .has_donor = !scan.donor_token_ids.empty()};
-  const auto planner = Planner::Create({&prompt, 1}, {options_.n_layers, 16'384});
+  const auto planner = PlannerOf({&scan, 1}, {options_.n_layers, 16'384});
   if (!planner.ok()) return planner.status();
   return planner->cost();
+}
+
+absl::StatusOr<PlanWork> NoisyEngine::Work(absl::Span<const Scan> scans) const {
+  const auto planner = PlannerOf(scans, {options_.n_layers, 16'384});
+  if (!planner.ok()) return planner.status();
+  return planner->Work();
 }
 
 absl::StatusOr<RunStats> NoisyEngine::Run(absl::Span<const Scan> scans, const BlockSink& sink) {

@@ -41,6 +41,7 @@ class NoisyEngine final : public Engine {
   const std::vector<double>& FoldedValueBias() const override { return folded_; }
   absl::Status Validate(const Scan& scan) const override;
   absl::StatusOr<int64_t> Cost(const Scan& scan) const override;
+  absl::StatusOr<PlanWork> Work(absl::Span<const Scan> scans) const override;
   absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) override;
 
  private:
