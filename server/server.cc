@@ -10,6 +10,7 @@
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
 #include "server/auth/server_credentials.h"
+#include "server/call_log.h"
 #include "server/unix_socket.h"
 
 namespace ablate {
@@ -46,11 +47,14 @@ absl::Status Server::Listen() {
     const absl::Status claimed = ClaimUnixSocket(socket_path);
     if (!claimed.ok()) return claimed;
   }
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(std::make_unique<CallLogFactory>());
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options_.listen, *std::move(credentials), &port_);
   builder.RegisterService(&service_);
   builder.RegisterService(&health_);
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.SetMaxReceiveMessageSize(options_.max_message_bytes);
   builder.SetMaxSendMessageSize(-1);
   // Two servers on one port would share its connections without a word.

@@ -41,6 +41,7 @@ struct Details {
   google::rpc::BadRequest bad_request;
   google::rpc::RetryInfo retry;
   google::rpc::QuotaFailure quota;
+  google::rpc::RequestInfo request;
 };
 Details DetailsOf(const grpc::Status& status);
 
