@@ -33,8 +33,16 @@ void NoteSignal(int signal) {
   raise(signal);
 }
 
+// Another one after each start of the machine (random(4)); empty where the kernel tells none.
+std::string BootId() {
+  std::string id;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+  return id;
+}
+
 Wreck Parse(std::istream& in) {
   Wreck wreck;
+  std::string boot;
   std::string line;
   while (std::getline(in, line)) {
     std::istringstream words(line);
@@ -46,9 +54,11 @@ Wreck Parse(std::istream& in) {
       if (words >> job >> prompt) wreck.running.emplace_back(job, prompt);
     } else if (kind == "s") {
       words >> wreck.signal;
+    } else if (kind == "b") {
+      words >> boot;
     }
   }
-  return wreck;
+  return boot == BootId() ? wreck : Wreck();
 }
 
 }  // namespace
@@ -61,8 +71,12 @@ absl::StatusOr<CrashLedger> CrashLedger::Open(const std::string& path) {
   return CrashLedger(file, std::move(wreck));
 }
 
-CrashLedger::CrashLedger(CrashLedger&& other) noexcept
-    : file_(std::exchange(other.file_, -1)), size_(other.size_), wreck_(std::move(other.wreck_)) {}
+// Nobody else knows `other` while it moves.
+CrashLedger::CrashLedger(CrashLedger&& other) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS
+    : file_(std::exchange(other.file_, -1)),
+      size_(other.size_),
+      retired_(other.retired_),
+      wreck_(std::move(other.wreck_)) {}
 
 CrashLedger::~CrashLedger() {
   if (file_ < 0) return;
@@ -72,19 +86,29 @@ CrashLedger::~CrashLedger() {
 }
 
 void CrashLedger::Note(int64_t job, int32_t prompt) {
-  Write(absl::StrCat("r ", job, " ", prompt, "\n"));
+  absl::MutexLock lock(&mu_);
+  if (retired_) return;
+  std::string line = absl::StrCat("r ", job, " ", prompt, "\n");
+  if (size_ == 0) {
+    if (ftruncate(file_, 0) != 0) return;
+    line.insert(0, absl::StrCat("b ", BootId(), "\n"));
+  }
+  const ssize_t written = pwrite(file_, line.data(), line.size(), size_);
+  if (written > 0) size_ += written;
 }
 
 void CrashLedger::Clear() {
+  absl::MutexLock lock(&mu_);
+  if (retired_) return;
   size_ = 0;
   // Blame is lost where it fails, and nothing else.
   if (ftruncate(file_, 0) != 0) return;
 }
 
-void CrashLedger::Write(const std::string& line) {
-  if (size_ == 0 && ftruncate(file_, 0) != 0) return;
-  const ssize_t written = pwrite(file_, line.data(), line.size(), size_);
-  if (written > 0) size_ += written;
+void CrashLedger::Retire() {
+  Clear();
+  absl::MutexLock lock(&mu_);
+  retired_ = true;
 }
 
 void CrashLedger::NoteFatalSignals() const {

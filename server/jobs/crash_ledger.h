@@ -2,7 +2,8 @@
 //
 // A batch is noted before it runs and crossed out behind it. The bytes only have to outlive the process, not the machine, so a
 // note is one write without a flush: some microseconds. A signal that kills the process is noted too, unless it is SIGKILL,
-// which nobody can tell from an operator's.
+// which nobody can tell from an operator's. Nothing is blamed for a machine that went down, nor for a process that was told
+// to stop and then was killed because a batch took longer than whoever stopped it would wait.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 
 namespace ablate {
 
@@ -22,7 +25,7 @@ struct Wreck {
   int signal = 0;
 };
 
-// Not thread-safe, but for the signal handler.
+// Thread-safe.
 class CrashLedger {
  public:
   // Reads what is there; the file stays as it is until the first Note or Clear.
@@ -38,16 +41,19 @@ class CrashLedger {
   void Note(int64_t job, int32_t prompt);
   // Nothing runs.
   void Clear();
+  // The process is about to stop: nothing that still runs is to blame, whatever ends it. Note and Clear do nothing any more.
+  void Retire();
 
   // Has SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT noted here before they do what they would. Once in a process.
   void NoteFatalSignals() const;
 
  private:
   CrashLedger(int file, Wreck wreck) : file_(file), wreck_(std::move(wreck)) {}
-  void Write(const std::string& line);
 
   int file_;
-  int64_t size_ = 0;
+  absl::Mutex mu_;
+  int64_t size_ ABSL_GUARDED_BY(mu_) = 0;
+  bool retired_ ABSL_GUARDED_BY(mu_) = false;
   Wreck wreck_;
 };
 

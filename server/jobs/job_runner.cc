@@ -53,6 +53,7 @@ void JobRunner::StopJob(int64_t number) {
 
 void JobRunner::Stop() {
   stopped_ = true;
+  store_->ledger().Retire();
   if (backend_ != nullptr) backend_->scheduler->Wake();
   Wake();
   if (thread_.joinable()) thread_.join();

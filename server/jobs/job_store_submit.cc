@@ -1,23 +1,16 @@
 // How a job comes into the store.
 #include <array>
-#include <random>
 #include <utility>
 
 #include "SQLiteCpp/Transaction.h"
 #include "engine/files/sha256.h"
 #include "server/jobs/job_store_impl.h"
+#include "server/random_id.h"
 
 namespace ablate {
 namespace {
 
 namespace pb = ::ablation::v1;
-
-std::string NewId() {
-  std::random_device random;
-  std::string id;
-  for (int i = 0; i < 4; ++i) absl::StrAppend(&id, absl::Hex(random(), absl::kZeroPad8));
-  return id;
-}
 
 absl::StatusOr<std::string> DigestOf(const NewJob& job) {
   const auto bytes = [](const std::string& text) {
@@ -69,7 +62,7 @@ absl::StatusOr<StoredJob> JobStore::Submit(const NewJob& job) {
         database,
         "INSERT INTO jobs (id, tenant, request_id, display_name, request_sha256, weights_sha256, state, "
         "created_ms, n_prompts, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    SQLite::bind(insert, NewId(), job.tenant, job.request_id, job.display_name, *digest, job.weights_sha256,
+    SQLite::bind(insert, RandomId(), job.tenant, job.request_id, job.display_name, *digest, job.weights_sha256,
                  static_cast<int>(pb::JOB_STATE_QUEUED), NowMs(), job.n_prompts, job.cost);
     insert.exec();
     const int64_t number = database.getLastInsertRowid();

@@ -81,7 +81,7 @@ void AddPromptOptions(const Group& group, PromptOptions* options) {
       "incorrect_idx; or label, a year); auto-circuit's JSON. Other columns come back with the rows");
   group.Add("--tokenizer-of", &options->tokenizer_of,
             "Whose token ids correct_idx and incorrect_idx are: the name of the server's model, or its tokenizer's "
-            "SHA-256. Checked, since ids of another tokenizer mean other tokens");
+            "SHA-256. Checked (but under --print-spec), since ids of another tokenizer mean other tokens");
   group.AddFlag("--prepend-bos", &options->prepend_bos, "Put <|endoftext|> in front of each prompt (default: no)");
 }
 
@@ -138,7 +138,9 @@ void AddReadoutOptions(const Group& group, ReadoutOptions* options) {
             "with those before it appended) (default: single)");
   group.AddFlag("--edit-appended", &options->edit_appended,
                 "sequence: edits cover the appended tokens too (default: no)");
-  group.AddFlag("--likelihood", &options->likelihood, "Also how likely the prompt itself is: NLL in nats a token");
+  group.AddFlag("--likelihood", &options->likelihood,
+                "Also how likely the prompt itself is: NLL in nats a token. Runs every variant once more and reads all "
+                "positions: about twice the cost");
   group.AddFlag("--effects", &options->effects,
                 "Also direct, indirect and total effects on the logit difference; needs target and contrast");
   group.AddFlag("--compensation", &options->compensation,
@@ -174,7 +176,10 @@ void AddRequestFlags(CLI::App* command, RequestFlags* flags) {
 
 void AddOutputOptions(CLI::App* command, OutputOptions* options) {
   const Group group(command, "Output", nullptr);
-  group.Add("--format", &options->format, "table, csv or jsonl (default: table)")
+  group
+      .Add("--format", &options->format,
+           "table, csv or jsonl (default: table); the Python package writes parquet: client.job(ID).results()"
+           ".to_parquet(FILE), client.scan(...).to_parquet(FILE)")
       ->check(CLI::IsMember({"table", "csv", "jsonl"}));
   group.Add("--output", &options->path,
             "Write to this file, which appears only when it is whole. CSV: what is no row goes beside it, into "

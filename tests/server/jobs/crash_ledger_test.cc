@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -57,6 +58,30 @@ TEST(CrashLedgerTest, AFatalSignalIsNotedAndStillKills) {
   const auto ledger = CrashLedger::Open(path);
   EXPECT_THAT(ledger->wreck().running, ElementsAre(Pair(3, 4)));
   EXPECT_EQ(ledger->wreck().signal, SIGABRT);
+}
+
+TEST(CrashLedgerTest, NothingIsToBlameOnceItIsToldToStop) {
+  const std::string path = Path("retired");
+  {
+    auto ledger = CrashLedger::Open(path);
+    ledger->Note(1, 2);
+    ledger->Retire();
+    ledger->Note(1, 3);
+  }
+  EXPECT_THAT(CrashLedger::Open(path)->wreck().running, IsEmpty());
+}
+
+TEST(CrashLedgerTest, NothingIsToBlameForAMachineThatWentDown) {
+  const std::string path = Path("rebooted");
+  {
+    auto ledger = CrashLedger::Open(path);
+    ledger->Note(1, 2);
+  }
+  std::string text;
+  std::ifstream(path) >> text >> text;
+  ASSERT_EQ(text.size(), 36) << "no boot id: " << text;
+  std::ofstream(path) << "b 01234567-89ab-cdef-0123-456789abcdef\nr 1 2\n";
+  EXPECT_THAT(CrashLedger::Open(path)->wreck().running, IsEmpty());
 }
 
 TEST(CrashLedgerTest, AMissingFolderIsAnError) {
