@@ -178,8 +178,8 @@ void AddOutputOptions(CLI::App* command, OutputOptions* options) {
   const Group group(command, "Output", nullptr);
   group
       .Add("--format", &options->format,
-           "table, csv or jsonl (default: table); the Python package writes parquet: client.job(ID).results()"
-           ".to_parquet(FILE), client.scan(...).to_parquet(FILE)")
+           "table, csv or jsonl (default: table); the Python package makes parquet of jsonl: "
+           "python -m ablate parquet FILE.jsonl FILE.parquet")
       ->check(CLI::IsMember({"table", "csv", "jsonl"}));
   group.Add("--output", &options->path,
             "Write to this file, which appears only when it is whole. CSV: what is no row goes beside it, into "
