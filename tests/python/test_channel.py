@@ -10,7 +10,7 @@ import pytest
 
 import ablate
 from ablate import _calls
-from ablate._channel import Endpoint
+from ablate._channel import Endpoint, is_local
 from ablate._proto.ablation.v1.scan_pb2 import AblateResponse, Manifest
 from ablate._proto.ablation.v1.service_pb2 import Tokenization, TokenizeResponse
 from tests.python.fake_server import Failure, FakeServer
@@ -49,6 +49,28 @@ def test_without_a_token_no_authorization_is_sent(fake):
     assert "authorization" not in fake.calls[0].metadata
 
 
+# The list of tests/client/identity_test.cc.
+@pytest.mark.parametrize(
+    "address",
+    ["unix:/a", "unix-abstract:a", "127.0.0.1:1", "127.8.9.10:1", "localhost:1", "[::1]:1", "ipv4:127.0.0.1:1",
+     "ipv6:[::1]:1"],
+)  # fmt: skip
+def test_this_machine_is_this_machine(address):
+    assert is_local(address)
+    ablate.connect(address, token="s3cret").close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["example.org:1", "127.example.org:1", "localhost.example.org:1", "unix.example.org:1", "10.0.0.1:1", "0.0.0.0:1",
+     "[::]:1", "ipv4:127.0.0.1:1,10.0.0.1:1", "dns:localhost:1", "127.1:1"],
+)  # fmt: skip
+def test_a_name_that_looks_like_this_machine_is_another(address):
+    assert not is_local(address)
+    with pytest.raises(ValueError, match="in the clear"):
+        ablate.connect(address, token="s3cret")
+
+
 def test_a_token_is_not_sent_in_the_clear_beyond_this_machine():
     with pytest.raises(ValueError, match="in the clear"):
         ablate.connect("gpu.lab:50051", token="s3cret")
@@ -66,6 +88,44 @@ def test_a_token_that_is_none_is_refused(token):
 
 def test_the_token_is_not_shown():
     assert "s3cret" not in repr(Endpoint.make("127.0.0.1:1", "s3cret", None))
+
+
+@pytest.fixture(params=[ablate.connect, ablate.connect_async])
+def connect(request):
+    return request.param
+
+
+def test_the_token_comes_from_the_environment_where_none_is_given(fake, monkeypatch):
+    fake.answer(_calls.HEALTH, [SERVING])
+    monkeypatch.setenv("ABLATE_TOKEN", "theirs")
+    for token, expected in ((None, "Bearer theirs"), ("mine", "Bearer mine")):
+        with ablate.connect(fake.address, token=token) as client:
+            client.health()
+        assert fake.calls[-1].metadata["authorization"] == expected
+    monkeypatch.setenv("ABLATE_TOKEN", "")
+    with ablate.connect(fake.address) as client:
+        client.health()
+    assert "authorization" not in fake.calls[-1].metadata
+
+
+def test_the_environments_token_is_held_to_the_same(connect, monkeypatch):
+    monkeypatch.setenv("ABLATE_TOKEN", "s3cret")
+    with pytest.raises(ValueError, match=r"in the clear: name tls=True .*ABLATE_TLS_CA.*tls=False"):
+        connect("gpu.lab:50051")
+    connect("gpu.lab:50051", tls=False)
+    monkeypatch.setenv("ABLATE_TOKEN", "a b")
+    with pytest.raises(ValueError, match="ABLATE_TOKEN.*without spaces"):
+        connect("gpu.lab:50051")
+
+
+def test_the_environments_authorities_mean_tls(connect, monkeypatch, tmp_path):
+    made, _ = certificate(tmp_path, "ca")
+    monkeypatch.setenv("ABLATE_TLS_CA", str(made))
+    assert connect("gpu.lab:50051", token="s3cret")._connection.endpoint.credentials is not None
+    assert connect("127.0.0.1:1", tls=False)._connection.endpoint.credentials is None
+    monkeypatch.setenv("ABLATE_TLS_CA", str(tmp_path / "none.pem"))
+    with pytest.raises(FileNotFoundError):
+        connect("127.0.0.1:1")
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
@@ -149,6 +209,13 @@ def test_what_is_not_the_same_twice_is_not_tried_again(fake):
     with ablate.connect(fake.address) as client, pytest.raises(ablate.UnavailableError):
         client.delete_means("a" * 32)
     assert len(fake.called(_calls.DELETE_MEANS)) == 1
+
+
+def test_a_server_that_comes_is_found_within_seconds():
+    """gRPC by itself looks again after up to two minutes."""
+    options = dict(Endpoint.make("127.0.0.1:1", None, None).options())
+    assert options["grpc.initial_reconnect_backoff_ms"] == 200
+    assert options["grpc.max_reconnect_backoff_ms"] == 2000
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import uuid
@@ -43,7 +44,8 @@ class Tls:
 TlsChoice = bool | str | os.PathLike[str] | Tls | grpc.ChannelCredentials | None
 
 _SCHEMES = ("unix:", "unix-abstract:", "ipv4:", "ipv6:", "dns:")
-_LOCAL = ("unix", "127.", "[::1]", "localhost:", "ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D")
+#: The environment's, where a client is not told; the command line reads them too.
+TOKEN_VARIABLE, AUTHORITIES_VARIABLE = "ABLATE_TOKEN", "ABLATE_TLS_CA"
 _SERVICE = "ablation.v1.AblationService"
 
 # Calls that may be tried again: asking twice does what asking once does. (SubmitJob carries a request id of ours.)
@@ -91,8 +93,8 @@ class Endpoint:
             _check_token(token)
             if credentials is None and tls is None and not is_local(address):
                 raise ValueError(
-                    f"a token would travel to {address} in the clear: name tls=True (or a file of authorities), or "
-                    "tls=False where the network itself is trusted"
+                    f"a token would travel to {address} in the clear: name tls=True (or a file of authorities, as "
+                    f"{AUTHORITIES_VARIABLE} may), or tls=False where the network itself is trusted"
                 )
         return cls(address, token, credentials)
 
@@ -106,6 +108,9 @@ class Endpoint:
             ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
             ("grpc.enable_retries", 1),
             ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
+            # Who tries again does so within seconds: a channel that waits for minutes would answer in its place.
+            ("grpc.initial_reconnect_backoff_ms", 200),
+            ("grpc.max_reconnect_backoff_ms", 2000),
         ]
         if is_local(self.address):
             # A proxy set for the outside world must not stand between us and this machine.
@@ -131,8 +136,28 @@ class Endpoint:
         return grpc.aio.secure_channel(self.address, self.credentials, self.options())
 
 
+def from_environment(token: str | None, tls: TlsChoice) -> tuple[str | None, TlsChoice]:
+    """What is not given, as the command line has it."""
+    if token is None:
+        token = os.environ.get(TOKEN_VARIABLE) or None
+    if tls is None:
+        tls = os.environ.get(AUTHORITIES_VARIABLE) or None
+    return token, tls
+
+
 def is_local(address: str) -> bool:
-    return address.startswith(_LOCAL)
+    """Whether nobody but this machine can be there: a unix socket, `localhost`, or a loopback address in numbers. Any
+    other name may resolve to anything, whatever it looks like. The rule of client/cpp/connection.h's IsThisMachine."""
+    if address.startswith(("unix:", "unix-abstract:")):
+        return True
+    scheme = next((scheme for scheme in ("ipv4:", "ipv6:") if address.startswith(scheme)), "")
+    host = address.removeprefix(scheme).rsplit(":", 1)[0]
+    if host in ("localhost", "[::1]"):
+        return True
+    try:
+        return ipaddress.IPv4Address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_address(address: str) -> None:
@@ -146,7 +171,10 @@ def _check_address(address: str) -> None:
 
 def _check_token(token: str) -> None:
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("token: expected printable ASCII without spaces, got an empty text or other characters")
+        raise ValueError(
+            f"token (given, or {TOKEN_VARIABLE}): expected printable ASCII without spaces, got an empty text or other "
+            "characters"
+        )
 
 
 def _credentials(tls: TlsChoice) -> grpc.ChannelCredentials | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ablate._channel import TlsChoice
+from ablate._channel import TlsChoice, from_environment
 from ablate.client import Client
 
 
@@ -11,10 +11,11 @@ def connect(address: str | None = None, *, token: str | None = None, tls: TlsCho
 
     Args:
         address: `host:port` or `unix:/path`. None: ABLATE_SERVER of the environment, else 127.0.0.1:50051.
-        token: sent with every call as `authorization: Bearer TOKEN`.
+        token: sent with every call as `authorization: Bearer TOKEN`. None: ABLATE_TOKEN of the environment, else none.
         tls: True: encrypted, the server known to the system's authorities; a path: to those of that PEM file; an
-            `ablate.Tls` (mutual TLS) or a `grpc.ChannelCredentials`: as it says. None: not encrypted, and a token goes
-            no further than this machine. False: not encrypted, and the token goes all the same.
+            `ablate.Tls` (mutual TLS) or a `grpc.ChannelCredentials`: as it says. None: encrypted where ABLATE_TLS_CA
+            of the environment names a PEM file, to whose authorities the server must be known; else not, and a token
+            goes no further than this machine. False: not encrypted, and the token goes all the same.
 
     Raises:
         ValueError: the address has no form that gRPC knows, or the token would travel in the clear.
@@ -25,4 +26,5 @@ def connect(address: str | None = None, *, token: str | None = None, tls: TlsCho
     ...     client.health()
     'SERVING'
     """
+    token, tls = from_environment(token, tls)
     return Client(address, token=token, tls=tls)

@@ -13,7 +13,7 @@ from ablate import _calls
 from ablate._async_connection import AsyncConnection
 from ablate._async_means_calls import AsyncMeansCalls
 from ablate._calls import HealthStatus, Token, default_timeout
-from ablate._channel import Endpoint, TlsChoice
+from ablate._channel import Endpoint, TlsChoice, from_environment
 from ablate._job import JobState
 from ablate._progress import Progress
 from ablate._prompts import Prompts
@@ -52,16 +52,21 @@ class AsyncScanStream(StreamHead, AsyncIterator[dict[str, Any]]):
             try:
                 response = await anext(self._responses)
             except StopAsyncIteration:
-                self._reader.check.end()
+                if not self._is_closed:
+                    self._reader.check.end()
                 raise
             except AblateError as error:
                 raise _calls.name_origins(error, self._made.data) from None
-            self._rows = iter(self._reader.take(response))
+            try:
+                self._rows = iter(self._reader.take(response))
+            except BaseException:
+                await self.close()
+                raise
 
     async def close(self) -> None:
-        """Cancels the scan where it still runs; no row comes any more."""
+        """Cancels the scan where it still runs; no row comes any more, to another task that waits for one neither."""
         self._is_closed, self._rows = True, iter(())
-        await self._responses.aclose()
+        self._responses.cancel()
 
     async def __aenter__(self) -> AsyncScanStream:
         return self
@@ -75,7 +80,8 @@ class AsyncScanStream(StreamHead, AsyncIterator[dict[str, Any]]):
 class AsyncClient(AsyncMeansCalls):
     """`Client` for asyncio, made by `ablate.connect_async`: the same names, arguments and errors, with `await`.
 
-    Belongs to the event loop in which its first call is made. Data sets are read before the first `await`.
+    Belongs to the event loop in which its first call is made, and to the process that made it. Data sets are read
+    before the first `await`.
     """
 
     def __init__(self, address: str | None = None, *, token: str | None = None, tls: TlsChoice = None) -> None:
@@ -106,9 +112,10 @@ class AsyncClient(AsyncMeansCalls):
         """
         made = await self._make(prompts, options)
         whole = assembler(made)
-        with Progress(progress, "rows") as bar:
+        responses = self._connection.stream(_calls.ABLATE, made.request, timeout)
+        with Progress(progress, "rows") as bar, responses:
             try:
-                async for response in self._connection.stream(_calls.ABLATE, made.request, timeout):
+                async for response in responses:
                     whole.take(response)
                     if response.HasField("row_block") and whole.manifest is not None:
                         bar.show(whole.rows, whole.manifest.total_rows)
@@ -228,4 +235,5 @@ def connect_async(address: str | None = None, *, token: str | None = None, tls: 
     >>> asyncio.run(health())
     'SERVING'
     """
+    token, tls = from_environment(token, tls)
     return AsyncClient(address, token=token, tls=tls)
