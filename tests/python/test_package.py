@@ -49,6 +49,13 @@ def test_importing_loads_neither_matplotlib_nor_torch():
     assert done.stdout.strip() == "[]"
 
 
+def test_imports_where_nothing_forks():
+    """On Windows os has neither fork nor register_at_fork."""
+    environment = {"PYTHONPATH": str(ROOT / "client" / "python" / "src"), "PATH": ""}
+    code = "import os; del os.fork, os.register_at_fork; import ablate"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
 @pytest.mark.parametrize("call", [ablate.request, ablate.Client.scan, ablate.Client.submit, ablate.AsyncClient.stream])
 def test_help_spells_the_options_out(call):
     parameters = inspect.signature(call).parameters

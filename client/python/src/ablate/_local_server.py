@@ -175,4 +175,5 @@ def _let_go_of_all() -> None:
 
 
 atexit.register(_stop_all)
-os.register_at_fork(after_in_child=_let_go_of_all)
+if hasattr(os, "register_at_fork"):  # Not on Windows, where nothing forks.
+    os.register_at_fork(after_in_child=_let_go_of_all)
