@@ -114,6 +114,22 @@ def test_nobody_there_says_so_and_what_to_do():
     assert isinstance(caught.value, ConnectionError)
 
 
+@pytest.mark.parametrize(
+    ("code", "reason", "way_out"),
+    [
+        (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING", "token=...)`, or ABLATE_TOKEN in the environment"),
+        (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED", "for another (`ablate token create`)"),
+        (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID", "for another (`ablate token create`)"),
+        (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", "a token with it (`ablate token create --scope`)"),
+    ],
+)
+def test_who_is_not_let_in_hears_what_would_help(fake, code, reason, way_out):
+    """One who has a token was told to name one."""
+    error = fails_with(fake, Failure(code, "why", [error_details_pb2.ErrorInfo(reason=reason)]))
+    assert error.message.startswith("why; ")
+    assert error.message.endswith(way_out)
+
+
 def test_a_timeout_is_told_in_the_callers_words(fake):
     fake.answer(_calls.ABLATE, lambda call: iter([call.cancelled.wait(20)]))
     with ablate.connect(fake.address) as client, pytest.raises(ablate.DeadlineError) as caught:

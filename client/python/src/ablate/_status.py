@@ -96,5 +96,9 @@ def _way_out(details: ErrorDetails, address: str, has_status: bool) -> str:
     if details.code is grpc.StatusCode.UNIMPLEMENTED:
         return f"the server at {address} does not offer this call: is it an `ablated` of this version?"
     if details.code is grpc.StatusCode.UNAUTHENTICATED:
-        return "name a token: `ablate.connect(..., token=...)`"
+        if details.reason == "TOKEN_MISSING":
+            return "name a token: `ablate.connect(..., token=...)`, or ABLATE_TOKEN in the environment"
+        return "ask who runs the server for another (`ablate token create`)"
+    if details.code is grpc.StatusCode.PERMISSION_DENIED:
+        return "ask who runs the server for a token with it (`ablate token create --scope`)"
     return ""
