@@ -34,9 +34,10 @@ class AsyncMeansCalls:
     ) -> means_pb2.MeanLibrary:
         """`Client.compute_means`."""
         request, data = make_means(prompts, options)
-        with Progress(progress, "prompts") as bar:
+        responses = self._connection.stream(_calls.COMPUTE_MEANS, request, timeout)
+        with Progress(progress, "prompts") as bar, responses:
             try:
-                async for response in self._connection.stream(_calls.COMPUTE_MEANS, request, timeout):
+                async for response in responses:
                     if response.HasField("library"):
                         return response.library
                     bar.show(response.prompts_done, len(request.prompts))
@@ -63,7 +64,8 @@ class AsyncMeansCalls:
     async def export_means(self, library: str | means_pb2.MeanLibrary, path: str | os.PathLike[str]) -> None:
         """`Client.export_means`."""
         request = means_pb2.ExportMeanLibraryRequest(id=_calls.library_id(library))
-        pieces = [piece.data async for piece in self._connection.stream(_calls.EXPORT_MEANS, request, None)]
+        with self._connection.stream(_calls.EXPORT_MEANS, request, None) as responses:
+            pieces = [piece.data async for piece in responses]
         _files.write_whole(path, lambda file: file.writelines(pieces))
 
     async def import_means(self, path: str | os.PathLike[str]) -> means_pb2.MeanLibrary:

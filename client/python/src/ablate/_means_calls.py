@@ -43,9 +43,10 @@ class MeansCalls:
         ['mean']
         """
         request, data = make_means(prompts, options)
-        with Progress(progress, "prompts") as bar:
+        responses = self._connection.stream(_calls.COMPUTE_MEANS, request, timeout)
+        with Progress(progress, "prompts") as bar, responses:
             try:
-                for response in self._connection.stream(_calls.COMPUTE_MEANS, request, timeout):
+                for response in responses:
                     if response.HasField("library"):
                         return response.library
                     bar.show(response.prompts_done, len(request.prompts))
@@ -87,8 +88,8 @@ class MeansCalls:
         >>> client.export_means(library, folder / "means.safetensors")
         """
         request = means_pb2.ExportMeanLibraryRequest(id=_calls.library_id(library))
-        pieces = self._connection.stream(_calls.EXPORT_MEANS, request, None)
-        _files.write_whole(path, lambda file: file.writelines(piece.data for piece in pieces))
+        with self._connection.stream(_calls.EXPORT_MEANS, request, None) as pieces:
+            _files.write_whole(path, lambda file: file.writelines(piece.data for piece in pieces))
 
     def import_means(self, path: str | os.PathLike[str]) -> means_pb2.MeanLibrary:
         """Stores a file that `export_means` wrote.

@@ -33,7 +33,9 @@ class Client(MeansCalls):
 
     Every call raises `ablate.AblateError` (its subclasses say what is wrong), and ValueError or TypeError for arguments
     that cannot be meant. A call that nobody has answered yet is tried again as the service config says
-    (`ablate._channel.SERVICE_CONFIG`); once a first message has come, never.
+    (`ablate._channel.SERVICE_CONFIG`); once a first message has come, never. RuntimeError behind `close`, and in a
+    forked child, which gRPC does not survive: close before the fork and connect in the child, or start the child by
+    spawn.
     """
 
     def __init__(self, address: str | None = None, *, token: str | None = None, tls: TlsChoice = None) -> None:
@@ -74,9 +76,10 @@ class Client(MeansCalls):
         """
         made = self._make(prompts, options)
         whole = assembler(made)
-        with Progress(progress, "rows") as bar:
+        responses = self._connection.stream(_calls.ABLATE, made.request, timeout)
+        with Progress(progress, "rows") as bar, responses:
             try:
-                for response in self._connection.stream(_calls.ABLATE, made.request, timeout):
+                for response in responses:
                     whole.take(response)
                     if response.HasField("row_block") and whole.manifest is not None:
                         bar.show(whole.rows, whole.manifest.total_rows)

@@ -16,7 +16,7 @@ from ablate.errors import AblateError
 class ScanStream(StreamHead, Iterator[dict[str, Any]]):
     """Rows as they are computed, in no promised order, none kept.
 
-    Left early (`close`, or a `with` block's end), the scan ends.
+    Left early (`close`, from any thread, or a `with` block's end), the scan ends.
     """
 
     def __init__(self, connection: Connection, made: Made, timeout: float | None) -> None:
@@ -35,16 +35,21 @@ class ScanStream(StreamHead, Iterator[dict[str, Any]]):
             try:
                 response = next(self._responses)
             except StopIteration:
-                self._reader.check.end()
+                if not self._is_closed:
+                    self._reader.check.end()
                 raise
             except AblateError as error:
                 raise _calls.name_origins(error, self._made.data) from None
-            self._rows = iter(self._reader.take(response))
+            try:
+                self._rows = iter(self._reader.take(response))
+            except BaseException:
+                self.close()
+                raise
 
     def close(self) -> None:
-        """Cancels the scan where it still runs; no row comes any more."""
+        """Cancels the scan where it still runs; no row comes any more, to another thread that waits for one neither."""
         self._is_closed, self._rows = True, iter(())
-        self._responses.close()  # type: ignore[attr-defined]
+        self._responses.cancel()
 
     def __enter__(self) -> ScanStream:
         return self
