@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -22,7 +24,8 @@ class Local:
     """What `local()` returns: `with` gives a `Client`, `async with` an `AsyncClient`. Once left, it may be entered
     again."""
 
-    def __init__(self, start: Callable[[], LocalServer]) -> None:
+    def __init__(self, start: Callable[[threading.Event], LocalServer]) -> None:
+        """`start` gives up where its event is set."""
         self._new_server = start
         self._server: LocalServer | None = None
         self._client: Client | None = None
@@ -39,11 +42,12 @@ class Local:
         return self._running().log()
 
     def __enter__(self) -> Client:
-        import ablate
+        from ablate.client import Client
 
-        self._start()
+        self._start(threading.Event())
         try:
-            self._client = ablate.connect(self.address)
+            # Not by `connect`: a token and authorities of the environment are another server's.
+            self._client = Client(self.address)
         except BaseException:
             self._stop(None)
             raise
@@ -52,18 +56,19 @@ class Local:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-        self._stop(error)
+        client, self._client = self._client, None
+        try:
+            if client is not None:
+                client.close()
+        finally:
+            self._stop(error)
 
     async def __aenter__(self) -> AsyncClient:
-        import ablate
+        from ablate.aio import AsyncClient
 
-        # Seconds, in which the loop goes on.
-        await asyncio.to_thread(self._start)
+        await self._start_async()
         try:
-            self._async_client = ablate.connect_async(self.address)
+            self._async_client = AsyncClient(self.address)
         except BaseException:
             self._stop(None)
             raise
@@ -72,15 +77,33 @@ class Local:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._async_client is not None:
-            await self._async_client.close()
-            self._async_client = None
-        await asyncio.to_thread(self._stop, error)
+        client, self._async_client = self._async_client, None
+        try:
+            if client is not None:
+                await client.close()
+        finally:
+            await asyncio.to_thread(self._stop, error)
 
-    def _start(self) -> None:
+    def _start(self, given_up: threading.Event) -> None:
         if self._server is not None:
             raise RuntimeError("this local server runs already: ablate.local() once more starts another")
-        self._server = self._new_server()
+        self._server = self._new_server(given_up)
+
+    async def _start_async(self) -> None:
+        """In a thread, since it takes seconds. Where this task is cancelled meanwhile, no server is left behind."""
+        given_up = threading.Event()
+        start = asyncio.get_running_loop().run_in_executor(None, self._start, given_up)
+        try:
+            await asyncio.shield(start)
+        except asyncio.CancelledError:
+            given_up.set()
+            # Moments, through which to be cancelled once more is nothing new.
+            while not start.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([start])
+            if start.exception() is None:
+                self._stop(None)
+            raise
 
     def _stop(self, error: BaseException | None) -> None:
         server, self._server = self._server, None
@@ -103,6 +126,7 @@ def local(
     precision: str | None = None,
     threads: int | None = None,
     means_dir: PathLike | None = None,
+    jobs_dir: PathLike | None = None,
     program: PathLike | None = None,
     arguments: Sequence[str] = (),
     start_timeout: float = 120,
@@ -126,6 +150,8 @@ def local(
         precision: `float32` (the default) or `float64`.
         threads: of the CPU; the default is one a core.
         means_dir: folder of mean libraries; the default is the user's, `none` keeps none.
+        jobs_dir: folder of jobs (`submit`), of one server at a time; the default is the server's own, which goes when
+            the block ends; `none` keeps none.
         program: the `ablated` to start. The default is ABLATE_SERVER_BIN of the environment, else that of the wheel
             `ablate-server`, of the build folder that ABLATE_BUILD_DIR names, or on PATH.
         arguments: further options of `ablated`, e.g. `["--log-level", "debug"]`.
@@ -136,12 +162,15 @@ def local(
         LocalServerError: on entering, where no server or model is found, or the server does not start; the message
             holds the ways out, or the end of the server's log.
     """
-    options = {"--device": device, "--precision": precision, "--threads": threads, "--means-dir": means_dir}
+    options = {
+        "--device": device, "--precision": precision, "--threads": threads, "--means-dir": means_dir,
+        "--jobs-dir": jobs_dir,
+    }  # fmt: skip
     given = [part for name, value in options.items() if value is not None for part in (name, _text(value))]
 
-    def start() -> LocalServer:
+    def start(given_up: threading.Event) -> LocalServer:
         files = find_server(program)
-        return LocalServer(files, files.model(model), [*given, *arguments], start_timeout, stop_timeout)
+        return LocalServer(files, files.model(model), [*given, *arguments], start_timeout, stop_timeout, given_up)
 
     return Local(start)
 

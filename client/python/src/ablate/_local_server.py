@@ -40,10 +40,18 @@ class LocalServer:
     """
 
     def __init__(
-        self, files: ServerFiles, model: Path, arguments: Sequence[str], start_timeout: float, stop_timeout: float
+        self,
+        files: ServerFiles,
+        model: Path,
+        arguments: Sequence[str],
+        start_timeout: float,
+        stop_timeout: float,
+        given_up: threading.Event | None = None,
     ) -> None:
-        """Returns once the server's health is SERVING. LocalServerError, with the end of its log, where that fails."""
+        """Returns once the server's health is SERVING. LocalServerError, with the end of its log, where that fails, or
+        `given_up` is set before."""
         self._stop_timeout = stop_timeout
+        self._given_up = given_up or threading.Event()
         self._lock = threading.Lock()
         self._owner = os.getpid()
         # Without a name: nothing of it is left, however we end. The server writes to its own descriptor.
@@ -55,6 +63,9 @@ class LocalServer:
         self.address = f"unix:{self._folder / 'ablated.sock'}"
         command = [str(files.program), "--model", str(model), "--listen", self.address, "--stop-with-stdin"]
         command += ["--drain-timeout", str(stop_timeout), *arguments]
+        if not any(argument.partition("=")[0] == "--jobs-dir" for argument in arguments):
+            # A store has one server at a time: the user's is for one that stays.
+            command += ["--jobs-dir", str(self._folder / "jobs")]
         try:
             self._process = subprocess.Popen(
                 command,
@@ -148,7 +159,8 @@ class LocalServer:
             raise LocalServerError(f"the local server {self.how_it_ended()}")
         if time.monotonic() > end:
             raise LocalServerError(f"the local server was not ready within {timeout:g} s, it {self.how_it_ended()}")
-        time.sleep(_POLL_S)
+        if self._given_up.wait(_POLL_S):
+            raise LocalServerError("the local server was given up before it was ready")
 
 
 def _environment(ours: Mapping[str, str], library_path: str) -> dict[str, str]:
