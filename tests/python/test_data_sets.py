@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +33,9 @@ FILES = {
         {"prompts": [{"clean": "a", "corrupt": "b", "answers": [" c"], "wrong_answers": [" d", 5], "template": 3}]},
         indent=1,
     ),
+    "list.json": json.dumps([{"prompt": "a", "target": " c"}, {"clean": [1, 2], "k": 3}], indent=1),
+    "A.JSON": '[{"prompt": "a", "target": " c"}]',
+    "A.CSV": "prompt,target\nRome is, in\n",
     "one-line.json": json.dumps({"prompts": [{"clean": "a", "answers": [" c"]}]}),
     "year.csv": "clean,corrupted,label\nThe war lasted from 1741 to 17,The war lasted from 1701 to 17,41\n",
 }
@@ -71,6 +76,10 @@ WRONG_FILES = {
     "both.jsonl": ('{"prompt": "a", "clean": "b"}\n', "line 1: `clean`: the prompt is given a second time"),
     "input.jsonl": ('{"target": "a"}\n', "line 1: `prompt` is missing"),
     "bool.jsonl": ('{"prompt": "a", "target": true}\n', "`target`: True is not a token id or a text"),
+    "list.json": ('[{"prompt": "a"},\n 3]', "list.json, prompts[1]: expected a mapping"),
+    "cut.json": ('[{"prompt": "a"},\n', "cut.json: not valid JSON: Expecting value: line 2"),
+    "damaged.parquet": ("PAR1", "damaged.parquet: not valid parquet: "),
+    "DAMAGED.PARQUET": ("PAR1", "DAMAGED.PARQUET: not valid parquet: "),
     "number.jsonl": ('{"prompt": 3}\n', "`prompt` is not a text: 3"),
 }
 
@@ -96,6 +105,19 @@ def test_a_file_that_is_not_there():
     with pytest.raises(FileNotFoundError):
         ablate.request(Path("nowhere"))
     assert ablate.request("The file is called data.csv").prompts[0].text == "The file is called data.csv"
+
+
+def test_a_word_that_is_a_file_is_no_prompt(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("facts.tsv").write_text("prompt\ta\n")
+    Path("FACTS.CSV").write_text("prompt\na\n")
+    with pytest.raises(ValueError, match=r"'facts.tsv' is a file, whose name does not end in .csv, .* pathlib.Path"):
+        ablate.request("facts.tsv")
+    assert ablate.request("FACTS.CSV").prompts[0].text == "a"
+    assert ablate.request("facts.tsv ").prompts[0].text == "facts.tsv "
+    assert ablate.request({"prompt": "facts.tsv"}).prompts[0].text == "facts.tsv"
+    for text in ("x" * 5000, "x " * 5000 + ".csv", "a\0b", str(tmp_path)):
+        assert ablate.request(text).prompts[0].text == text
 
 
 RECORDS = [
@@ -158,6 +180,50 @@ def test_token_ids():
     assert list(ablate.request([1, 2, 3]).prompts[0].token_ids.ids) == [1, 2, 3]
     assert list(ablate.request(np.array([1, 2])).prompts[0].token_ids.ids) == [1, 2]
     assert [list(p.token_ids.ids) for p in ablate.request([[1, 2], [3]]).prompts] == [[1, 2], [3]]
+
+
+class Tensor:
+    """As torch's: its parts are tensors too, and no numbers."""
+
+    def __init__(self, values: Any) -> None:
+        self._array = np.asarray(values)
+        self.ndim = self._array.ndim
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return map(Tensor, self._array)
+
+    def tolist(self) -> Any:
+        return self._array.tolist()
+
+
+def torch_tensor(values: Any) -> Any:
+    return pytest.importorskip("torch").tensor(values)
+
+
+@pytest.mark.parametrize("tensor", [Tensor, torch_tensor])
+def test_tensors(tensor):
+    assert ablate.request(tensor([1, 2])) == ablate.request([1, 2])
+    assert ablate.request(tensor([[1, 2], [3, 4]])) == ablate.request([[1, 2], [3, 4]])
+    assert ablate.request([tensor([1, 2]), tensor([3])]) == ablate.request([[1, 2], [3]])
+    assert ablate.request(list(tensor([1, 2]))) == ablate.request([1, 2])
+    patch = {"replace": "resample", "direction": "noising"}
+    answers = {"target": tensor(3), "contrast": tensor([4, 5]), "corrupted": tensor([1, 3])}
+    assert ablate.request(tensor([1, 2]), **answers, **patch) == ablate.request(
+        [1, 2], target=3, contrast=[4, 5], corrupted=[1, 3], **patch
+    )
+    record = {"token_ids": tensor([1, 2]), "target": tensor(3), "contrasts": tensor([4]), "corrupted": tensor([5, 6])}
+    plain = {"token_ids": [1, 2], "target": 3, "contrasts": [4], "corrupted": [5, 6]}
+    assert ablate.request([record]) == ablate.request([plain])
+
+
+def test_hugging_face_data_sets_in_torchs_format():
+    datasets = pytest.importorskip("datasets")
+    pytest.importorskip("torch")
+    table = datasets.Dataset.from_list([{"token_ids": [1, 2], "target_id": 3}, {"token_ids": [4], "target_id": 5}])
+    assert ablate.request(table.with_format("torch")) == ablate.request(table)
 
 
 @pytest.mark.parametrize("prompts", [[], [{}], [3.5], [None], {"prompt": None}, ["a", 3]])

@@ -1,4 +1,7 @@
-"""Data sets from files: CSV, JSON lines, auto-circuit's JSON, parquet. What a text file is, its beginning tells."""
+"""Data sets from files: CSV, JSON lines, JSON (a list, or auto-circuit's), parquet.
+
+What a text file is, its beginning tells.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ SUFFIXES = (".csv", ".jsonl", ".json", ".ndjson", ".parquet")
 
 def read_file(path: Path) -> DataSet:
     """ValueError names file and line; OSError where it cannot be read."""
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return _read_parquet(path)
     source = path.name
     try:
@@ -60,6 +63,8 @@ def _csv_records(source: str, text: str) -> Iterator[tuple[str, list[str]]]:
 
 def _is_document(text: str) -> bool:
     """Lines are far more common, and the first of them is read in no time."""
+    if text.lstrip().startswith("["):
+        return True  # no line of a data set is a list
     try:
         first = json.loads(text.lstrip().partition("\n")[0])
     except ValueError:
@@ -71,7 +76,11 @@ def _is_document(text: str) -> bool:
 
 
 def _read_document(source: str, text: str) -> DataSet:
-    prompts = json.loads(text)["prompts"]
+    try:
+        made = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{source}: not valid JSON: {error}") from None
+    prompts = made if isinstance(made, list) else made["prompts"]
     return from_records((f"{source}, prompts[{number}]", prompt) for number, prompt in enumerate(prompts))
 
 
@@ -90,10 +99,14 @@ def _json_lines(source: str, text: str) -> Iterator[tuple[str, Any]]:
 
 def _read_parquet(path: Path) -> DataSet:
     try:
+        import pyarrow
         import pyarrow.parquet as parquet
     except ImportError:
         raise ImportError("parquet needs pyarrow (the extra [arrow]): pip install pyarrow") from None
-    table = parquet.read_table(path)
+    try:
+        table = parquet.read_table(path)
+    except pyarrow.ArrowException as error:
+        raise ValueError(f"{path.name}: not valid parquet: {error}") from None
     return from_table(
         table.column_names, rows_of(table.column_names, table.to_pylist(), f"{path.name}, row"), path.name
     )

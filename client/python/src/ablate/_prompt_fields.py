@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
-import numpy as np
-
 from ablate._proto.ablation.v1.experiment_pb2 import Prompt, TokenIds, TokenRef
 
 _MEANINGS = {
@@ -105,17 +103,22 @@ def check_has_input(prompt: Prompt) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The value as Python's own types: no numpy scalars, arrays or tuples; None for NaN, an empty cell of a frame."""
-    if isinstance(value, np.ndarray):
-        return [plain(one) for one in value.tolist()]
-    if isinstance(value, np.generic):
-        value = value.item()
+    """The value as Python's own types: no arrays, tensors or tuples; None for NaN, an empty cell of a frame."""
+    listed = as_list(value)
+    if isinstance(listed, list) and listed is not value:
+        return [plain(one) for one in listed]
+    value = listed
     if isinstance(value, tuple):
         return list(value)
     # NaN, pandas' NaT and NA are the values that do not equal themselves, or cannot tell.
     if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
         return None
     return value
+
+
+def as_list(value: Any) -> Any:
+    """An array or tensor (numpy's, torch's, jax's) as lists of numbers, one without axes as the number."""
+    return value.tolist() if hasattr(value, "tolist") and hasattr(value, "ndim") else value
 
 
 def _refuse_twice(is_set: bool, key: str, what: str) -> None:

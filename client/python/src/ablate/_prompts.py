@@ -12,11 +12,11 @@ import pandas as pd
 
 from ablate._data_files import SUFFIXES, read_file
 from ablate._data_set import DataSet, from_records, from_table, rows_of
-from ablate._prompt_fields import set_field, token_ref
+from ablate._prompt_fields import as_list, set_field, token_ref
 from ablate._proto.ablation.v1.experiment_pb2 import Prompt, TokenRef
 
 #: A text, or a file's name with the suffix .csv, .jsonl, .json or .parquet; a path; one mapping or many; many texts; a
-#: pandas frame; a Hugging Face `datasets` object; token ids; the contract's `Prompt`.
+#: pandas frame; a Hugging Face `datasets` object; token ids, also an array or tensor of them; the contract's `Prompt`.
 Prompts = str | os.PathLike[str] | Mapping[str, Any] | Prompt | pd.DataFrame | Iterable[Any]
 
 
@@ -48,10 +48,7 @@ def check_ids(data: DataSet, tokenizer_of: str | None) -> None:
 def _read(prompts: Prompts) -> tuple[DataSet, bool]:
     """The data, and whether answers may be given beside it: where prompts are texts or ids alone."""
     if isinstance(prompts, str):
-        # Prompts that end so have spaces, and are no files.
-        if prompts.endswith(SUFFIXES) and (not any(c.isspace() for c in prompts) or Path(prompts).exists()):
-            return read_file(_existing(prompts)), False
-        return _of_inputs([prompts]), True
+        return (read_file(_existing(prompts)), False) if _names_file(prompts) else (_of_inputs([prompts]), True)
     if isinstance(prompts, os.PathLike):
         return read_file(_existing(prompts)), False
     if isinstance(prompts, Prompt | Mapping) and not _is_splits(prompts):
@@ -67,12 +64,26 @@ def _read(prompts: Prompts) -> tuple[DataSet, bool]:
         return from_table(columns, rows_of(columns, cast(Iterable[Any], prompts)), "the data set"), False
     if not isinstance(prompts, Iterable):
         raise TypeError(f"prompts: expected a text, a path, or a data set, got {type(prompts).__name__}")
-    listed = list(prompts)
+    listed = [as_list(one) for one in as_list(prompts)]
     if listed and all(_is_id(one) for one in listed):
         return _of_inputs([listed]), True
     if listed and all(isinstance(one, str) or _is_ids(one) for one in listed):
         return _of_inputs(listed), True
     return from_records((f"prompts[{i}]", record) for i, record in enumerate(listed)), False
+
+
+def _names_file(text: str) -> bool:
+    """ValueError where it is the name of a file that nobody can have meant as a prompt, nor named as a data set."""
+    is_word = not any(c.isspace() for c in text)
+    if text.lower().endswith(SUFFIXES):
+        # Prompts that end so have spaces, and are no files.
+        return is_word or _exists(text)
+    if is_word and _exists(text):
+        raise ValueError(
+            f"prompts: {text!r} is a file, whose name does not end in {', '.join(SUFFIXES)}: give it as a pathlib.Path "
+            f"to read it all the same, or as {{'prompt': {text!r}}} where it is the prompt"
+        )
+    return False
 
 
 def _of_inputs(inputs: list[Any]) -> DataSet:
@@ -91,12 +102,14 @@ def _set_answers(data: DataSet, answers: Mapping[str, Any], takes_answers: bool)
         prompt.contrasts.extend(contrasts)
         for name in ("corrupted", "template"):
             if name in answers:
-                set_field(name, list(answers[name]) if _is_ids(answers[name]) else answers[name], prompt)
+                value = as_list(answers[name])
+                set_field(name, list(value) if _is_ids(value) else value, prompt)
 
 
 def _token_refs(name: str, one_or_many: Any) -> list[TokenRef]:
     if one_or_many is None:
         return []
+    one_or_many = as_list(one_or_many)
     is_many = isinstance(one_or_many, Iterable) and not isinstance(one_or_many, str)
     return [token_ref(name, one) for one in (one_or_many if is_many else [one_or_many])]
 
@@ -106,6 +119,14 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     if not found.exists():
         raise FileNotFoundError(f"no data set at {found} (a prompt that ends so is given as {{'prompt': ...}})")
     return found
+
+
+def _exists(name: str) -> bool:
+    """Whether it is a file. A prompt may be too long for a name, or hold what no name may."""
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_splits(prompts: object) -> bool:
