@@ -66,22 +66,27 @@ class AblateError(Exception):
 
     @property
     def code(self) -> grpc.StatusCode | None:
+        """The gRPC status; None where the error is the client's own finding."""
         return self.details.code
 
     @property
     def reason(self) -> str:
+        """`google.rpc.ErrorInfo.reason`, e.g. `UNKNOWN_SITE`: for programs."""
         return self.details.reason
 
     @property
     def violations(self) -> tuple[FieldViolation, ...]:
+        """The fields of the request that are at fault."""
         return self.details.violations
 
     @property
     def retry_delay(self) -> float | None:
+        """Seconds to wait before the next try; None where the server names none."""
         return self.details.retry_delay
 
     @property
     def request_id(self) -> str:
+        """To find the request in the server's log; empty where there is none."""
         return self.details.request_id
 
 

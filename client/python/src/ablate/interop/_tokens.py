@@ -14,6 +14,11 @@ def check_tokens(scan: Scan, tokens: Any, prompt: int = 0) -> None:
     """Whether `tokens` ([T] or [1, T], integers; a tensor will do) are those of the scan's prompt: ValueError if not.
 
     The usual difference is a BOS token in front: TransformerLens puts one there, Hugging Face and nnsight do not.
+
+    >>> from ablate.interop import transformer_lens as tl
+    >>> scan = client.scan("Rome is in", layers=5, **tl.scan_options())
+    >>> theirs = [token.id for token in client.tokenize("Rome is in", prepend_bos=True)]  # or: model.to_tokens(...)
+    >>> tl.check_tokens(scan, [theirs])
     """
     theirs = np.asarray(tokens.tolist() if hasattr(tokens, "tolist") else tokens)
     theirs = theirs[0] if theirs.ndim == 2 and len(theirs) == 1 else theirs

@@ -25,7 +25,11 @@ _LABEL = re.compile(r"(?:L(\d+)H(\d+)|a(\d+)\.h(\d+)|A?(\d+)\.(\d+))", re.IGNORE
 
 
 def parse(label: str) -> tuple[int, int]:
-    """(layer, head) of a label in any of the styles. ValueError where it is in none."""
+    """(layer, head) of a label in any of the styles. ValueError where it is in none.
+
+    >>> parse("L9H6"), parse("A9.6")
+    ((9, 6), (9, 6))
+    """
     found = _LABEL.fullmatch(label.strip())
     if found is None:
         raise ValueError(f"label {label!r}: expected one head, as L9H9, a9.h9, A9.9 or 9.9")
@@ -45,7 +49,11 @@ def form(layer: int, head: int, style: Style = "transformer_lens") -> str:
 
 
 def convert(label: str, style: Style = "transformer_lens") -> str:
-    """A label, or several joined with `+` (a variant's), in another style. ValueError as of `parse` and `form`."""
+    """A label, or several joined with `+` (a variant's), in another style. ValueError as of `parse` and `form`.
+
+    >>> convert("L0H1+L2H3", "eap_ig")
+    'a0.h1+a2.h3'
+    """
     return "+".join(form(*parse(part), style) for part in label.split("+"))
 
 

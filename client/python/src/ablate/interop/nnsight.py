@@ -55,7 +55,11 @@ def scan_options() -> ScanOptions:
 
 
 def module_path(site: str | int) -> str:
-    """The module whose input holds heads' outputs, [batch, pos, n_heads * d_head], by a head's label or its layer."""
+    """The module whose input holds heads' outputs, [batch, pos, n_heads * d_head], by a head's label or its layer.
+
+    >>> module_path(5)
+    'transformer.h.5.attn.c_proj'
+    """
     layer = site if isinstance(site, int) else labels.parse(site)[0]
     return f"transformer.h.{layer}.attn.c_proj"
 
@@ -73,13 +77,23 @@ def parse_module_path(path: str) -> int:
 
 
 def head_slice(site: str | int, d_head: int) -> slice:
-    """A head's part of the last axis of that input, by its label or number. `d_head`: `n_embd // n_head`, 64 say."""
+    """A head's part of the last axis of that input, by its label or number. `d_head`: `n_embd // n_head`, 64 say.
+
+    >>> head_slice(1, d_head=64)
+    slice(64, 128, None)
+    """
     head = site if isinstance(site, int) else labels.parse(site)[1]
     return slice(head * d_head, (head + 1) * d_head)
 
 
 def module(model: Any, site: str | int) -> Any:
-    """That module of a model: nnsight's `LanguageModel`, or a `GPT2LMHeadModel`."""
+    """That module of a model: nnsight's `LanguageModel`, or a `GPT2LMHeadModel`.
+
+    >>> from transformers import GPT2Config, GPT2LMHeadModel
+    >>> model = GPT2LMHeadModel(GPT2Config(n_layer=2, n_head=2, n_embd=8, vocab_size=10, n_positions=4))
+    >>> module(model, "L1H0") is model.transformer.h[1].attn.c_proj
+    True
+    """
     parts = module_path(site).split(".")
     return reduce(lambda at, name: at[int(name)] if name.isdigit() else getattr(at, name), parts, model)
 
@@ -90,6 +104,17 @@ def zero_heads(model: Any, sites: str | Iterable[str]) -> None:
     Args:
         model: nnsight's `LanguageModel` of a GPT-2.
         sites: a variant's label (`L0H1+L2H3`), or several heads' labels; layers must not fall, as nnsight asks.
+
+    Here with a stand-in for `nnsight.LanguageModel("gpt2")`, within its trace:
+
+    >>> import numpy as np
+    >>> from types import SimpleNamespace as Stub
+    >>> heads = Stub(input=np.ones((1, 3, 4)))  # [batch, pos, n_heads * d_head]
+    >>> layer = Stub(attn=Stub(c_proj=heads))
+    >>> model = Stub(transformer=Stub(h=[layer]), config=Stub(n_embd=4, n_head=2))
+    >>> zero_heads(model, "L0H1")
+    >>> heads.input[0, 0].tolist()
+    [1.0, 1.0, 0.0, 0.0]
     """
     d_head = model.config.n_embd // model.config.n_head
     for site in sites.split("+") if isinstance(sites, str) else sites:
@@ -115,6 +140,11 @@ def patching_results(
     Raises:
         ValueError: the scan is of another sweep, does not patch in that direction, or its ends are too close.
         KeyError: there is no such column.
+
+    >>> pair = {"corrupted": "Madrid is the capital of", "replace": "resample", "direction": "denoising"}
+    >>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France", **pair)
+    >>> patching_results(scan).shape
+    (12, 12)
     """
     by_position = "edit_position" in scan.axes
     axes = ("layer", "edit_position", "head") if by_position else ("layer", "head")

@@ -60,7 +60,11 @@ def scan_options(weights: Literal["processed", "raw"] = "processed") -> ScanOpti
 
 
 def hook_name(site: str | int) -> str:
-    """The hook (and cache key) of heads' outputs, [batch, pos, head, d_head], by a head's label or its layer."""
+    """The hook (and cache key) of heads' outputs, [batch, pos, head, d_head], by a head's label or its layer.
+
+    >>> hook_name(5)
+    'blocks.5.attn.hook_z'
+    """
     layer = site if isinstance(site, int) else labels.parse(site)[0]
     return f"blocks.{layer}.attn.hook_z"
 
@@ -115,6 +119,11 @@ def act_patch_attn_head_out_all_pos(
     Raises:
         ValueError: the scan has other axes, does not patch in that direction, or its ends are too close.
         KeyError: there is no such column.
+
+    >>> pair = {"corrupted": "Madrid is the capital of", "replace": "resample", "direction": "denoising"}
+    >>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France", **pair)
+    >>> act_patch_attn_head_out_all_pos(scan).shape
+    (12, 12)
     """
     return head_out(scan, metric, direction, ("layer", "head"), min_denominator)
 
@@ -126,7 +135,14 @@ def act_patch_attn_head_out_by_pos(
     direction: Literal["denoising", "noising"] = "denoising",
     min_denominator: float = 0.1,
 ) -> Floats:
-    """[n_layers, pos, n_heads], float64: as above, of a scan over all positions (`each_position=True`)."""
+    """[n_layers, pos, n_heads], float64: as above, of a scan over all positions (`each_position=True`).
+
+    >>> pair = {"corrupted": "Madrid is the capital of", "replace": "resample", "direction": "denoising"}
+    >>> pair |= {"target": " Germany", "contrast": " France", "each_position": True}
+    >>> scan = client.scan("Berlin is the capital of", layers=5, **pair)
+    >>> act_patch_attn_head_out_by_pos(scan).shape[1] == len(scan.prompts[0].tokens)
+    True
+    """
     return head_out(scan, metric, direction, ("layer", "edit_position", "head"), min_denominator)
 
 
