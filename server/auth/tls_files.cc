@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "engine/files/mapped_file.h"
 #include "server/auth/file_mode.h"
+#include "server/auth/small_file.h"
 
 namespace ablate {
 namespace {
@@ -27,9 +27,9 @@ absl::Status Unusable(const char* option, const std::string& path, absl::string_
 }
 
 absl::StatusOr<std::string> ReadFile(const char* option, const std::string& path) {
-  const auto file = MappedFile::Open(path);
-  if (!file.ok()) return absl::Status(file.status().code(), absl::StrCat(option, " ", file.status().message()));
-  return std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  auto text = ReadSmallFile(path, FileKind::kAny);
+  if (!text.ok()) return absl::Status(text.status().code(), absl::StrCat(option, " ", text.status().message()));
+  return text;
 }
 
 // Nobody is there to type it.
@@ -38,10 +38,17 @@ int NoPassphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) {
   return -1;
 }
 
-absl::StatusOr<Certificate> FirstCertificate(const char* option, const std::string& path, const std::string& pem) {
-  Certificate certificate(PEM_read_bio_X509(MemoryOf(pem).get(), nullptr, nullptr, nullptr), &X509_free);
-  if (certificate == nullptr) return Unusable(option, path, "holds no certificate, expected PEM (BEGIN CERTIFICATE)");
-  return certificate;
+// All of the file, in its order.
+absl::StatusOr<std::vector<Certificate>> Certificates(const char* option, const std::string& path,
+                                                      const std::string& pem) {
+  const Bio bio = MemoryOf(pem);
+  std::vector<Certificate> certificates;
+  while (X509* const next = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
+    certificates.emplace_back(next, &X509_free);
+  }
+  ERR_clear_error();
+  if (certificates.empty()) return Unusable(option, path, "holds no certificate, expected PEM (BEGIN CERTIFICATE)");
+  return certificates;
 }
 
 absl::StatusOr<Key> ReadKey(const char* option, const std::string& path, const std::string& pem) {
@@ -53,20 +60,32 @@ absl::StatusOr<Key> ReadKey(const char* option, const std::string& path, const s
                         : "holds no private key, expected PEM (BEGIN PRIVATE KEY)");
 }
 
-absl::Status CheckDates(const TlsOptions& options, const X509& certificate, absl::Time now,
-                        std::vector<std::string>& warnings) {
-  tm end = {};
-  ASN1_TIME_to_tm(X509_get0_notAfter(&certificate), &end);
-  const absl::Time expires = absl::FromTM(end, absl::UTCTimeZone());
-  const std::string date = absl::FormatTime("%Y-%m-%d %H:%M UTC", expires, absl::UTCTimeZone());
-  if (expires <= now) {
-    return Unusable("--tls-cert", options.certificate, absl::StrCat("the certificate expired at ", date));
+absl::StatusOr<absl::Time> TimeOf(const ASN1_TIME* time) {
+  tm parts = {};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return absl::InvalidArgumentError("the certificate's dates cannot be read");
+  return absl::FromTM(parts, absl::UTCTimeZone());
+}
+
+// FailedPrecondition where nobody takes the certificate now, OutOfRange where nobody will in two weeks.
+absl::Status CheckDates(const X509& certificate, absl::Time now) {
+  const auto begin = TimeOf(X509_get0_notBefore(&certificate)), end = TimeOf(X509_get0_notAfter(&certificate));
+  if (!begin.ok()) return begin.status();
+  if (!end.ok()) return end.status();
+  const auto date = [](absl::Time time) { return absl::FormatTime("%Y-%m-%d %H:%M UTC", time, absl::UTCTimeZone()); };
+  if (*begin > now) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the certificate is good from ", date(*begin), " on only: is this machine's clock right?"));
   }
-  if (expires - now < absl::Hours(24 * 14)) {
-    warnings.push_back(absl::StrCat("--tls-cert ", options.certificate, ": the certificate expires at ", date,
-                                    "; a new one is read when the server starts"));
-  }
-  return absl::OkStatus();
+  if (*end <= now) return absl::FailedPreconditionError(absl::StrCat("the certificate expired at ", date(*end)));
+  if (*end - now >= absl::Hours(24 * 14)) return absl::OkStatus();
+  return absl::OutOfRangeError(
+      absl::StrCat("the certificate expires at ", date(*end), "; a new one is read when the server starts"));
+}
+
+void WarnOfDates(const char* option, const std::string& path, const X509& certificate, absl::Time now,
+                 std::vector<std::string>& warnings) {
+  const absl::Status dates = CheckDates(certificate, now);
+  if (!dates.ok()) warnings.push_back(absl::StrCat(option, " ", path, ": ", dates.message()));
 }
 
 }  // namespace
@@ -76,17 +95,21 @@ absl::StatusOr<TlsFiles> ReadTlsFiles(const TlsOptions& options, absl::Time now)
   auto pem = ReadFile("--tls-cert", options.certificate);
   if (!pem.ok()) return pem.status();
   files.certificate = *std::move(pem);
-  const auto certificate = FirstCertificate("--tls-cert", options.certificate, files.certificate);
-  if (!certificate.ok()) return certificate.status();
-  const absl::Status dates = CheckDates(options, **certificate, now, files.warnings);
-  if (!dates.ok()) return dates;
+  const auto chain = Certificates("--tls-cert", options.certificate, files.certificate);
+  if (!chain.ok()) return chain.status();
+  const absl::Status dates = CheckDates(*chain->front(), now);
+  if (!dates.ok() && !absl::IsOutOfRange(dates)) return Unusable("--tls-cert", options.certificate, dates.message());
+  // A chain may hold an old certificate that nobody needs.
+  for (const Certificate& each : *chain) {
+    WarnOfDates("--tls-cert", options.certificate, *each, now, files.warnings);
+  }
 
   pem = ReadFile("--tls-key", options.key);
   if (!pem.ok()) return pem.status();
   files.key = *std::move(pem);
   const auto key = ReadKey("--tls-key", options.key, files.key);
   if (!key.ok()) return key.status();
-  if (X509_check_private_key(certificate->get(), key->get()) != 1) {
+  if (X509_check_private_key(chain->front().get(), key->get()) != 1) {
     return Unusable("--tls-key", options.key,
                     absl::StrCat("the key does not belong to the certificate in ", options.certificate));
   }
@@ -98,8 +121,11 @@ absl::StatusOr<TlsFiles> ReadTlsFiles(const TlsOptions& options, absl::Time now)
   pem = ReadFile("--tls-client-ca", options.client_ca);
   if (!pem.ok()) return pem.status();
   files.client_ca = *std::move(pem);
-  const auto authority = FirstCertificate("--tls-client-ca", options.client_ca, files.client_ca);
-  if (!authority.ok()) return authority.status();
+  const auto authorities = Certificates("--tls-client-ca", options.client_ca, files.client_ca);
+  if (!authorities.ok()) return authorities.status();
+  for (const Certificate& each : *authorities) {
+    WarnOfDates("--tls-client-ca", options.client_ca, *each, now, files.warnings);
+  }
   return files;
 }
 

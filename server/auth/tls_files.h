@@ -24,12 +24,14 @@ struct TlsOptions {
 // What the files hold.
 struct TlsFiles {
   std::string certificate, key, client_ca;
-  // What does not stand in the way and should be known: a key that others may read, a certificate that expires soon.
+  // What does not stand in the way and should be known: a key that others may read, a certificate that expires soon, one of the
+  // chain or of the clients' CA that is not good now.
   std::vector<std::string> warnings;
 };
 
 // FailedPrecondition or NotFound names the option, the file and what is wrong: no PEM, a key with a passphrase, a key of
-// another certificate, a certificate that has expired. `options` must be enabled.
+// another certificate, a certificate that has expired or is not good yet. `options` must be enabled. Each file is read once, so that
+// it may be a pipe.
 absl::StatusOr<TlsFiles> ReadTlsFiles(const TlsOptions& options, absl::Time now);
 
 }  // namespace ablate

@@ -6,8 +6,6 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -16,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "engine/files/durable_file.h"
 #include "engine/files/strict_json.h"
+#include "server/auth/small_file.h"
 
 namespace ablate {
 namespace {
@@ -156,20 +155,11 @@ absl::StatusOr<TokenRecords> ParseTokens(absl::string_view text, absl::string_vi
   return records;
 }
 
-// Read, not mapped: a file that somebody cuts short would end the process.
 absl::StatusOr<TokenRecords> ReadTokenFile(const std::string& path) {
-  std::error_code error;
-  const fs::file_status facts = fs::status(path, error);
-  if (facts.type() == fs::file_type::not_found) {
-    return absl::NotFoundError(absl::StrCat("there is no token file ", path));
-  }
-  std::ifstream file;
-  if (fs::is_regular_file(facts)) file.open(path, std::ios::binary);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file.is_open() || file.bad()) {
-    return absl::FailedPreconditionError(absl::StrCat("cannot read the token file ", path));
-  }
-  return ParseTokens(text, path);
+  const auto text = ReadSmallFile(path, FileKind::kRegular);
+  if (absl::IsNotFound(text.status())) return absl::NotFoundError(absl::StrCat("there is no token file ", path));
+  if (!text.ok()) return absl::Status(text.status().code(), absl::StrCat("the token file ", text.status().message()));
+  return ParseTokens(*text, path);
 }
 
 absl::Status ChangeTokenFile(const std::string& path, const std::function<absl::Status(TokenRecords&)>& change) {

@@ -24,7 +24,8 @@ std::string FormatTokens(const TokenRecords& records);
 // InvalidArgument, beginning with `where`, names the entry and the field at fault.
 absl::StatusOr<TokenRecords> ParseTokens(absl::string_view text, absl::string_view where);
 
-// NotFound where there is no file; FailedPrecondition where it cannot be read; InvalidArgument as ParseTokens'.
+// NotFound where there is no file; FailedPrecondition where it cannot be read, as ReadSmallFile says, or is no regular file; InvalidArgument
+// as ParseTokens'.
 absl::StatusOr<TokenRecords> ReadTokenFile(const std::string& path);
 
 // Reads the file (a missing one has no records), lets `change` edit the records, and writes them durably, unless it refuses. Who

@@ -1,6 +1,7 @@
 #include "server/auth/tls_files.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <vector>
 
@@ -12,6 +13,7 @@
 namespace ablate {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -75,6 +77,44 @@ TEST_F(TlsFilesTest, AnExpiredCertificateIsRefusedAndASoonExpiredOneWarnedAbout)
   EXPECT_THAT(soon->warnings, ElementsAre(HasSubstr("the certificate expires at ")));
   const auto late = ReadTlsFiles(options, absl::Now() + absl::Hours(24 * 11));
   EXPECT_THAT(late.status().message(), HasSubstr("the certificate expired at "));
+}
+
+TEST_F(TlsFilesTest, ACertificateThatIsNotGoodYetIsRefused) {
+  const auto early = ReadTlsFiles(Write(), absl::Now() - absl::Hours(2));
+  EXPECT_EQ(early.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(early.status().message(), HasSubstr("the certificate is good from "));
+}
+
+// Clients with certificates of another CA in the file are served all the same.
+TEST_F(TlsFilesTest, WarnsOfEachCertificateOfAChainOrAClientsCaThatIsNotGood) {
+  TlsOptions options = Write({.lifetime = absl::Hours(24 * 365)});
+  const std::string old = authority_.Issue({.lifetime = -absl::Hours(1)}).certificate;
+  options.client_ca = WriteTestFile("ca.pem", authority_.certificate() + old);
+  EXPECT_THAT(ReadTlsFiles(options, absl::Now())->warnings,
+              ElementsAre(AllOf(HasSubstr("--tls-client-ca"), HasSubstr("the certificate expired at "))));
+  EXPECT_THAT(ReadTlsFiles(options, absl::Now() + absl::Hours(24 * 20))->warnings,
+              ElementsAre(HasSubstr("the certificate expires at "), HasSubstr("the certificate expired at ")));
+  const TestCertificate made = authority_.Issue();
+  const TlsOptions chain = {.certificate = WriteTestFile("cert.pem", made.certificate + old),
+                            .key = WriteTestFile("key.pem", made.key)};
+  EXPECT_THAT(ReadTlsFiles(chain, absl::Now())->warnings,
+              ElementsAre(AllOf(HasSubstr("--tls-cert"), HasSubstr("the certificate expired at "))));
+}
+
+// `--tls-key <(decrypt key)`.
+TEST_F(TlsFilesTest, AKeyMayComeThroughAPipe) {
+  TlsOptions options = Write();
+  const TestCertificate made = authority_.Issue();
+  options.certificate = WriteTestFile("cert.pem", made.certificate);
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(pipe(ends), 0);
+  ASSERT_EQ(write(ends[1], made.key.data(), made.key.size()), static_cast<ssize_t>(made.key.size()));
+  close(ends[1]);
+  options.key = "/dev/fd/" + std::to_string(ends[0]);
+  const auto files = ReadTlsFiles(options, absl::Now());
+  close(ends[0]);
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_EQ(files->key, made.key);
 }
 
 TEST_F(TlsFilesTest, WarnsOfAKeyThatOthersMayRead) {

@@ -156,5 +156,37 @@ TEST(TokenFileTest, NoFileIsNotFound) {
   EXPECT_EQ(ReadTokenFile(testing::TempDir()).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(TokenFileTest, AFileThatCannotBeReadSaysWhy) {
+  const std::string loop = FileName("loop.json");
+  ASSERT_EQ(symlink(loop.c_str(), loop.c_str()), 0);
+  const absl::Status looping = ReadTokenFile(loop).status();
+  EXPECT_EQ(looping.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(looping.message(), HasSubstr("cannot be read: Too many levels of symbolic links"));
+  // A pipe gives its bytes once, and a server comes back for more.
+  const std::string pipe = FileName("pipe.json");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(ReadTokenFile(pipe).status().message(), HasSubstr("cannot be read: it is no regular file"));
+}
+
+TEST(TokenFileTest, AFileThatMayNotBeReadNamesTheWayOut) {
+  const std::string path = FileName("private.json");
+  ASSERT_TRUE(Add(path, Issue().record).ok());
+  ASSERT_EQ(chmod(path.c_str(), 0), 0);
+  // Root may read whatever there is.
+  constexpr uid_t kNobody = 65534;
+  const uid_t me = geteuid();
+  if (me == 0) {
+    ASSERT_EQ(seteuid(kNobody), 0);
+  }
+  const absl::Status status = ReadTokenFile(path).status();
+  const uid_t reader = geteuid();
+  if (me == 0) {
+    ASSERT_EQ(seteuid(me), 0);
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), HasSubstr("Permission denied: the user with the id " + std::to_string(reader)));
+  EXPECT_THAT(status.message(), HasSubstr("chown"));
+}
+
 }  // namespace
 }  // namespace ablate
