@@ -145,10 +145,28 @@ class TestLibraryPath:
         for name in ("libtorch_cuda.so", "libcudart.so.13"):
             assert any((Path(folder) / name).exists() for folder in folders)
 
-    def test_tells_of_another_torch(self, server, monkeypatch):
-        monkeypatch.setattr(server.metadata, "version", lambda name: "2.12.1")
-        with pytest.raises(server.UnsuitableTorch, match=r"built against torch 2\.11, .* has 2\.12\.1: pip install"):
+    @pytest.mark.parametrize("version", ["2.12.1", "2.11.1", "2.11.1+cu130", "2.11.01", "2.11"])
+    def test_tells_of_another_torch(self, server, monkeypatch, version):
+        monkeypatch.setattr(server.metadata, "version", lambda name: version)
+        says = rf"built against torch 2\.11\.0, .* has {re.escape(version)}: pip install"
+        with pytest.raises(server.UnsuitableTorch, match=says):
             server.library_path()
+
+    @pytest.mark.parametrize("version", ["2.11.0", "2.11.0+cpu", "2.11.0+cu130"])
+    def test_takes_every_build_of_its_torch(self, server, monkeypatch, version):
+        monkeypatch.setattr(server.metadata, "version", lambda name: version)
+        assert server.library_path()
+
+    def test_all_name_the_torch_that_the_programs_are_built_against(self, server):
+        (pinned,) = re.findall(r"^torch==(\S+)$", (ROOT / "tools" / "deps" / "python.txt").read_text(), re.MULTILINE)
+        assert pinned == server._TORCH
+        for place, says in (
+            (make_wheels.SERVER / "pyproject.toml", f'"torch=={pinned}"'),
+            (make_wheels.SERVER / "README.md", f"PyTorch {pinned}'s wheel"),
+            (ROOT / "tools" / "wheels" / "make_wheels.py", f'"torch": "{pinned}"'),
+            (ROOT / "docs" / "adr" / "0005-python-wheels.md", f"`torch=={pinned}` exactly"),
+        ):
+            assert says in place.read_text(), place
 
     def test_tells_of_no_torch(self, server, monkeypatch):
         def version(name):

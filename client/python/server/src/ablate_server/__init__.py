@@ -20,8 +20,9 @@ __all__ = ["MODELS", "UnsuitableTorch", "__version__", "library_path", "program"
 _ROOT = Path(__file__).resolve().parent
 #: Holds the bundled models, each in a folder of its name.
 MODELS = _ROOT / "models"
-_TORCH = "2.11."
-_WAY_OUT = "pip install torch==2.11.0"
+# C++ has no stable ABI across its releases; tests/python/test_wheels.py holds it against tools/deps/python.txt.
+_TORCH = "2.11.0"
+_WAY_OUT = f"pip install torch=={_TORCH}"
 _LIBRARIES = ("libtorch_cpu.so", "libtorch_cuda.so", "libcudart.so.13")
 
 
@@ -40,7 +41,7 @@ def program(name: str) -> Path:
 def library_path() -> str:
     """An LD_LIBRARY_PATH for `ablated`: the wheel's own libraries, then PyTorch's and CUDA's, wherever they are.
 
-    PyTorch is looked for, not imported: that would take seconds. UnsuitableTorch where it is not 2.11 for CUDA 13.
+    PyTorch is looked for, not imported: that would take seconds. UnsuitableTorch where it is not 2.11.0 for CUDA 13.
     """
     try:
         version = metadata.version("torch")
@@ -49,9 +50,10 @@ def library_path() -> str:
     spec = util.find_spec("torch")
     if not version or spec is None or not spec.submodule_search_locations:
         raise UnsuitableTorch(f"{sys.executable} has no PyTorch: {_WAY_OUT}")
-    if not version.startswith(_TORCH):
+    # Behind the plus is for what it was built, e.g. cu130.
+    if version.partition("+")[0] != _TORCH:
         raise UnsuitableTorch(
-            f"the server's programs were built against torch 2.11, {sys.executable} has {version}: {_WAY_OUT}"
+            f"the server's programs were built against torch {_TORCH}, {sys.executable} has {version}: {_WAY_OUT}"
         )
     package = Path(next(iter(spec.submodule_search_locations)))
     nvidia = util.find_spec("nvidia")
