@@ -32,7 +32,11 @@ class Tls:
     key: str | os.PathLike[str] | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """ValueError where there is a certificate without its key, or the other way round."""
+        """ValueError where there is a certificate without its key, or the other way round.
+
+        >>> Tls().credentials()
+        <grpc.ChannelCredentials object at ...>
+        """
         if (self.cert is None) != (self.key is None):
             raise ValueError("tls: a certificate needs its key, and a key its certificate")
         ca, cert, key = (None if path is None else Path(path).read_bytes() for path in (self.ca, self.cert, self.key))

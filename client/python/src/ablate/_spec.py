@@ -27,6 +27,12 @@ def read_request(path: str | os.PathLike[str]) -> AblateRequest:
 
 
 def write_request(request: AblateRequest, path: str | os.PathLike[str]) -> None:
-    """Writes what `read_request` and `ablate scan --spec` read. The file appears only when it is whole. OSError."""
+    """Writes what `read_request` and `ablate scan --spec` read. The file appears only when it is whole. OSError.
+
+    >>> import ablate
+    >>> ablate.write_request(ablate.request("Rome is in", sweep="layers"), folder / "rome.json")
+    >>> ablate.read_request(folder / "rome.json").sweep.WhichOneof("kind")
+    'layers'
+    """
     text = MessageToJson(request, preserving_proto_field_name=True) + "\n"
     _files.write_whole(path, lambda file: file.write(text.encode()))

@@ -47,7 +47,13 @@ class ScanStream(StreamHead, Iterator[dict[str, Any]]):
                 raise
 
     def close(self) -> None:
-        """Cancels the scan where it still runs; no row comes any more, to another thread that waits for one neither."""
+        """Cancels the scan where it still runs; no row comes any more, to another thread that waits for one neither.
+
+        >>> rows = client.stream("Berlin is the capital of", target=" Germany")
+        >>> next(rows)["prompt_index"]
+        0
+        >>> rows.close()
+        """
         self._is_closed, self._rows = True, iter(())
         self._responses.cancel()
 
