@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from ablate._rows import Ints
 from ablate.errors import ContractError
 
 Array = npt.NDArray[Any]
-_DTYPES: dict[int, type[Any]] = {
+DTYPES: dict[int, type[Any]] = {
     FieldDescriptor.CPPTYPE_DOUBLE: np.float64,
     FieldDescriptor.CPPTYPE_INT32: np.int32,
     FieldDescriptor.CPPTYPE_BOOL: np.bool_,
@@ -52,7 +52,7 @@ def read_columns(block: Message, rows: int, width: Callable[[str], int], allows_
     """
     columns: dict[str, Array] = {}
     for described in block.DESCRIPTOR.fields:
-        dtype = _DTYPES.get(described.cpp_type)
+        dtype = DTYPES.get(described.cpp_type)
         if dtype is None or not described.is_repeated:
             continue
         column = to_array(getattr(block, described.name), dtype)
@@ -104,3 +104,16 @@ def keys_of(columns: dict[str, Array], prompt: int | None, n_replacements: int, 
     none = np.full_like(variant, -1)
     edit_position = columns["edit_position"].astype(np.int64) if "edit_position" in columns else none
     return Keys(prompts, replacement, variant, edit_position)
+
+
+def empty_column(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Of what stands where a prompt has no such figure: no target, no contrast, no pair."""
+    return np.full(shape, np.nan if np.issubdtype(dtype, np.floating) else False if dtype == np.bool_ else -1, dtype)
+
+
+def objects(values: Sequence[Any]) -> Array:
+    """[values], even where all have one length."""
+    made = np.empty(len(values), object)
+    for i, value in enumerate(values):
+        made[i] = value
+    return made
