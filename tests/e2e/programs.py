@@ -21,10 +21,10 @@ OK, FAILED, USAGE, UNAVAILABLE, DEADLINE, INTERRUPTED, READER_LEFT = 0, 1, 2, 3,
 class Server:
     """`ablated` in a process of its own, ready or not."""
 
-    def __init__(self, folder: Path, *options: str | Path, model: Path = DEMO) -> None:
+    def __init__(self, folder: Path, *options: str | Path, model: Path = DEMO, listen: str = "127.0.0.1:0") -> None:
         self.port_file = folder / "port"
         self.log = (folder / "log").open("w+")
-        where: list[str | Path] = ["--listen", "127.0.0.1:0", "--port-file", self.port_file]
+        where: list[str | Path] = ["--listen", listen, "--port-file", self.port_file]
         self.process = subprocess.Popen(
             [ABLATED, "--model", model, "--device", "cpu", *where, *options], stderr=self.log
         )

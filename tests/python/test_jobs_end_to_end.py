@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -83,6 +85,43 @@ def test_a_job_outlives_its_server(tmp_path, client):
             check_same(second.job(job_id).results(), client.scan(TEXTS * 5, **OPTIONS))
     finally:
         assert server.stop() == 0
+
+
+def test_those_who_wait_outlive_the_server_too(tmp_path, client):
+    """Longer than gRPC's own tries."""
+    options = ["--means-dir", "none", "--jobs-dir", tmp_path / "jobs"]
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    texts = TEXTS * 50
+    server = Server(tmp_path / "first", *options)
+
+    async def wait(job_id: str) -> str:
+        async with ablate.connect_async(server.address) as a:
+            return (await (await a.job(job_id)).wait(120)).state
+
+    async def read(job_id: str) -> ablate.Scan:
+        async with ablate.connect_async(server.address) as a:
+            return await (await a.job(job_id)).results()
+
+    with ablate.connect(server.address) as c, ThreadPoolExecutor(4) as threads:
+        c.wait_ready(60)
+        job = c.submit(texts, **OPTIONS)
+        states = [threads.submit(lambda: c.job(job.id).wait(120).state), threads.submit(asyncio.run, wait(job.id))]
+        scans = [threads.submit(c.job(job.id).results), threads.submit(asyncio.run, read(job.id))]
+        while not job.refresh().message.prompts_done:
+            time.sleep(0.05)
+        server.process.kill()
+        server.process.wait(60)
+        time.sleep(4)
+        assert not any(one.done() for one in [*states, *scans])
+        server = Server(tmp_path / "second", *options, listen=server.address)
+        try:
+            assert [one.result(120) for one in states] == ["SUCCEEDED", "SUCCEEDED"]
+            expected = client.scan(texts, **OPTIONS)
+            for scan in scans:
+                check_same(scan.result(120), expected)
+        finally:
+            assert server.stop() == 0
 
 
 def test_async_jobs(server, client):

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ablate._blocks import Array, Entries
+from ablate._blocks import Array, Entries, empty_column, objects
 from ablate._extras import Extras
+from ablate._job_check import check_end
+from ablate._proto.ablation.v1 import jobs_pb2
 from ablate._proto.ablation.v1.model_pb2 import PRECISION_FLOAT64
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest, AblateResponse, Completion, Manifest, SummaryHead
 from ablate._rows import KEYS, RowSpace
@@ -19,11 +21,11 @@ from ablate.scan import Scan
 class Assembler:
     """One scan's. Memory for a column is taken when its first block comes.
 
-    Of a stored job (`request` None) rows may be missing; their figures stay NaN.
+    Of a stored job (`request` None, of `n_prompts`) rows may be missing; their figures stay NaN.
     """
 
-    def __init__(self, request: AblateRequest | None, fields: Sequence[dict[str, Any]]) -> None:
-        self._check = StreamCheck(request)
+    def __init__(self, request: AblateRequest | None, fields: Sequence[dict[str, Any]], n_prompts: int = 0) -> None:
+        self._check = StreamCheck(request, n_prompts)
         self._fields = fields
         self._columns: dict[str, dict[str, Array]] = {"rows": {}, "likelihood": {}, "compensation": {}}
         self._token_logprob: list[Array] = []
@@ -60,9 +62,9 @@ class Assembler:
         self._tokens.update(entries.tokens)
         return entries
 
-    def missing_prompts(self) -> set[int]:
-        """Prompts of which not everything has come."""
-        return self._check.missing_prompts()
+    def end_of_job(self, job: jobs_pb2.Job) -> None:
+        """Behind the last result of a stored job."""
+        check_end(self._check, job)
 
     def finish(self, may_be_partial: bool = False) -> Scan:
         """IncompleteError where the stream ended before its completion."""
@@ -71,7 +73,7 @@ class Assembler:
         manifest, space = self._check.manifest, self._check.space
         assert manifest is not None and space is not None
         if self._token_logprob:
-            self._columns["likelihood"]["token_logprob"] = _objects(self._token_logprob)
+            self._columns["likelihood"]["token_logprob"] = objects(self._token_logprob)
         return Scan(
             manifest=manifest,
             variants=self._check.variants,
@@ -108,7 +110,7 @@ class Assembler:
                 # Sums and means are no float32s, whatever the forward pass was.
                 kind = np.float64 if name.endswith("mean_nll") else self._float
                 dtype = kind if values.dtype == np.float64 else values.dtype
-                column = columns[name] = np.full((size, *values.shape[1:]), _fill(dtype), dtype)
+                column = columns[name] = empty_column((size, *values.shape[1:]), dtype)
             column[entries.index] = values
 
     @property
@@ -126,15 +128,3 @@ def _size(kind: str, space: RowSpace) -> int:
     return int(
         {"rows": space.first_row, "likelihood": space.first_run, "compensation": space.first_edited_row}[kind][-1]
     )
-
-
-def _fill(dtype: Any) -> Any:
-    """What stands where a prompt has no such figure: no target, no contrast, no pair."""
-    return np.nan if np.issubdtype(dtype, np.floating) else False if dtype == np.bool_ else -1
-
-
-def _objects(values: Sequence[Any]) -> Array:
-    made = np.empty(len(values), object)
-    for i, value in enumerate(values):
-        made[i] = value
-    return made

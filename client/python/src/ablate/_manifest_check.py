@@ -11,14 +11,14 @@ _EFFECTS = (
 )  # fmt: skip
 
 
-def request_of(manifest: Manifest) -> AblateRequest:
+def request_of(manifest: Manifest, n_prompts: int) -> AblateRequest:
     """What a stored job's request must have been, as far as its results depend on it; its prompts are empty."""
     return AblateRequest(
         sweep=manifest.sweep,
         replacements=manifest.replacements,
         readout=manifest.readout,
         edit_positions=manifest.edit_positions,
-        prompts=[Prompt()] * manifest.n_prompts,
+        prompts=[Prompt()] * n_prompts,
     )
 
 

@@ -1,4 +1,4 @@
-"""That each entry of a stream comes once, and which are missing."""
+"""That each entry of a stream comes once, and how many of each prompt have come."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Once:
         seen[index] = True
         self._counts[kind] = self.count(kind) + len(index)
 
-    def incomplete(self, kind: str, first: Ints) -> set[int]:
-        """Prompts with a missing entry; `first`: [prompts + 1], the number of each prompt's first entry, and of all."""
+    def of_prompts(self, kind: str, first: Ints) -> Ints:
+        """[prompts]: so many of each have come; `first`: [prompts + 1], the number of each prompt's first entry, and of
+        all."""
         seen = self._seen.get(kind, np.zeros(int(first[-1]), np.bool_))
-        return set(np.flatnonzero(~np.logical_and.reduceat(seen, first[:-1])).tolist())
+        return np.diff(np.concatenate([[0], np.cumsum(seen)])[first])

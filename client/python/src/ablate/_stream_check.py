@@ -24,7 +24,7 @@ from ablate._proto.ablation.v1.scan_pb2 import (
     Variant,
     VariantBlock,
 )
-from ablate._rows import RowSpace
+from ablate._rows import Ints, RowSpace
 from ablate.errors import ContractError, IncompleteError
 
 _SUMMARY_KEYS = ("replacement", "variant", "edit_position", "read_index")
@@ -33,8 +33,9 @@ _SUMMARY_KEYS = ("replacement", "variant", "edit_position", "read_index")
 class StreamCheck:
     """Takes a stream's messages in their order. Its errors are ContractError and, at the end, IncompleteError."""
 
-    def __init__(self, request: AblateRequest | None) -> None:
-        """`request` None: of a stored job, whose request nobody has: its manifest tells, and rows may be missing."""
+    def __init__(self, request: AblateRequest | None, n_prompts: int = 0) -> None:
+        """`request` None: of a stored job of `n_prompts`. Its manifest tells the rest, and rows may be missing."""
+        self._n_prompts = n_prompts
         self._is_job = request is None
         self._request = request or AblateRequest()
         self._wants_summary = self._request.HasField("summary")
@@ -89,21 +90,21 @@ class StreamCheck:
                 "the results so far are not the whole scan"
             )
 
-    def missing_prompts(self) -> set[int]:
-        """Prompts of which not everything has come."""
+    def entries_of_prompts(self) -> dict[str, tuple[Ints, Ints]]:
+        """Of each kind that was asked for: the number of each prompt's entries that have come, and of all of them."""
         space, readout = self._behind_head("the end"), self._request.readout
         wanted = {"rows": space.first_row}
         if readout.likelihood:
             wanted["likelihood"] = space.first_run
         if readout.compensation:
             wanted["compensation"] = space.first_edited_row
-        return {prompt for kind, first in wanted.items() for prompt in self._once.incomplete(kind, first)}
+        return {kind: (self._once.of_prompts(kind, first), np.diff(first)) for kind, first in wanted.items()}
 
     def _take_manifest(self, manifest: Manifest) -> None:
         if self.manifest is not None:
             raise ContractError("a second manifest came")
         if self._is_job:
-            self._request = request_of(manifest)
+            self._request = request_of(manifest, self._n_prompts)
         check_manifest(manifest, self._request)
         self.manifest = manifest
 
@@ -215,11 +216,12 @@ class StreamCheck:
         wanted = {
             "likelihood": int(space.first_run[-1]) if readout.likelihood else 0,
             "compensation": int(space.first_edited_row[-1]) if readout.compensation else 0,
-            "summary": int(space.first_edited_row[1]) if self._wants_summary else 0,
+            # Whether a job has one, its head tells.
+            "summary": int(space.first_edited_row[1]) if self._wants_summary or self._has_summary else 0,
         }
         for kind, expected in wanted.items():
             come = len(self._summary_keys) if kind == "summary" else self._once.count(kind)
-            if come != expected and not self._is_job:
+            if come != expected and (kind == "summary" or not self._is_job):
                 raise ContractError(f"the completion came after {come} of {expected} entries of {kind}")
         self.completion = completion
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Any, Unpack, overload
+from typing import Unpack, overload
 
 from ablate import _calls
 from ablate._async_connection import AsyncConnection
@@ -20,68 +20,20 @@ from ablate._prompts import Prompts
 from ablate._proto.ablation.v1 import jobs_pb2, service_pb2
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
 from ablate._request import Made, make
-from ablate._scan_stream import StreamHead, assembler
+from ablate._scan_stream import assembler
 from ablate._signature import spelled_out
 from ablate.async_jobs import AsyncJob
+from ablate.async_streams import AsyncScanStream
 from ablate.errors import AblateError, UnavailableError
 from ablate.options import ScanOptions
 from ablate.scan import Scan
-
-
-class AsyncScanStream(StreamHead, AsyncIterator[dict[str, Any]]):
-    """`ScanStream`, for `async for` and `async with`."""
-
-    def __init__(self, client: AsyncClient, made: Made, timeout: float | None) -> None:
-        super().__init__(made)
-        self._made = made
-        self._client = client
-        self._responses = client._connection.stream(_calls.ABLATE, made.request, timeout)
-        self._rows: Iterator[dict[str, Any]] = iter(())
-        self._is_closed = False
-        self._is_checked = made.tokenizer_of is None
-
-    async def __anext__(self) -> dict[str, Any]:
-        if not self._is_checked:
-            _calls.check_tokenizer(self._made, await self._client.describe())
-            self._is_checked = True
-        while True:
-            for row in self._rows:
-                return row
-            if self._is_closed:
-                raise StopAsyncIteration
-            try:
-                response = await anext(self._responses)
-            except StopAsyncIteration:
-                if not self._is_closed:
-                    self._reader.check.end()
-                raise
-            except AblateError as error:
-                raise _calls.name_origins(error, self._made.data) from None
-            try:
-                self._rows = iter(self._reader.take(response))
-            except BaseException:
-                await self.close()
-                raise
-
-    async def close(self) -> None:
-        """Cancels the scan where it still runs; no row comes any more, to another task that waits for one neither."""
-        self._is_closed, self._rows = True, iter(())
-        self._responses.cancel()
-
-    async def __aenter__(self) -> AsyncScanStream:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
 
 class AsyncClient(AsyncMeansCalls):
     """`Client` for asyncio, made by `ablate.connect_async`: the same names, arguments and errors, with `await`.
 
     Belongs to the event loop in which its first call is made, and to the process that made it. Data sets are read
-    before the first `await`.
+    before the first `await`. Examples await at the prompt, as `python -m asyncio` and notebooks do.
     """
 
     def __init__(self, address: str | None = None, *, token: str | None = None, tls: TlsChoice = None) -> None:
@@ -89,6 +41,7 @@ class AsyncClient(AsyncMeansCalls):
 
     @property
     def address(self) -> str:
+        """`Client.address`."""
         return self._connection.endpoint.address
 
     @spelled_out(ScanOptions)
@@ -127,7 +80,14 @@ class AsyncClient(AsyncMeansCalls):
     def stream(
         self, prompts: Prompts | AblateRequest, *, timeout: float | None = None, **options: Unpack[ScanOptions]
     ) -> AsyncScanStream:
-        """`Client.stream`: `async with client.stream(...) as rows`, `async for row in rows`."""
+        """`Client.stream`: `async with client.stream(...) as rows`, `async for row in rows`.
+
+        >>> async def count(**options):
+        ...     async with client.stream("Berlin is the capital of", **options) as rows:
+        ...         return sum([row["layer"] == 5 async for row in rows])
+        >>> await count(target=" Germany", layers=5)
+        12
+        """
         return AsyncScanStream(self, make(prompts, options), timeout)
 
     @spelled_out(ScanOptions)
@@ -139,22 +99,39 @@ class AsyncClient(AsyncMeansCalls):
         request_id: str | None = None,
         **options: Unpack[ScanOptions],
     ) -> AsyncJob:
-        """`Client.submit`."""
+        """`Client.submit`.
+
+        >>> job = await client.submit("Berlin is in", target=" Germany")
+        >>> (await job.wait()).state
+        'SUCCEEDED'
+        """
         made = await self._make(prompts, options)
         parts = _calls.job_parts(made.request, name, request_id or str(uuid.uuid4()))
         try:
             response = await self._connection.upload(_calls.SUBMIT_JOB, parts, None)
         except AblateError as error:
             raise _calls.name_origins(error, made.data) from None
-        return AsyncJob(self._connection, response.job)
+        return AsyncJob(self._connection, response.job, made.data.fields)
 
     async def job(self, id: str) -> AsyncJob:
-        """`Client.job`."""
+        """`Client.job`.
+
+        >>> job = await client.submit("Berlin is in", target=" Germany")
+        >>> (await client.job(job.id)).id == job.id
+        True
+        """
         response = await self._connection.unary(_calls.GET_JOB, jobs_pb2.GetJobRequest(id=id), default_timeout(None))
         return AsyncJob(self._connection, response.job)
 
     async def jobs(self, *states: JobState) -> AsyncIterator[AsyncJob]:
-        """`Client.jobs`, for `async for`."""
+        """`Client.jobs`, for `async for`.
+
+        >>> job = await client.submit("Berlin is in", target=" Germany")
+        >>> async def ids():
+        ...     return [one.id async for one in client.jobs()]
+        >>> job.id in await ids()
+        True
+        """
         request = _calls.list_jobs(states)
         while True:
             page = await self._connection.unary(_calls.LIST_JOBS, request, default_timeout(None))
@@ -173,7 +150,11 @@ class AsyncClient(AsyncMeansCalls):
     async def tokenize(
         self, texts: str | Sequence[str], *, prepend_bos: bool = False, timeout: float | None = None
     ) -> list[Token] | list[list[Token]]:
-        """`Client.tokenize`."""
+        """`Client.tokenize`.
+
+        >>> [token.text for token in await client.tokenize("Rome is in Italy")]
+        ['R', 'ome', ' is', ' in', ' Italy']
+        """
         listed = [texts] if isinstance(texts, str) else list(texts)
         request = service_pb2.TokenizeRequest(texts=listed, prepend_bos=prepend_bos)
         response = await self._connection.unary(_calls.TOKENIZE, request, default_timeout(timeout))
@@ -181,16 +162,27 @@ class AsyncClient(AsyncMeansCalls):
         return made[0] if isinstance(texts, str) else made
 
     async def describe(self, *, timeout: float | None = None) -> service_pb2.DescribeModelResponse:
-        """`Client.describe`."""
+        """`Client.describe`.
+
+        >>> (await client.describe()).model.n_layers
+        12
+        """
         request = service_pb2.DescribeModelRequest()
         return await self._connection.unary(_calls.DESCRIBE, request, default_timeout(timeout))
 
     async def health(self, *, timeout: float | None = None) -> HealthStatus:
-        """`Client.health`."""
+        """`Client.health`.
+
+        >>> await client.health()
+        'SERVING'
+        """
         return await self._connection.unary(_calls.HEALTH, None, default_timeout(timeout))
 
     async def wait_ready(self, timeout: float = 120.0) -> None:
-        """`Client.wait_ready`."""
+        """`Client.wait_ready`.
+
+        >>> await client.wait_ready(timeout=30)
+        """
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -204,7 +196,12 @@ class AsyncClient(AsyncMeansCalls):
             await asyncio.sleep(0.1)
 
     async def close(self) -> None:
-        """Ends all calls that run."""
+        """Ends all calls that run; calls behind it raise RuntimeError.
+
+        >>> import ablate
+        >>> other = ablate.connect_async(address)
+        >>> await other.close()
+        """
         await self._connection.close()
 
     async def __aenter__(self) -> AsyncClient:

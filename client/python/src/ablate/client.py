@@ -43,6 +43,7 @@ class Client(MeansCalls):
 
     @property
     def address(self) -> str:
+        """Where the server is: `HOST:PORT` or `unix:PATH`."""
         return self._connection.endpoint.address
 
     @spelled_out(ScanOptions)
@@ -132,7 +133,7 @@ class Client(MeansCalls):
             response = self._connection.upload(_calls.SUBMIT_JOB, parts, None)
         except AblateError as error:
             raise _calls.name_origins(error, made.data) from None
-        return Job(self._connection, response.job)
+        return Job(self._connection, response.job, made.data.fields)
 
     def job(self, id: str) -> Job:
         """The job of this id. NotFoundError where there is none.
@@ -214,7 +215,12 @@ class Client(MeansCalls):
             time.sleep(0.1)
 
     def close(self) -> None:
-        """Ends all calls that run."""
+        """Ends all calls that run; calls behind it raise RuntimeError.
+
+        >>> import ablate
+        >>> other = ablate.connect(address)
+        >>> other.close()
+        """
         self._connection.close()
 
     def __enter__(self) -> Client:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 
-from ablate._calls import CANCEL_JOB, DELETE_JOB, GET_JOB, STREAM_JOB, default_timeout
+from ablate._calls import CANCEL_JOB, DEFAULT_TIMEOUT, DELETE_JOB, GET_JOB, STREAM_JOB, default_timeout
 from ablate._connection import Connection
-from ablate._job import JobBase, ResultReader
+from ablate._job import Fields, JobBase
 from ablate._progress import Progress
+from ablate._prompts import Prompts
 from ablate._proto.ablation.v1 import jobs_pb2
-from ablate.errors import DeadlineError, UnavailableError
+from ablate._retries import Retries
+from ablate.errors import AblateError
 from ablate.scan import Scan
 
 
 class Job(JobBase):
     """A job of a server. Made by `Client.submit`, `Client.job` and `Client.jobs`."""
 
-    def __init__(self, connection: Connection, message: jobs_pb2.Job) -> None:
-        super().__init__(message)
+    def __init__(self, connection: Connection, message: jobs_pb2.Job, fields: Fields = ()) -> None:
+        super().__init__(message, fields)
         self._connection = connection
 
     def refresh(self) -> Job:
@@ -26,53 +28,66 @@ class Job(JobBase):
         >>> client.submit("Berlin is in", target=" Germany").refresh().state in ("QUEUED", "RUNNING", "SUCCEEDED")
         True
         """
-        request = jobs_pb2.GetJobRequest(id=self.id)
-        self.message = self._connection.unary(GET_JOB, request, default_timeout(None)).job
+        self._look(DEFAULT_TIMEOUT)
         return self
 
     def wait(self, timeout: float | None = None, progress: bool | None = None) -> Job:
         """Waits until it has ended, however; itself. DeadlineError where that takes longer than `timeout` seconds.
 
+        A server that goes and comes back is waited for, for about a minute.
+
         >>> client.submit("Berlin is in", target=" Germany").wait(timeout=60).is_final
         True
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        retries, asked = Retries(timeout), 0
         with Progress(progress, "prompts") as bar:
-            asked = 0
-            while not self.refresh().is_final:
-                bar.show(self.message.prompts_done, self.message.n_prompts)
-                delay = self.poll_delay(asked)
-                asked += 1
-                if deadline is not None and time.monotonic() + delay > deadline:
-                    raise DeadlineError(f"the job {self.id} has not ended within {timeout:g} s: {self!r}")
-                time.sleep(delay)
-        return self
+            while True:
+                failure: AblateError | None = None
+                try:
+                    self._look(retries.limit(DEFAULT_TIMEOUT))
+                except AblateError as error:
+                    failure = error
+                else:
+                    if self.is_final:
+                        return self
+                    bar.show(self.message.prompts_done, self.message.n_prompts)
+                    retries.reset()
+                    asked += 1
+                time.sleep(self._pause(retries, asked, failure))
 
-    def results(self, allow_partial: bool = False, progress: bool | None = None) -> Scan:
+    def results(
+        self, allow_partial: bool = False, progress: bool | None = None, *, data: Prompts | None = None
+    ) -> Scan:
         """What a scan would have given; waits for what is not there yet.
 
-        A stream that breaks goes on from where it broke.
+        A stream that breaks goes on from where it broke; a server that goes and comes back is waited for, for about a
+        minute.
 
-        `allow_partial`: also of a job that failed, was cancelled, or still runs, whose missing figures are NaN. The
-        data set's other columns (`Scan.fields`) are not kept by the server.
+        Args:
+            allow_partial: also of a job that failed, was cancelled, or still runs, whose missing figures are NaN.
+            progress: a bar, as `Client.scan`'s.
+            data: the data set that was submitted, once more, for its other columns (`Scan.fields`), which the server
+                does not keep. Not needed of the job that `submit` gave.
 
-        Raises the error of a job that failed; CancelledError; UnavailableError where the server stays away.
+        Raises the error of a job that failed; CancelledError; UnavailableError where the server stays away; ValueError
+        where `data` has another number of prompts.
 
         >>> client.submit("Berlin is in", target=" Germany").results().array("delta_target_logprob").shape
         (12, 12)
         """
-        reader = ResultReader()
+        reader, retries = self._reader(data), Retries()
         with Progress(progress, "prompts") as bar:
             while reader.job is None:
+                request = reader.request(self.id, allow_partial)
                 try:
-                    for response in self._connection.stream(STREAM_JOB, reader.request(self.id, allow_partial), None):
-                        reader.take(response)
-                        bar.show(reader.prompts_done, self.message.n_prompts)
+                    with self._connection.stream(STREAM_JOB, request, None) as responses:
+                        for response in responses:
+                            reader.take(response)
+                            bar.show(reader.prompts_done, self.message.n_prompts)
+                            retries.reset()
                     break
-                except UnavailableError:
-                    if not reader.may_resume():
-                        raise
-                    time.sleep(reader.delay())
+                except AblateError as error:
+                    time.sleep(retries.delay(error))
         if reader.job is not None:
             self.message = reader.job
         return reader.finish(allow_partial)
@@ -93,3 +108,7 @@ class Job(JobBase):
         >>> client.submit("Berlin is in", target=" Germany").delete()
         """
         self._connection.unary(DELETE_JOB, jobs_pb2.DeleteJobRequest(id=self.id), default_timeout(None))
+
+    def _look(self, timeout: float) -> None:
+        request = jobs_pb2.GetJobRequest(id=self.id)
+        self.message = self._connection.unary(GET_JOB, request, timeout).job
