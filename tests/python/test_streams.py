@@ -1,10 +1,8 @@
-"""Rows as they come, sync and asyncio; and a scan that is left ends on the server."""
+"""Rows as they come, sync and asyncio."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -13,35 +11,9 @@ import pytest
 
 import ablate
 from ablate import _calls
-from ablate._assembly import Assembler
-from ablate._connection import Connection
-from ablate._proto.ablation.v1.scan_pb2 import AblateRequest, AblateResponse
-from tests.python.fake_server import Call, Failure, FakeServer
+from tests.python.fake_server import Failure
 
 SCAN: dict[str, Any] = {"prompts": "Berlin is the capital of", "target": " Germany", "contrast": " France"}
-
-
-@pytest.fixture(scope="module")
-def request_() -> AblateRequest:
-    return ablate.request(**SCAN, layers=5)
-
-
-@pytest.fixture(scope="module")
-def recorded(client: ablate.Client, request_: AblateRequest) -> list[AblateResponse]:
-    connection: Connection = client._connection
-    return list(connection.stream(_calls.ABLATE, request_, None))
-
-
-@pytest.fixture
-def endless(fake: FakeServer, recorded: list[AblateResponse]) -> FakeServer:
-    """Sends its rows, and then waits for the client to leave."""
-
-    def answer(call: Call) -> Iterator[AblateResponse]:
-        yield from recorded[:-1]
-        assert call.cancelled.wait(20), "the call goes on"
-
-    fake.answer(_calls.ABLATE, answer)
-    return fake
 
 
 def test_rows_come_before_the_scan_has_ended(endless, request_):
@@ -51,21 +23,6 @@ def test_rows_come_before_the_scan_has_ended(endless, request_):
         assert len(rows.variants) == 12
         assert len(rows.prompts) == 1
         assert rows.completion is None
-
-
-def test_leaving_the_block_ends_the_scan(endless, request_):
-    with ablate.connect(endless.address) as client:
-        with client.stream(request_) as rows:
-            next(rows)
-        assert endless.calls[0].cancelled.wait(20)
-        assert list(rows) == []
-
-
-def test_a_stream_that_nobody_holds_ends(endless, request_):
-    with ablate.connect(endless.address) as client:
-        next(client.stream(request_))
-        gc.collect()
-        assert endless.calls[0].cancelled.wait(20)
 
 
 def test_the_manifest_is_there_with_the_first_row(client):
@@ -85,20 +42,6 @@ def test_a_stream_that_is_not_whole_is_an_error(fake, recorded, request_):
             next(rows)
         with pytest.raises(ablate.IncompleteError, match="after 13 of 13 rows"):
             next(rows)
-
-
-def test_an_interrupt_ends_the_scan(endless, request_, monkeypatch):
-    """As Ctrl-C does, whose exception comes out of the loop over the messages."""
-    with ablate.connect(endless.address) as client:
-
-        def interrupted(self: Assembler, response: AblateResponse) -> None:
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(Assembler, "take", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            client.scan(request_)
-        gc.collect()
-        assert endless.calls[0].cancelled.wait(20)
 
 
 # The asyncio client: the same answers to the same questions.
@@ -166,29 +109,6 @@ def test_async_errors(server, tmp_path):
         assert len([row async for row in rows]) == 13
 
     run(server.address, use)
-
-
-def test_leaving_an_async_block_ends_the_scan(endless, request_):
-    async def use(a: ablate.AsyncClient) -> None:
-        async with a.stream(request_) as rows:
-            await anext(rows)
-        assert await asyncio.to_thread(endless.calls[0].cancelled.wait, 20)
-        assert [row async for row in rows] == []
-
-    run(endless.address, use)
-
-
-def test_cancelling_a_task_ends_the_scan(endless, request_):
-    async def use(a: ablate.AsyncClient) -> None:
-        task = asyncio.create_task(a.scan(request_))
-        while not endless.calls:
-            await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert await asyncio.to_thread(endless.calls[0].cancelled.wait, 20)
-
-    run(endless.address, use)
 
 
 def test_an_async_stream_that_is_not_whole_is_an_error(fake, recorded, request_):
