@@ -1,4 +1,8 @@
-"""Ablate beside Hugging Face's hooks, in one run on this machine. Ratios only hold within one run."""
+"""Ablate beside what labs run today, in one run on this machine, and beside the time that no implementation can beat.
+
+Peers are fetched into .venv-peers at the first call. They run in turns with our engine on the same weights, token ids
+and threads; results are compared before times are. Ratios hold only within one run: nothing else should run meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -6,74 +10,88 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from bench import heads, sweeps
-from bench.common import LONG_TOKENS, processor
+from bench import cases, charts, report, service, sweeps
+from bench.common import machine_facts
+from bench.heads import run_case
+from bench.limit import Machine
+from bench.peers import Peers
 from tests.oracle.models import GPT2_SMALL, write_random_model
+from tests.oracle.probe import Probe
+
+QUICK = ("6-tokens", "32-tokens")
+OTHERS = ("pairs", "last-position", "service")
 
 
 def parse_arguments() -> argparse.Namespace:
+    names = [case.name for case in cases.heads_cases()] + list(OTHERS)
     parser = argparse.ArgumentParser(
-        prog="./run bench",
-        description="\n\n".join(module.__doc__ or "" for module in (sys.modules[__name__], heads, sweeps)),
-        formatter_class=argparse.RawTextHelpFormatter,
+        prog="./run bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--threads", type=int, default=torch.get_num_threads(), help="of ours and the peers (default: %(default)s)"
     )
-    parser.add_argument("--rounds", type=int, default=7, help="alternating rounds (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, about 2 minutes on 2 cores")
     parser.add_argument(
-        "--loop-rounds", type=int, default=2, help="of them with the slow hook loop (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--long", action="store_true", help=f"also 144 heads at {LONG_TOKENS} tokens, about 2 minutes on 2 cores"
-    )
-    parser.add_argument(
-        "--sweeps", action="store_true", help="also all pairs, and edits at the last position, about 3 minutes"
+        "--cases", metavar="NAME,...", help=f"only these, of {', '.join(names)} (default: all, about 30 minutes)"
     )
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--markdown", type=Path, help="write the table here")
+    parser.add_argument("--markdown", type=Path, help="write the tables here, and charts as .svg files beside them")
     args = parser.parse_args()
-    if args.rounds < 1 or not 1 <= args.loop_rounds <= args.rounds or args.threads < 1:
-        parser.error("--threads and --rounds must be at least 1, --loop-rounds between 1 and --rounds")
+    if args.threads < 1:
+        parser.error("--threads: expected 1 or more")
+    if args.quick and args.cases:
+        parser.error("--quick and --cases: expected one of them")
+    args.cases = args.cases.split(",") if args.cases else list(QUICK) if args.quick else names
+    unknown = sorted(set(args.cases) - set(names))
+    if unknown:
+        parser.error(f"--cases: {', '.join(unknown)}: expected of {', '.join(names)}")
     return args
 
 
-def as_markdown(report: dict) -> str:
-    lines = [
-        f"# All heads of one prompt, on {report['processor']}, {report['threads']} threads",
-        "",
-        f"Written by `./run bench` with torch {report['torch']}, at GPT-2 Small geometry, in float32. Ratios are of "
-        "medians, measured in this one run; peers run with `logits_to_keep=1`.",
-        *heads.as_markdown(report),
-        *sweeps.as_markdown(report),
-    ]
-    return "\n".join(lines) + "\n"
+def say(what: str) -> None:
+    print(f"bench: {what} ...", file=sys.stderr)
+
+
+def measure(args: argparse.Namespace, model_dir: Path) -> dict:
+    machine = Machine(args.threads)
+    found: dict = {"machine": machine_facts(), "threads": args.threads, "bandwidth": machine.bandwidth, "heads": []}
+    with Peers(model_dir, args.threads) as peers:
+        found["versions"] = peers.versions
+        with Probe(model_dir, threads=args.threads) as probe:
+            found["max_packed_tokens"] = probe.info["max_packed_tokens"]
+            for case in cases.heads_cases():
+                if case.name in args.cases:
+                    say(case.title)
+                    found["heads"].append(run_case(case, probe, peers, machine))
+            others: dict[str, Callable[[], dict]] = {
+                "pairs": lambda: sweeps.pairs(probe, peers, machine),
+                "last-position": lambda: sweeps.last_position(probe, machine),
+            }
+            for name, run in others.items():
+                if name in args.cases:
+                    say(name)
+                    found[name.replace("-", "_")] = run()
+    if "service" in args.cases:
+        say("the service")
+        found["service"] = service.compare_service(model_dir, args.threads, seconds=20)
+    return found
 
 
 def main() -> int:
     args = parse_arguments()
-    report: dict = {"processor": processor(), "threads": args.threads, "torch": torch.__version__}
     with tempfile.TemporaryDirectory() as folder:
-        print("Making a GPT-2 Small with random weights ...", file=sys.stderr)
-        model_dir = write_random_model(Path(folder), GPT2_SMALL, seed=3)
-        print("Running our engine and the peers in turns ...", file=sys.stderr)
-        report["heads"] = heads.compare_heads(model_dir, args.threads, args.rounds, args.loop_rounds)
-        if args.long:
-            print(f"Running all heads at {LONG_TOKENS} tokens ...", file=sys.stderr)
-            report["long"] = heads.long_prompt(model_dir, args.threads)
-        if args.sweeps:
-            print("Running all pairs ...", file=sys.stderr)
-            report["pairs"] = sweeps.pairs(model_dir, args.threads)
-            print(f"Running edits at the last of {LONG_TOKENS} positions, and at all ...", file=sys.stderr)
-            report["last_position"] = sweeps.last_position(model_dir, args.threads)
-    markdown = as_markdown(report)
+        say("making a GPT-2 Small with random weights")
+        found = measure(args, write_random_model(Path(folder), GPT2_SMALL, seed=3))
+    drawn = charts.draw(found, args.markdown.parent, args.markdown.stem) if args.markdown else []
+    markdown = report.as_markdown(found, drawn)
     print(markdown)
     if args.json:
-        args.json.write_text(json.dumps(report, indent=2) + "\n")
+        args.json.write_text(json.dumps(found, indent=2) + "\n")
     if args.markdown:
         args.markdown.write_text(markdown)
     return 0

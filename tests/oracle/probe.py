@@ -83,6 +83,12 @@ class Probe:
             rows[key] = row
         return Result(answer, rows)
 
+    def explain(self, scans: Sequence[Scan]) -> dict[str, Any]:
+        """What all scans as one batch ask of the machine (engine/plan/work.h): "layers", "gemm_flops", "attention_flops",
+        "readout_flops", "elements_moved".
+        """
+        return self._ask({"explain": [scan.wire() for scan in scans]})
+
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None

@@ -8,6 +8,6 @@ run_bench() {
       exec "$venv/bin/python" -m bench --help
       ;;
   esac
-  run_build engine_probe
+  run_build engine_probe service_load ablate ablated
   ABLATE_BUILD_DIR=$build_dir "$venv/bin/python" -m bench "$@"
 }

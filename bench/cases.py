@@ -1,0 +1,105 @@
+"""The benchmark's cases: what is asked, of whom, and how much of it each peer is given."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bench.common import CONTRAST, TARGET, random_ids
+from tests.oracle.hf import Edit
+from tests.oracle.models import GPT2_SMALL, Geometry
+from tests.oracle.probe import Scan
+
+ALL_PEERS = ("hook_loop", "one_batch", "compiled_batch", "transformer_lens", "nnsight")
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of a case a peer runs: all of it, or what a peer that is too slow does in a sensible time."""
+
+    # Of the sites, at random; None: all.
+    sites: int | None = None
+    # Of the prompts, at random; None: all.
+    prompts: int | None = None
+    rounds: int | None = None
+
+
+@dataclass(frozen=True)
+class HeadsCase:
+    """All heads zeroed at all positions, and the unedited run, for each prompt, in one request."""
+
+    name: str
+    title: str
+    prompts: Sequence[Sequence[int]]
+    peers: dict[str, Share] = field(default_factory=dict)
+    geometry: Geometry = GPT2_SMALL
+    rounds: int = 7
+
+    @property
+    def sites(self) -> list[tuple[int, int]]:
+        return [(layer, head) for layer in range(self.geometry.n_layer) for head in range(self.geometry.n_head)]
+
+    def scans(self) -> list[Scan]:
+        variants = [[Edit(*site)] for site in self.sites]
+        return [Scan(ids, variants, [len(ids) - 1], TARGET, CONTRAST) for ids in self.prompts]
+
+
+def subset(items: Sequence, count: int | None, seed: int) -> list:
+    """`count` of them at random, in their order."""
+    if count is None or count >= len(items):
+        return list(items)
+    return [items[i] for i in sorted(random.Random(seed).sample(range(len(items)), count))]
+
+
+def short_prompts(count: int) -> list[list[int]]:
+    """Of 4 to 16 tokens."""
+    lengths = random.Random(200)
+    return [random_ids(lengths.randint(4, 16), seed=i) for i in range(count)]
+
+
+def heads_cases() -> list[HeadsCase]:
+    small = "GPT-2 Small geometry, float32"
+    return [
+        HeadsCase(
+            "6-tokens",
+            f"6 tokens, 144 heads and the baseline, {small}",
+            [random_ids(6, seed=6)],
+            {
+                "one_batch": Share(),
+                "compiled_batch": Share(),
+                "hook_loop": Share(rounds=2),
+                "transformer_lens": Share(sites=36, rounds=1),
+                "nnsight": Share(sites=36, rounds=1),
+            },
+            rounds=15,
+        ),
+        HeadsCase(
+            "32-tokens",
+            f"32 tokens, 144 heads and the baseline, {small}",
+            [random_ids(32, seed=32)],
+            {"one_batch": Share(), "compiled_batch": Share(rounds=3), "hook_loop": Share(sites=24, rounds=1)},
+            rounds=5,
+        ),
+        HeadsCase(
+            "128-tokens",
+            f"128 tokens, 144 heads and the baseline, {small}",
+            [random_ids(128, seed=128)],
+            {"one_batch": Share(rounds=1), "hook_loop": Share(sites=12, rounds=1)},
+            rounds=3,
+        ),
+        HeadsCase(
+            "200-prompts",
+            f"200 prompts of 4 to 16 tokens in one request, 144 heads and the baseline of each, {small}",
+            short_prompts(200),
+            {"one_batch": Share(prompts=10, rounds=1), "hook_loop": Share(prompts=10, sites=6, rounds=1)},
+            rounds=1,
+        ),
+        HeadsCase(
+            "1024-tokens",
+            f"1024 tokens, 144 heads and the baseline, {small}",
+            [random_ids(1024, seed=1024)],
+            {"hook_loop": Share(sites=4, rounds=1)},
+            rounds=1,
+        ),
+    ]

@@ -1,0 +1,100 @@
+"""The time that no implementation of a plan can beat on this machine, measured in the same run.
+
+Its GEMMs as fast as torch runs them alone, at the plan's own shapes, and its attention at the fastest of their rates;
+or, where that is longer, the bytes that no cache saves at the memory's bandwidth. Everything else (LayerNorm, GELU,
+edits, softmax, readouts) is counted as free.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import torch
+
+from bench.common import seconds
+from tests.oracle.models import Geometry
+
+Shape = tuple[int, int, int]  # M, K, N
+
+
+@dataclass(frozen=True)
+class Limit:
+    seconds: float
+    gemm_seconds: float
+    attention_seconds: float
+    memory_seconds: float
+    flops: int
+    bytes: int
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def gemm_shapes(explained: dict, geometry: Geometry) -> dict[Shape, int]:
+    """How often the plan runs a product of each shape. The passes of a layer are taken to be of one size."""
+    d, counts = geometry.n_embd, {}
+
+    def add(tokens: int, passes: int, k: int, n: int) -> None:
+        if tokens:
+            shape = (max(1, round(tokens / passes)), k, n)
+            counts[shape] = counts.get(shape, 0) + passes
+
+    for layer in explained["layers"]:
+        passes = layer["passes"]
+        add(layer["tokens_in"], passes, d, 3 * d)
+        for k, n in ((d, d), (d, 4 * d), (4 * d, d)):
+            add(layer["tokens_out"], passes, k, n)
+    last = explained["layers"][-1]
+    add(last["tokens_out"], last["passes"], d, geometry.vocab_size)
+    return counts
+
+
+class Machine:
+    """What this machine can do, each figure measured when it is first asked for and then kept."""
+
+    def __init__(self, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._gemms: dict[Shape, float] = {}
+        self._weights: dict[tuple[int, int], list[torch.Tensor]] = {}
+        self.bandwidth = self._bandwidth()
+
+    def gemm(self, shape: Shape) -> float:
+        """Seconds of one product, with weights that no cache still has from the time before: a model has many."""
+        if shape not in self._gemms:
+            m, k, n = shape
+            weights = self._weights.setdefault((k, n), [torch.randn(k, n) for _ in range(max(2, 2**26 // (k * n)))])
+            x, out = torch.randn(m, k), torch.empty(m, n)
+            repeats = max(3, min(50, int(2e10 / (2 * m * k * n))))
+            products = [partial(torch.mm, x, weight, out=out) for weight in weights]
+            times = [seconds(products[i % len(products)]) for i in range(repeats + 1)]
+            self._gemms[shape] = statistics.median(times[1:])
+        return self._gemms[shape]
+
+    @property
+    def best_rate(self) -> float:
+        """FLOP/s of the fastest product so far."""
+        return max(2 * m * k * n / t for (m, k, n), t in self._gemms.items())
+
+    def limit(self, explained: dict, geometry: Geometry) -> Limit:
+        gemms = sum(count * self.gemm(shape) for shape, count in gemm_shapes(explained, geometry).items())
+        attention = explained["attention_flops"] / self.best_rate
+        moved = 4 * explained["elements_moved"]
+        memory = moved / self.bandwidth
+        return Limit(
+            seconds=max(gemms + attention, memory),
+            gemm_seconds=gemms,
+            attention_seconds=attention,
+            memory_seconds=memory,
+            flops=explained["gemm_flops"] + explained["attention_flops"] + explained["readout_flops"],
+            bytes=moved,
+        )
+
+    @staticmethod
+    def _bandwidth() -> float:
+        """Bytes a second, read and written, of copies that are larger than any cache."""
+        source = torch.ones(2**27)  # 512 MiB
+        target = torch.empty_like(source)
+        times = [seconds(lambda: target.copy_(source)) for _ in range(6)]
+        return 2 * 4 * source.numel() / min(times[1:])

@@ -1,0 +1,135 @@
+"""The benchmark's figures as Markdown."""
+
+from __future__ import annotations
+
+from bench.peers import NAMES
+
+GIB = 2**30
+
+
+def as_markdown(report: dict, charts: list[str]) -> str:
+    machine, versions = report["machine"], report["versions"]
+    memory = f"{machine['memory_bytes'] / GIB:.0f} GiB"
+    lines = [
+        f"# Ablate on {machine['processor']}, {report['threads']} threads",
+        "",
+        f"Written by `./run bench`. {machine['cores']} cores ({machine['instructions']}), {memory}, "
+        f"{machine['system']}; "
+        + ", ".join(f"{name} {version}" for name, version in versions.items())
+        + ". float32. All times are wall time of whole scans, all ratios of medians within this one run; peers ran on "
+        "the same weights, token ids and threads, in turns with ours, and gave the same results (largest difference of "
+        "`target_logprob` in the tables' last column).",
+        "",
+        "The **limit** is the plan's GEMMs as fast as torch runs them alone here, at the same shapes, and its "
+        "attention at the fastest of their rates, all else free; or its unavoidable bytes at the memory's bandwidth "
+        f"({report['bandwidth'] / 1e9:.1f} GB/s), where that is longer.",
+    ]
+    lines += [f"\n![{name}]({name})" for name in charts]
+    for case in report.get("heads", []):
+        lines += heads_table(case)
+    if "pairs" in report:
+        lines += pairs_text(report["pairs"])
+    if "last_position" in report:
+        lines += last_position_table(report["last_position"])
+    if "service" in report:
+        lines += service_table(report["service"])
+    return "\n".join(lines) + "\n"
+
+
+def time_text(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s" if seconds < 100 else f"{seconds:,.0f} s"
+
+
+def limit_text(limit: dict) -> str:
+    return (
+        f"{limit['flops'] / 1e9:,.0f} GFLOP; GEMMs {time_text(limit['gemm_seconds'])}, attention "
+        f"{time_text(limit['attention_seconds'])}, bytes {time_text(limit['memory_seconds'])}."
+    )
+
+
+def heads_table(case: dict) -> list[str]:
+    ours, limit = case["engine"], case["limit"]
+    lines = [
+        "",
+        f"## {case['title']}",
+        "",
+        "| way of running | median | min | max | runs | against ours | difference |",
+        "|---|---|---|---|---|---|---|",
+        row("**Ablate's engine**", ours, ours, None),
+        f"| the limit | {time_text(limit['seconds'])} | | | | {limit['seconds'] / ours['median']:.2f}x | |",
+    ]
+    for way, figures in case["peers"].items():
+        name = NAMES[way] + ("" if figures["is_whole"] else f" ({share_text(figures)})")
+        lines.append(row(name, figures, ours, case["max_abs_difference_of_target_logprob"][way]))
+    return [
+        *lines,
+        "",
+        f"{ours['median'] / limit['seconds']:.2f}x the limit: {limit_text(limit)} {ours['forward_passes']} forward "
+        f"passes, {ours['packed_tokens_x_layers']:,} packed tokens x layers, planned in "
+        f"{time_text(ours['plan_seconds'])}; peak memory {ours['peak_rss_bytes'] / GIB:.2f} GiB.",
+    ]
+
+
+def share_text(figures: dict) -> str:
+    prompts, sites = figures["prompts"], figures["sites"]
+    return f"a random part of {prompts} prompt{'s' if prompts > 1 else ''} and {sites} heads, scaled"
+
+
+def row(name: str, figures: dict, ours: dict, difference: float | None) -> str:
+    times = " | ".join(time_text(figures[key]) for key in ("median", "min", "max"))
+    told = "" if difference is None else f"{difference:.1e}"
+    return f"| {name} | {times} | {figures['runs']} | {figures['median'] / ours['median']:.2f}x | {told} |"
+
+
+def pairs_text(p: dict) -> list[str]:
+    one = p["hook_loop_seconds_a_run"]["median"]
+    return [
+        "",
+        f"## {p['title']}",
+        "",
+        f"{time_text(p['seconds'])} in {p['forward_passes']} forward passes, "
+        f"{p['seconds'] / p['limit']['seconds']:.2f}x the limit ({limit_text(p['limit'])}) "
+        f"{p['rows_entering_layers']:,} rows enter layers instead of {p['rows_unshared']:,}; peak memory "
+        f"{p['peak_rss_bytes'] / GIB:.2f} GiB.",
+        f"One run of a hook loop takes {time_text(one)}, so {p['runs']:,} of them would take "
+        f"{time_text(p['runs'] * one)}: {p['ratio_to_hook_loop']:.1f}x.",
+    ]
+
+
+def last_position_table(q: dict) -> list[str]:
+    names = {"baseline": "none (the baseline)", "last": "last position", "everywhere": "all"}
+    return [
+        "",
+        f"## {q['title']}",
+        "",
+        "| edits | time | of the limit | packed tokens x layers |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {time_text(q[key]['seconds'])} | {q[key]['seconds'] / q[key]['limit']['seconds']:.2f}x | "
+            f"{q[key]['packed_tokens_x_layers']:,} |"
+            for key, name in names.items()
+        ),
+        "",
+        f"All positions cost {q['ratio_of_packed_tokens']:.1f}x the packed tokens of the last one, "
+        f"{q['ratio_of_packed_tokens_beyond_the_baseline']:.0f}x beyond the baseline's own, and "
+        f"{q['ratio_of_seconds']:.1f}x the time.",
+    ]
+
+
+def service_table(service: dict) -> list[str]:
+    return [
+        "",
+        f"## {service['title']}",
+        "",
+        "| clients | p50 | p99 | added at p50 | scans a second | of the engine's rate | scans |",
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| {c['clients']} | {time_text(c['p50_seconds'])} | {time_text(c['p99_seconds'])} | "
+            f"{time_text(c['added_at_p50_seconds'])} | {c['scans_a_second']:.2f} | "
+            f"{c['share_of_engine_rate']:.0%} | {c['scans']} |"
+            for c in service["cases"]
+        ),
+        "",
+        "Added: what a client waits beside the forward passes that its scan was part of (with many clients, for its "
+        "turn). The engine's rate: as many prompts in one batch as there are clients.",
+    ]

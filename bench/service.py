@@ -1,0 +1,92 @@
+"""What the service adds to the engine: one prompt scanned again and again by 1, 8 and 64 clients over a unix socket.
+
+Beside it, in turns, the engine alone on as many prompts in one batch as there are clients, which is the rate that the
+service would have if the device were never idle.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.common import CONTRAST, TARGET, random_ids
+from tests.oracle.hf import Edit
+from tests.oracle.models import GPT2_SMALL
+from tests.oracle.probe import BUILD_DIR, Probe, Scan
+
+CLIENTS = (1, 8, 64)
+TOKENS = 6
+
+
+@contextmanager
+def server(model_dir: Path, threads: int) -> Iterator[str]:
+    """An `ablated` of our own; its address."""
+    with tempfile.TemporaryDirectory(prefix="ablate-bench-") as folder:
+        address = f"unix:{folder}/ablated.sock"
+        command = [BUILD_DIR / "bin" / "ablated", "--model", model_dir, "--listen", address, "--device", "cpu"]
+        command += ["--threads", str(threads), "--means-dir", "none", "--jobs-dir", "none", "--stop-with-stdin"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            _wait_until_ready(address, process)
+            yield address
+        finally:
+            process.communicate()
+
+
+def _wait_until_ready(address: str, process: subprocess.Popen) -> None:
+    for _ in range(300):
+        health = subprocess.run(
+            [BUILD_DIR / "bin" / "ablate", "health", "--server", address], capture_output=True, check=False
+        )
+        if health.returncode == 0:
+            return
+        if process.poll() is not None:
+            raise SystemExit(f"bench: ablated ended with status {process.returncode} before it served")
+        time.sleep(0.2)
+    raise SystemExit("bench: ablated did not serve within a minute")
+
+
+def load(address: str, clients: int, seconds: float) -> dict:
+    command = [BUILD_DIR / "bench" / "service_load", "--server", address, "--clients", str(clients)]
+    command += ["--seconds", str(seconds), "--tokens", str(TOKENS)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def quantile(sorted_values: list[int], q: float) -> float:
+    return sorted_values[min(len(sorted_values) - 1, int(q * len(sorted_values)))]
+
+
+def compare_service(model_dir: Path, threads: int, seconds: float) -> dict:
+    variants = [[Edit(layer, head)] for layer in range(GPT2_SMALL.n_layer) for head in range(GPT2_SMALL.n_head)]
+    scans = [Scan(random_ids(TOKENS, seed=i), variants, [TOKENS - 1], TARGET, CONTRAST) for i in range(max(CLIENTS))]
+    cases = []
+    with Probe(model_dir, threads=threads) as probe, server(model_dir, threads) as address:
+        probe.run(scans[:1])
+        for clients in CLIENTS:
+            # At least a dozen scans of each client.
+            alone = probe.run(scans[:clients]).stats["wall_ns"]
+            before = [probe.run(scans[:clients]).stats["wall_ns"] for _ in range(5 if clients == 1 else 2)]
+            seen = load(address, clients, max(seconds, 3 * alone / 1e9))
+            after = [probe.run(scans[:clients]).stats["wall_ns"] for _ in range(5 if clients == 1 else 2)]
+            engine = statistics.median(before + after) / 1e9
+            latency = [ns / 1e9 for ns in seen["latency_ns"]]
+            cases.append(
+                {
+                    "clients": clients,
+                    "scans": seen["scans"],
+                    "scans_a_second": seen["scans"] / seen["seconds"],
+                    "p50_seconds": quantile(latency, 0.5),
+                    "p99_seconds": quantile(latency, 0.99),
+                    "engine_seconds_of_one_batch": engine,
+                    "engine_scans_a_second": clients / engine,
+                    "share_of_engine_rate": seen["scans"] / seen["seconds"] / (clients / engine),
+                    "added_at_p50_seconds": quantile(latency, 0.5) - quantile(seen["forward_ns"], 0.5) / 1e9,
+                }
+            )
+    return {"title": f"the service, {TOKENS} tokens, 144 heads and the baseline, over a unix socket", "cases": cases}

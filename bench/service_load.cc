@@ -1,0 +1,119 @@
+// So many clients that scan one prompt again and again, each on a connection of its own: how long a scan takes them.
+//   service_load --server unix:/tmp/a.sock --clients 8 --seconds 10 --tokens 6
+// One JSON object: {"clients", "seconds", "scans", "latency_ns": [each scan's, sorted], "forward_ns": [likewise, the server's
+// word for it]}. What is sent is the same for all: random token ids, all heads zeroed.
+#include <algorithm>
+#include <cstdint>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "client/cpp/client.h"
+
+namespace {
+
+using ablate::client::Client;
+using nlohmann::json;
+
+struct Options {
+  std::string server;
+  int clients = 1;
+  double seconds = 10;
+  int tokens = 6;
+};
+
+// What one client saw.
+struct Seen {
+  std::vector<int64_t> latency_ns, forward_ns;
+  absl::Status status;
+};
+
+ablation::v1::AblateRequest MakeRequest(const Options& options, int32_t vocab_size) {
+  std::mt19937 random(6);
+  std::uniform_int_distribution<int32_t> id(0, vocab_size - 1);
+  ablation::v1::AblateRequest request;
+  ablation::v1::Prompt& prompt = *request.add_prompts();
+  for (int i = 0; i < options.tokens; ++i) prompt.mutable_token_ids()->add_ids(id(random));
+  prompt.add_targets()->set_id(id(random));
+  prompt.add_contrasts()->set_id(id(random));
+  request.mutable_sweep()->mutable_heads();
+  return request;
+}
+
+absl::Status ScanOnce(Client& client, const ablation::v1::AblateRequest& request, Seen* seen) {
+  const absl::Time start = absl::Now();
+  const auto completion = client.Scan(request, {}, {});
+  if (!completion.ok()) return completion.status();
+  if (seen == nullptr) return absl::OkStatus();
+  seen->latency_ns.push_back(absl::ToInt64Nanoseconds(absl::Now() - start));
+  seen->forward_ns.push_back(completion->timing().forward_ns());
+  return absl::OkStatus();
+}
+
+absl::Status Load(const Options& options, json& answer) {
+  auto first = Client::Connect(options.server);
+  if (!first.ok()) return first.status();
+  const auto described = (*first)->Describe({});
+  if (!described.ok()) return described.status();
+  const auto request = MakeRequest(options, described->model().vocab_size());
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < options.clients; ++i) {
+    auto client = Client::Connect(options.server);
+    if (!client.ok()) return client.status();
+    // Connects, and warms up.
+    if (absl::Status status = ScanOnce(**client, request, nullptr); !status.ok()) return status;
+    clients.push_back(*std::move(client));
+  }
+  std::vector<Seen> seen(clients.size());
+  const absl::Time start = absl::Now(), end = start + absl::Seconds(options.seconds);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < clients.size(); ++i) {
+    threads.emplace_back([&, i] {
+      while (absl::Now() < end && seen[i].status.ok()) seen[i].status = ScanOnce(*clients[i], request, &seen[i]);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const double took = absl::ToDoubleSeconds(absl::Now() - start);
+  Seen all;
+  for (const Seen& one : seen) {
+    all.status.Update(one.status);
+    all.latency_ns.insert(all.latency_ns.end(), one.latency_ns.begin(), one.latency_ns.end());
+    all.forward_ns.insert(all.forward_ns.end(), one.forward_ns.begin(), one.forward_ns.end());
+  }
+  std::sort(all.latency_ns.begin(), all.latency_ns.end());
+  std::sort(all.forward_ns.begin(), all.forward_ns.end());
+  answer = {{"clients", options.clients},
+            {"seconds", took},
+            {"scans", all.latency_ns.size()},
+            {"latency_ns", all.latency_ns},
+            {"forward_ns", all.forward_ns}};
+  return all.status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Scans one prompt again and again from so many clients, and tells how long each scan took.");
+  app.add_option("--server", options.server, "host:port or unix:/path")->required();
+  app.add_option("--clients", options.clients, "each with a connection of its own (default: 1)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seconds", options.seconds, "no scan begins later (default: 10)")->check(CLI::PositiveNumber);
+  app.add_option("--tokens", options.tokens, "of the prompt (default: 6)")->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+  json answer;
+  const absl::Status status = Load(options, answer);
+  if (!status.ok()) {
+    std::cerr << "service_load: " << status.message() << "\n";
+    return 1;
+  }
+  std::cout << answer << "\n";
+  return 0;
+}
