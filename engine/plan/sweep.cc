@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/plan/uniform.h"
 
 namespace ablate {
 namespace {
@@ -48,19 +49,10 @@ std::vector<Site> Without(absl::Span<const Site> sites, absl::Span<const Site> k
   return rest;
 }
 
-// In [0, count), each equally likely. The standard library's distributions differ from one implementation to the next, and
-// equal seeds must give equal groups everywhere.
-size_t Below(std::mt19937_64& random, size_t count) {
-  const uint64_t usable = std::mt19937_64::max() - std::mt19937_64::max() % count;
-  uint64_t draw = random();
-  while (draw >= usable) draw = random();
-  return draw % count;
-}
-
 // `count` of the sites in layer-head order.
 std::vector<Site> Draw(absl::Span<const Site> sites, size_t count, std::mt19937_64& random) {
   std::vector<Site> drawn(sites.begin(), sites.end());
-  for (size_t i = 0; i < count; ++i) std::swap(drawn[i], drawn[i + Below(random, drawn.size() - i)]);
+  for (size_t i = 0; i < count; ++i) std::swap(drawn[i], drawn[i + UniformBelow(random, drawn.size() - i)]);
   drawn.resize(count);
   std::sort(drawn.begin(), drawn.end());
   return drawn;

@@ -1,5 +1,5 @@
 // Random numbers that are the same on every machine and with every compiler: the standard specifies std::mt19937_64 and
-// std::seed_seq to the bit, but none of its distributions.
+// std::seed_seq to the bit, and the only distribution is our own.
 #pragma once
 
 #include <cstdint>

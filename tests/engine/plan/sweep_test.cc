@@ -119,6 +119,17 @@ TEST(SweepTest, RandomSetsKeepAsManySitesAndFollowTheSeed) {
   EXPECT_NE(Labels(AllButSets(All(shape), keep, 50, 8), shape), Labels(sets, shape));
 }
 
+// With what UniformBelow makes of the twister's first outputs under seed 5489, which the standard's text gives:
+// 14514284786278117030 and 4620546740167642908, 0.787 and 0.250 of 2^64.
+TEST(SweepTest, RandomSetsAreTheSameEverywhere) {
+  const std::vector<SiteSet> keep = {{.sites = {{0, 0}, {0, 1}}, .name = ""}};
+  const std::vector<SiteSet> sets = AllButSets(All(ModelShape{2, 5}), keep, 1, 5489);
+  ASSERT_THAT(sets, SizeIs(3));
+  // Of ten sites the one with index floor(7.87), then, of the nine from the second on, that with index floor(2.25).
+  EXPECT_THAT(sets[2].sites, ElementsAre(Site{0, 0}, Site{0, 1}, Site{0, 2}, Site{0, 4}, Site{1, 0}, Site{1, 1},
+                                         Site{1, 3}, Site{1, 4}));
+}
+
 TEST(SweepTest, RandomSetsDrawEverySiteAlike) {
   const std::vector<SiteSet> keep = {{.sites = {{0, 0}, {0, 1}}, .name = ""}};
   std::map<Site, int> kept;
