@@ -12,8 +12,14 @@ namespace ablate {
 struct FileStamp {
   uint64_t device = 0, inode = 0;
   int64_t size = 0, modified_ns = 0;
+  // Of the contents or of owner and permissions, and nobody can set it back.
+  int64_t changed_ns = 0;
   bool operator==(const FileStamp&) const = default;
 };
+
+inline int64_t NanosecondsOf(const timespec& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
 
 // nullopt where there is no such file.
 inline std::optional<FileStamp> StampOfFile(const std::string& path) {
@@ -22,7 +28,8 @@ inline std::optional<FileStamp> StampOfFile(const std::string& path) {
   return FileStamp{.device = facts.st_dev,
                    .inode = facts.st_ino,
                    .size = facts.st_size,
-                   .modified_ns = int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec};
+                   .modified_ns = NanosecondsOf(facts.st_mtim),
+                   .changed_ns = NanosecondsOf(facts.st_ctim)};
 }
 
 }  // namespace ablate

@@ -5,8 +5,11 @@
 
 namespace ablate {
 
-// What is wrong with the file's permissions and how to mend it, where others than its owner and readers in its group can
-// read or change it; empty where nothing is, or there is no such file.
+// What is wrong with the file's permissions and how to mend it, where others than its owner and readers in its group
+// can read or change it; empty where nothing is, or there is no such file.
 std::string WhyTooOpen(const std::string& path);
+
+// The same where others than its owner can change it.
+std::string WhyChangeable(const std::string& path);
 
 }  // namespace ablate

@@ -1,5 +1,5 @@
-// The files of a server's TLS, read and checked before gRPC sees them: of a file that it cannot use, gRPC says only that it
-// cannot listen.
+// The files of a server's TLS, read and checked before gRPC sees them: of a file that it cannot use, gRPC says only
+// that it cannot listen.
 #pragma once
 
 #include <string>
@@ -24,14 +24,14 @@ struct TlsOptions {
 // What the files hold.
 struct TlsFiles {
   std::string certificate, key, client_ca;
-  // What does not stand in the way and should be known: a key that others may read, a certificate that expires soon, one of the
-  // chain or of the clients' CA that is not good now.
+  // What does not stand in the way and should be known: a key that others may read, a certificate that expires soon,
+  // one of the chain or of the clients' CA that is not good now.
   std::vector<std::string> warnings;
 };
 
-// FailedPrecondition or NotFound names the option, the file and what is wrong: no PEM, a key with a passphrase, a key of
-// another certificate, a certificate that has expired or is not good yet. `options` must be enabled. Each file is read once, so that
-// it may be a pipe.
+// FailedPrecondition or NotFound names the option, the file and what is wrong: no PEM, a key with a passphrase, a key
+// of another certificate, a certificate that has expired or is not good yet. `options` must be enabled. Each file is
+// read once, so that it may be a pipe.
 absl::StatusOr<TlsFiles> ReadTlsFiles(const TlsOptions& options, absl::Time now);
 
 }  // namespace ablate

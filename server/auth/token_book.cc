@@ -27,6 +27,13 @@ const TokenRecord& Nobody() {
   return *nobody;
 }
 
+// Who may change the file decides who may call: what strangers may have written is not believed.
+absl::StatusOr<TokenRecords> ReadTrusted(const std::string& path) {
+  const std::string why = WhyChangeable(path);
+  if (why.empty()) return ReadTokenFile(path);
+  return absl::FailedPreconditionError(absl::StrCat("the token file ", path, " is not trusted: ", why));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TokenBook>> TokenBook::Open(const std::string& path, absl::Duration look_every) {
@@ -52,7 +59,7 @@ void TokenBook::Look(absl::Time now) {
   const auto stamp = StampOfFile(path_);
   if (readable_.ok() && stamp.has_value() && stamp == stamp_) return;
   const bool is_first = !stamp_.has_value() && readable_.ok();
-  auto read = ReadTokenFile(path_);
+  auto read = ReadTrusted(path_);
   if (!read.ok()) {
     if (!is_first && readable_.message() != read.status().message()) {
       spdlog::error("nobody is let in until the tokens can be read: {}", std::string(read.status().message()));
@@ -72,7 +79,7 @@ void TokenBook::Look(absl::Time now) {
   spdlog::info("{} tokens from {}", records_.size(), path_);
 }
 
-absl::StatusOr<TokenRecord> TokenBook::Check(absl::string_view token, Scope needed, absl::Time now) {
+absl::StatusOr<TokenRecord> TokenBook::Check(absl::string_view token, std::optional<Scope> needed, absl::Time now) {
   const auto presented = ParseToken(token);
   std::optional<TokenRecord> record;
   {
@@ -94,9 +101,9 @@ absl::StatusOr<TokenRecord> TokenBook::Check(absl::string_view token, Scope need
                            absl::StrCat("the token expired at ",
                                         absl::FormatTime(absl::RFC3339_sec, record->expires, absl::UTCTimeZone())));
   }
-  if (!record->Allows(needed)) {
+  if (needed.has_value() && !record->Allows(*needed)) {
     return ErrorWithReason(absl::StatusCode::kPermissionDenied, "SCOPE_MISSING",
-                           absl::StrCat("the token lacks the scope `", Name(needed), "`, which this call needs"));
+                           absl::StrCat("the token lacks the scope `", Name(*needed), "`, which this call needs"));
   }
   return *std::move(record);
 }

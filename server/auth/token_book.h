@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -19,16 +20,17 @@ namespace ablate {
 // Thread-safe.
 class TokenBook {
  public:
-  // Reads the file. Errors as ReadTokenFile's, the message with the way out. `look_every`: how long a change of the file may
-  // go unseen.
+  // Reads the file. Errors as ReadTokenFile's, the message with the way out; FailedPrecondition where others may write
+  // to it. `look_every`: how long a change of the file may go unseen.
   static absl::StatusOr<std::unique_ptr<TokenBook>> Open(const std::string& path,
                                                          absl::Duration look_every = absl::Milliseconds(250));
 
-  // Who shows this token's text, and whether it is good for `needed`. UNAUTHENTICATED: TOKEN_INVALID where it is none, unknown
-  // or has another secret, which is one answer, so that nobody learns which ids there are; TOKEN_EXPIRED.
-  // PERMISSION_DENIED, SCOPE_MISSING: another scope. UNAVAILABLE, TOKENS_UNREADABLE, whatever is shown, as long as the file is
-  // not there or damaged: whom somebody wanted to shut out must not stay in.
-  absl::StatusOr<TokenRecord> Check(absl::string_view token, Scope needed, absl::Time now);
+  // Who shows this token's text, and whether it is good for `needed` (nullopt: for whatever it is). UNAUTHENTICATED:
+  // TOKEN_INVALID where it is none, unknown or has another secret, which is one answer, so that nobody learns which ids
+  // there are; TOKEN_EXPIRED. PERMISSION_DENIED, SCOPE_MISSING: another scope. UNAVAILABLE, TOKENS_UNREADABLE, whatever
+  // is shown, as long as the file is not there, damaged, or for others to write to: whom somebody wanted to shut out
+  // must not stay in.
+  absl::StatusOr<TokenRecord> Check(absl::string_view token, std::optional<Scope> needed, absl::Time now);
 
   // How many there are.
   size_t size() const;

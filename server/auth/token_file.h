@@ -24,14 +24,14 @@ std::string FormatTokens(const TokenRecords& records);
 // InvalidArgument, beginning with `where`, names the entry and the field at fault.
 absl::StatusOr<TokenRecords> ParseTokens(absl::string_view text, absl::string_view where);
 
-// NotFound where there is no file; FailedPrecondition where it cannot be read, as ReadSmallFile says, or is no regular file; InvalidArgument
-// as ParseTokens'.
+// NotFound where there is no file; FailedPrecondition where it cannot be read, as ReadSmallFile says, or is no regular
+// file; InvalidArgument as ParseTokens'.
 absl::StatusOr<TokenRecords> ReadTokenFile(const std::string& path);
 
-// Reads the file (a missing one has no records), lets `change` edit the records, and writes them durably, unless it refuses. Who
-// changes the file at the same time waits. A new file is for its owner only; one that is replaced keeps owner and
-// permissions, and a symbolic link its target's name. Errors as ReadTokenFile's and `change`'s; Unavailable where another
-// program holds the file for 5 s.
+// Reads the file (a missing one has no records), lets `change` edit the records, and writes them durably, unless it
+// refuses. Who changes the file at the same time waits. A new file is for its owner only; one that is replaced keeps
+// owner and permissions, and a symbolic link its target's name. Errors as ReadTokenFile's and `change`'s; Unavailable
+// where another program holds the file for 5 s.
 absl::Status ChangeTokenFile(const std::string& path, const std::function<absl::Status(TokenRecords&)>& change);
 
 }  // namespace ablate

@@ -1,5 +1,7 @@
 #include "server/auth/token_book.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -90,6 +92,35 @@ TEST_F(TokenBookTest, AFileThatCannotBeReadLetsNobodyInUntilItIsRight) {
   EXPECT_EQ(ErrorReason(Check(token_)), "TOKENS_UNREADABLE");
   const std::string again = AddToken(path_, "lab", {Scope::kScan});
   EXPECT_TRUE(Check(again).ok());
+  EXPECT_EQ(ErrorReason(Check(token_)), "TOKEN_INVALID");
+}
+
+// Or who may write to it would decide who may call.
+TEST_F(TokenBookTest, AFileThatOthersMayWriteToLetsNobodyInUntilItIsClosed) {
+  for (const mode_t mode : {0660, 0602}) {
+    ASSERT_EQ(chmod(path_.c_str(), mode), 0);
+    EXPECT_EQ(ErrorReason(Check(token_)), "TOKENS_UNREADABLE");
+    const absl::Status refused = TokenBook::Open(path_).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(refused.message(), HasSubstr("is not trusted: other users of this machine may change it (mode 06"));
+    ASSERT_EQ(chmod(path_.c_str(), 0640), 0);
+    EXPECT_TRUE(Check(token_).ok());
+  }
+}
+
+// What was written in place and given its old time back.
+TEST_F(TokenBookTest, SeesAChangeThatLeavesSizeAndTimeAsTheyWere) {
+  struct stat before = {};
+  ASSERT_EQ(stat(path_.c_str(), &before), 0);
+  std::fstream file(path_, std::ios::in | std::ios::out);
+  std::string text(static_cast<size_t>(before.st_size), ' ');
+  file.read(text.data(), before.st_size);
+  const std::string id = ParseToken(token_)->id;
+  text.replace(text.find(id), id.size(), std::string(id.size(), id[0] == '0' ? '1' : '0'));
+  file.seekp(0);
+  file << text << std::flush;
+  const timespec times[] = {before.st_atim, before.st_mtim};
+  ASSERT_EQ(utimensat(AT_FDCWD, path_.c_str(), times, 0), 0);
   EXPECT_EQ(ErrorReason(Check(token_)), "TOKEN_INVALID");
 }
 
