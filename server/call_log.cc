@@ -7,9 +7,15 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "server/auth/bearer.h"
+#include "server/auth/token.h"
+#include "server/quote.h"
 #include "server/random_id.h"
 #include "spdlog/spdlog.h"
 
@@ -17,6 +23,7 @@ namespace ablate {
 namespace {
 
 using grpc::experimental::InterceptionHookPoints;
+using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
 bool IsRequestId(absl::string_view id) {
   constexpr size_t kMaxBytes = 64;
@@ -45,6 +52,7 @@ spdlog::level::level_enum LevelOf(grpc::StatusCode code) {
     case grpc::StatusCode::UNKNOWN:
     case grpc::StatusCode::DATA_LOSS:
       return spdlog::level::err;
+    case grpc::StatusCode::OK:
     case grpc::StatusCode::CANCELLED:
       return spdlog::level::debug;
     default:
@@ -52,42 +60,78 @@ spdlog::level::level_enum LevelOf(grpc::StatusCode code) {
   }
 }
 
+// What a client may have put into a message or a path, fit for one line of a log.
+std::string OneLine(absl::string_view text) {
+  constexpr size_t kMaxBytes = 1000;
+  return absl::Utf8SafeCHexEscape(Truncated(text, kMaxBytes));
+}
+
+// The id of the token that the call shows, not looked up; empty where it shows none.
+std::string TokenIdOf(const Metadata& metadata) {
+  const auto token = BearerToken(metadata);
+  const auto parts = token.has_value() ? ParseToken(*token) : std::nullopt;
+  return parts.has_value() ? parts->id : "";
+}
+
 class CallLog final : public grpc::experimental::Interceptor {
  public:
-  explicit CallLog(const char* method) : method_(method) {}
+  CallLog(grpc::experimental::ServerRpcInfo* info, LineBudget* refusals) : info_(info), refusals_(refusals) {}
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
-      Name(*methods->GetRecvInitialMetadata());
+      Read(*methods->GetRecvInitialMetadata());
     }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
       methods->GetSendTrailingMetadata()->emplace(kRequestIdKey, id_);
       const grpc::Status status = methods->GetSendStatus();
-      if (!status.ok()) {
-        spdlog::log(LevelOf(status.error_code()), "call {} of {}: {}: {}", id_, method_,
-                    absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code())),
-                    status.error_message());
-        methods->ModifySendStatus(Named(status, id_));
-      }
+      Log(status);
+      if (!status.ok()) methods->ModifySendStatus(Named(status, id_));
     }
     methods->Proceed();
   }
 
  private:
-  void Name(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
+  void Read(Metadata& metadata) {
+    token_id_ = TokenIdOf(metadata);
     const auto sent = metadata.find(kRequestIdKey);
     if (sent != metadata.end()) id_.assign(sent->second.data(), sent->second.size());
     if (!IsRequestId(id_)) id_ = RandomId();
+    // For RequestIdOf. The map refers to bytes of others, here to ours, which live as long as the call's context.
+    metadata.erase(kRequestIdKey);
+    metadata.emplace(kRequestIdKey, id_);
   }
 
-  const char* const method_;
+  void Log(const grpc::Status& status) const {
+    const absl::Time now = absl::Now();
+    if (const int64_t n = refusals_->LeftOut(now); n > 0) {
+      spdlog::info("{} more calls that were refused or failed are not in the log", n);
+    }
+    const auto level = LevelOf(status.error_code());
+    if (!spdlog::should_log(level) || (level == spdlog::level::info && !refusals_->Take(now))) return;
+    std::string line = absl::StrCat("call ", id_, " of ", OneLine(info_->method()), " from ",
+                                    info_->server_context()->peer(), token_id_.empty() ? "" : " with token ", token_id_,
+                                    ": ", absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code())),
+                                    " after ", absl::FormatDuration(absl::Trunc(now - begin_, absl::Microseconds(1))));
+    if (!status.error_message().empty()) absl::StrAppend(&line, ": ", OneLine(status.error_message()));
+    spdlog::log(level, "{}", line);
+  }
+
+  grpc::experimental::ServerRpcInfo* const info_;
+  LineBudget* const refusals_;
+  const absl::Time begin_ = absl::Now();
   std::string id_;
+  std::string token_id_;
 };
 
 }  // namespace
 
+std::string RequestIdOf(const grpc::ServerContextBase& context) {
+  const auto found = context.client_metadata().find(kRequestIdKey);
+  return found == context.client_metadata().end() ? "" : std::string(found->second.data(), found->second.size());
+}
+
 grpc::experimental::Interceptor* CallLogFactory::CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) {
-  return new CallLog(info->method());
+  return new CallLog(info, &refusals_);
 }
 
 }  // namespace ablate

@@ -1,10 +1,13 @@
-// The id of a call: the client's or a random one, in every answer and in the details of errors.
+// The id of a call: the client's or a random one, in every answer and in the details of errors. And a line of the log.
 #include "server/call_log.h"
 
 #include <string>
 
 #include "gmock/gmock.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
+#include "tests/server/auth/token_server.h"
+#include "tests/server/log_capture.h"
 #include "tests/server/test_server.h"
 
 namespace ablate {
@@ -12,6 +15,10 @@ namespace {
 
 namespace pb = ::ablation::v1;
 using ::testing::ContainsRegex;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 struct Answer {
   grpc::Status status;
@@ -70,7 +77,6 @@ TEST(CallLogTest, WhatIsNoIdIsReplaced) {
   }
 }
 
-// Streams, and calls that no service here has.
 TEST(CallLogTest, EveryKindOfCallHasOne) {
   TestServer server;
   server.Serve();
@@ -88,6 +94,77 @@ TEST(CallLogTest, EveryKindOfCallHasOne) {
   writer->WritesDone();
   EXPECT_FALSE(writer->Finish().ok());
   EXPECT_EQ(upload.GetServerTrailingMetadata().count(kRequestIdKey), 1U);
+
+  grpc::ClientContext probe;
+  probe.AddMetadata(kRequestIdKey, "probe");
+  grpc::health::v1::HealthCheckRequest nobody;
+  nobody.set_service("nobody");
+  grpc::health::v1::HealthCheckResponse health;
+  EXPECT_EQ(DetailsOf(server.health().Check(&probe, nobody, &health)).request.request_id(), "probe");
+}
+
+// With an empty request.
+grpc::Status CallUnknown(TestServer& server, const std::string& path, grpc::ClientContext& context) {
+  grpc::GenericStub stub(server.NewChannel());
+  grpc::CompletionQueue queue;
+  const grpc::Slice nothing;
+  const auto call = stub.PrepareUnaryCall(&context, path, grpc::ByteBuffer(&nothing, 1), &queue);
+  call->StartCall();
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  EXPECT_TRUE(queue.Next(&tag, &ok) && ok);
+  return status;
+}
+
+TEST(CallLogTest, CallsThatNoServiceHasAreNoExceptions) {
+  const LogCapture log;
+  TestServer server;
+  server.Serve();
+  for (const std::string& path :
+       {std::string("/ablation.v1.AblationService/Nothing"), std::string("/no.such.Service/Call")}) {
+    grpc::ClientContext context;
+    context.AddMetadata(kRequestIdKey, "unknown");
+    EXPECT_EQ(CallUnknown(server, path, context).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+    EXPECT_EQ(context.GetServerTrailingMetadata().count(kRequestIdKey), 1U) << path;
+    EXPECT_THAT(log.LinesWith(path), ElementsAre(HasSubstr("call unknown of " + path))) << path;
+  }
+}
+
+TEST(CallLogTest, ALineSaysWhoWhatAndWhy) {
+  const LogCapture log;
+  TestServer server;
+  server.Serve();
+  Tokenize(server, 0, "seventh");
+  EXPECT_THAT(
+      log.LinesWith("seventh"),
+      ElementsAre(ContainsRegex("^info: call seventh of /ablation.v1.AblationService/Tokenize from "
+                                "ipv4:127.0.0.1:[0-9]+: INVALID_ARGUMENT after [0-9.]+.?s: texts: got 0 texts")));
+  Tokenize(server, 1, "eighth");
+  EXPECT_THAT(log.LinesWith("eighth"), ElementsAre(ContainsRegex("^debug: .*: OK after [0-9.]+.?s$")));
+}
+
+// Whom to revoke.
+TEST(CallLogTest, ALineNamesTheTokenThatWasShown) {
+  const LogCapture log;
+  const std::string path = testing::TempDir() + "call-log.json";
+  const std::string token = AddToken(path, "lab", {Scope::kScan});
+  const std::string id = ParseToken(token)->id;
+  TestServer server(AskingFor(path));
+  server.Serve();
+  const Answer without = Tokenize(server, 1, "without");
+  EXPECT_EQ(without.status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(DetailsOf(without.status).request.request_id(), "without");
+  EXPECT_THAT(log.LinesWith("without"), ElementsAre(Not(HasSubstr("with token"))));
+  grpc::ClientContext context;
+  context.AddMetadata(kRequestIdKey, "mine");
+  pb::TokenizeResponse response;
+  EXPECT_FALSE(StubWith(server, token)->Tokenize(&context, {}, &response).ok());
+  EXPECT_THAT(log.LinesWith("mine"),
+              ElementsAre("debug: call mine: token " + id + " of lab", HasSubstr(" with token " + id + ": INVALID")));
+  EXPECT_THAT(log.LinesWith(ParseToken(token)->secret), IsEmpty());
 }
 
 }  // namespace
