@@ -1,5 +1,7 @@
 #include "server/service.h"
 
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +9,7 @@
 #include "server/convert.h"
 #include "server/errors.h"
 #include "server/server_info.h"
+#include "server/unary_call.h"
 #include "server/unknown_fields.h"
 
 namespace ablate {
@@ -46,13 +49,6 @@ absl::Status TokenizeTexts(const pb::TokenizeRequest& request, const Backend& ba
   return absl::OkStatus();
 }
 
-// A call that ends before it began.
-class RefusedStream final : public grpc::ServerWriteReactor<pb::AblateResponse> {
- public:
-  explicit RefusedStream(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
-  void OnDone() override { delete this; }
-};
-
 grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context, const absl::Status& status) {
   auto* reactor = context->DefaultReactor();
   reactor->Finish(ToGrpcStatus(status));
@@ -64,27 +60,18 @@ grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context, const a
 grpc::ServerWriteReactor<pb::AblateResponse>* AblationServiceImpl::Ablate(grpc::CallbackServerContext* context,
                                                                           const pb::AblateRequest* request) {
   auto pass = entrance_->Enter(*context, Scope::kScan);
-  if (!pass.ok()) return new RefusedStream(pass.status());
+  if (!pass.ok()) return new Refused<grpc::ServerWriteReactor<pb::AblateResponse>>(pass.status());
   return AblateStream::Start(context, request, &backend_, *std::move(pass));
 }
 
 grpc::ServerUnaryReactor* AblationServiceImpl::Tokenize(grpc::CallbackServerContext* context,
                                                         const pb::TokenizeRequest* request,
                                                         pb::TokenizeResponse* response) {
-  auto pass = entrance_->Enter(*context, Scope::kScan);
-  if (!pass.ok()) return Finished(context, pass.status());
-  auto* reactor = context->DefaultReactor();
-  // Shared, since std::function wants to be copied; let go before Finish, behind which nothing here may be touched.
-  auto shared_pass = std::make_shared<Gate::Pass>(*std::move(pass));
-  const absl::Status queued =
-      backend_.executor->Submit(static_cast<int64_t>(request->ByteSizeLong()),
-                                [this, context, reactor, request, response, held = std::move(shared_pass)]() mutable {
-                                  const absl::Status status = TokenizeTexts(*request, backend_, *context, *response);
-                                  held.reset();
-                                  reactor->Finish(ToGrpcStatus(status));
-                                });
-  if (!queued.ok()) reactor->Finish(ToGrpcStatus(queued));
-  return reactor;
+  return AnswerInExecutor(*entrance_, Scope::kScan, backend_.executor, context,
+                          static_cast<int64_t>(request->ByteSizeLong()),
+                          [this, context, request, response](const std::string& /*tenant*/) {
+                            return TokenizeTexts(*request, backend_, *context, *response);
+                          });
 }
 
 grpc::ServerUnaryReactor* AblationServiceImpl::DescribeModel(grpc::CallbackServerContext* context,
@@ -92,7 +79,7 @@ grpc::ServerUnaryReactor* AblationServiceImpl::DescribeModel(grpc::CallbackServe
                                                              pb::DescribeModelResponse* response) {
   {
     // Let go before the client knows: it may come back at once.
-    const auto pass = entrance_->Enter(*context, Scope::kScan);
+    const auto pass = entrance_->Enter(*context, std::nullopt);
     if (!pass.ok()) return Finished(context, pass.status());
     const absl::Status known = RefuseUnknownFields(*request);
     if (!known.ok()) return Finished(context, known);

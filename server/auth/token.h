@@ -12,8 +12,9 @@
 
 namespace ablate {
 
-// What a token is good for. `scan`: scans, tokenisation, the model's description, mean libraries. `job`: jobs. `admin`: both, and
-// whatever else may come; of its own tenant like every token.
+// What a token is good for. `scan`: scans, tokenisation, mean libraries. `job`: jobs. `admin`: both, and whatever else
+// may come; of its own tenant like every token. Each is good for the model's description, which clients of all calls
+// may need.
 enum class Scope { kScan, kJob, kAdmin };
 
 std::string Name(Scope scope);
@@ -27,8 +28,8 @@ struct TokenRecord {
   std::string id = {};
   std::string tenant = {};
   std::vector<Scope> scopes = {};
-  // Of the secret, in lower-case hex. The secret is 256 random bits, which nobody guesses however fast the hash is: what
-  // bcrypt and its like are for, passwords that people choose, is not here (docs/adr/0006-identity.md).
+  // Of the secret, in lower-case hex. The secret is 256 random bits, which nobody guesses however fast the hash is:
+  // what bcrypt and its like are for, passwords that people choose, is not here (docs/adr/0006-identity.md).
   std::string secret_sha256 = {};
   absl::Time created = {};
   absl::Time expires = absl::InfiniteFuture();
@@ -53,8 +54,8 @@ struct TokenOptions {
   absl::Time expires = absl::InfiniteFuture();
 };
 
-// InvalidArgument for a tenant of another name, no scope, or an end before the begin; Internal where the system gives no
-// random bytes.
+// InvalidArgument for a tenant of another name, no scope, or an end before the begin; Internal where the system gives
+// no random bytes.
 absl::StatusOr<NewToken> IssueToken(const TokenOptions& options);
 
 // A token's text, taken apart; nullopt where it is none.
