@@ -6,6 +6,7 @@
 #include "ablation/v1/service.grpc.pb.h"
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
+#include "server/unary_call.h"
 #include "server/write_stream.h"
 
 namespace ablate {
@@ -26,6 +27,18 @@ pb::HealthCheckResponse MakeResponse(bool serving) {
   pb::HealthCheckResponse response;
   response.set_status(serving ? pb::HealthCheckResponse::SERVING : pb::HealthCheckResponse::NOT_SERVING);
   return response;
+}
+
+// As the protocol has it: the watch stays open, in case the service comes.
+pb::HealthCheckResponse UnknownService() {
+  pb::HealthCheckResponse response;
+  response.set_status(pb::HealthCheckResponse::SERVICE_UNKNOWN);
+  return response;
+}
+
+absl::Status Full() {
+  return RetryLater(absl::StatusCode::kResourceExhausted, "TOO_MANY_WATCHES", "too many watches of health are open",
+                    absl::Seconds(1));
 }
 
 absl::Status ShuttingDown() {
@@ -92,17 +105,12 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
 grpc::ServerWriteReactor<pb::HealthCheckResponse>* HealthService::Watch(grpc::CallbackServerContext* /*context*/,
                                                                         const pb::HealthCheckRequest* request) {
   auto watcher = std::make_shared<Watcher>(Known(request->service()));
-  watcher->Keep();
-  if (!watcher->known()) {
-    // As the protocol has it: the call stays open, in case the service comes.
-    pb::HealthCheckResponse response;
-    response.set_status(pb::HealthCheckResponse::SERVICE_UNKNOWN);
-    watcher->Push(std::move(response));
-  }
   {
     absl::MutexLock lock(&mu_);
     std::erase_if(watchers_, [](const auto& weak) { return weak.expired(); });
-    if (watcher->known()) watcher->Push(MakeResponse(serving_));
+    if (watchers_.size() >= kMaxWatches) return new Refused<grpc::ServerWriteReactor<pb::HealthCheckResponse>>(Full());
+    watcher->Keep();
+    watcher->Push(watcher->known() ? MakeResponse(serving_) : UnknownService());
     if (shut_down_) watcher->End(ShuttingDown());
     watchers_.push_back(watcher);
   }

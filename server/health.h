@@ -1,6 +1,7 @@
 // grpc.health.v1. gRPC's built-in service starts SERVING as soon as the port is open; this one starts NOT_SERVING.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,9 @@ namespace ablate {
 class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:
   ~HealthService() override;
+
+  // Watches at one time; a further one is refused, RESOURCE_EXHAUSTED. Nobody is asked who they are here.
+  static constexpr size_t kMaxWatches = 1024;
 
   // Tells the watchers too.
   void SetServing(bool serving);

@@ -1,4 +1,9 @@
 // Health from the port's opening to the drain's end.
+#include "server/health.h"
+
+#include <deque>
+#include <memory>
+
 #include "gtest/gtest.h"
 #include "tests/server/scan_call.h"
 #include "tests/server/test_server.h"
@@ -62,6 +67,36 @@ TEST(HealthTest, WatchOfAnUnknownServiceStaysOpen) {
   context.TryCancel();
   EXPECT_FALSE(reader->Read(&response));
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+// Nobody is asked who they are here.
+TEST(HealthTest, WatchesAreBoundedAndAPlaceIsFreeAgainWhenOneEnds) {
+  TestServer server({.max_calls_per_connection = 2 * static_cast<int32_t>(HealthService::kMaxWatches)});
+  struct Watch {
+    grpc::ClientContext context = {};
+    std::unique_ptr<grpc::ClientReader<Health>> reader = {};
+  };
+  std::deque<Watch> watches;
+  Health response;
+  const auto watch = [&] {
+    Watch& added = watches.emplace_back();
+    added.reader = server.health().Watch(&added.context, {});
+    return added.reader->Read(&response);
+  };
+  for (size_t i = 0; i < HealthService::kMaxWatches; ++i) ASSERT_TRUE(watch()) << i;
+  ASSERT_FALSE(watch());
+  const grpc::Status refused = watches.back().reader->Finish();
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(DetailsOf(refused).info.reason(), "TOO_MANY_WATCHES");
+  EXPECT_EQ(Check(server), Health::NOT_SERVING) << "who asks once is answered";
+  watches.front().context.TryCancel();
+  bool is_free = false;
+  for (int i = 0; i < 500 && !is_free; ++i) {
+    is_free = watch();
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_TRUE(is_free);
+  for (Watch& each : watches) each.context.TryCancel();
 }
 
 TEST(HealthTest, NotServingFromTheDrainsFirstMoment) {
