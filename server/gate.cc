@@ -1,6 +1,5 @@
 #include "server/gate.h"
 
-#include "absl/strings/str_cat.h"
 #include "server/errors.h"
 
 namespace ablate {
@@ -24,8 +23,8 @@ absl::StatusOr<Gate::Pass> Gate::Enter(std::string tenant) {
       break;
   }
   if (inside_ >= capacity_) {
-    return RetryLater(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
-                      absl::StrCat("too many calls are open: ", inside_, " (--max-calls)"), absl::Seconds(1));
+    return RetryLater(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS", "too many calls are open (--max-calls)",
+                      absl::Seconds(1));
   }
   ++inside_;
   return Pass(this, std::move(tenant));

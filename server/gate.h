@@ -34,8 +34,8 @@ class Gate {
   // `capacity`: most calls inside at once.
   explicit Gate(int64_t capacity) : capacity_(capacity) {}
 
-  // For a call of the tenant's: calls come through the Entrance, which knows whose they are. UNAVAILABLE while loading or
-  // draining, RESOURCE_EXHAUSTED where it is full; with RetryInfo.
+  // For a call of the tenant's: calls come through the Entrance, which knows whose they are. UNAVAILABLE while loading
+  // or draining, RESOURCE_EXHAUSTED where it is full; with RetryInfo.
   absl::StatusOr<Pass> Enter(std::string tenant);
 
   // Loading is over. Does nothing where the drain has begun.
