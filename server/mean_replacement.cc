@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
 #include "server/means/mean_store.h"
+#include "server/means/store_error.h"
 #include "server/quote.h"
 #include "server/unit_scan.h"
 
@@ -46,7 +47,8 @@ absl::StatusOr<std::shared_ptr<const MeanLibrary>> Find(const std::string& id, c
     return UnfitField(field, "NO_MEAN_LIBRARIES", "this server keeps no mean libraries (--means-dir)");
   }
   auto library = store->Get(id);
-  if (library.ok() || !absl::IsNotFound(library.status())) return library;
+  if (library.ok()) return library;
+  if (!absl::IsNotFound(library.status())) return StoreError(library.status());
   return UnfitField(field, "MEAN_LIBRARY_NOT_FOUND",
                     absl::StrCat("got ", Quoted(id),
                                  ", expected the id of a library that this server keeps: "

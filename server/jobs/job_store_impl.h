@@ -19,6 +19,7 @@
 #include "server/jobs/job_columns.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/sql_status.h"
+#include "server/quote.h"
 
 namespace ablate {
 
@@ -50,7 +51,7 @@ inline std::string OpenStates() {
 }
 
 inline absl::Status NoSuchJob(absl::string_view id) {
-  return absl::NotFoundError(absl::StrCat("there is no job `", id, "`"));
+  return absl::NotFoundError(absl::StrCat("there is no job ", Quoted(id)));
 }
 
 // Throw as SQLiteCpp does; in or out of a transaction.

@@ -9,6 +9,7 @@
 #include <optional>
 #include <system_error>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/files/durable_file.h"
@@ -17,6 +18,7 @@
 #include "server/means/mean_cache.h"
 #include "server/means/mean_file.h"
 #include "server/means/mean_id.h"
+#include "server/quote.h"
 #include "spdlog/spdlog.h"
 
 namespace ablate {
@@ -25,17 +27,36 @@ namespace {
 namespace fs = std::filesystem;
 namespace pb = ::ablation::v1;
 
+constexpr char kPlacePayload[] = "ablate/place";
 constexpr char kExtension[] = ".safetensors";
 constexpr int64_t kPieceBytes = int64_t{1} << 20;
 
 absl::Status NotFound(absl::string_view id) {
   if (IsMeanLibraryId(id)) return absl::NotFoundError(absl::StrCat("there is no mean library `", id, "`"));
   return absl::NotFoundError(
-      absl::StrCat("there is no mean library `", id.substr(0, 80), "`: an id has 32 lower-case hex digits"));
+      absl::StrCat("there is no mean library ", Quoted(id), ": an id has 32 lower-case hex digits"));
+}
+
+// An error whose message is `what`, `place` and `why`; see PlaceIn.
+absl::Status ErrorAt(absl::StatusCode code, absl::string_view what, const std::string& place, absl::string_view why) {
+  absl::Status status(code, absl::StrCat(what, place, why));
+  status.SetPayload(kPlacePayload, absl::Cord(place));
+  return status;
 }
 
 absl::Status Unusable(const std::string& folder, absl::string_view why) {
-  return absl::FailedPreconditionError(absl::StrCat("the folder of mean libraries ", folder, " ", why));
+  return ErrorAt(absl::StatusCode::kFailedPrecondition, "the folder of mean libraries", " " + folder,
+                 absl::StrCat(" ", why));
+}
+
+absl::Status Damaged(absl::string_view id, const std::string& path, absl::string_view why) {
+  return ErrorAt(absl::StatusCode::kDataLoss, absl::StrCat("the mean library `", id, "` is damaged"), " in " + path,
+                 absl::StrCat(": ", why));
+}
+
+// `error` is the system's, and names the file.
+absl::Status Failed(absl::StatusCode code, absl::string_view what, const absl::Status& error) {
+  return ErrorAt(code, what, absl::StrCat(": ", error.message()), "");
 }
 
 // Of a file that is named <id>.safetensors; empty elsewhere.
@@ -56,11 +77,14 @@ absl::StatusOr<pb::MeanLibrary> ReadInfo(const std::string& path, const std::str
 
 absl::StatusOr<std::shared_ptr<const MeanLibrary>> ReadLibrary(const std::string& path, absl::string_view id) {
   const auto file = MappedFile::Open(path);
-  if (!file.ok()) return file.status();
-  auto library = ParseMeanFile(file->bytes(), path);
-  if (!library.ok()) return absl::DataLossError(library.status().message());
+  if (!file.ok()) {
+    const auto code = absl::IsNotFound(file.status()) ? absl::StatusCode::kNotFound : absl::StatusCode::kInternal;
+    return Failed(code, absl::StrCat("the mean library `", id, "` cannot be read"), file.status());
+  }
+  auto library = ParseMeanFile(file->bytes(), "the file");
+  if (!library.ok()) return Damaged(id, path, library.status().message());
   if (library->info.id() != id) {
-    return absl::DataLossError(absl::StrCat(path, ": holds the library `", library->info.id(), "`"));
+    return Damaged(id, path, absl::StrCat("the file holds the library `", library->info.id(), "`"));
   }
   return std::make_shared<const MeanLibrary>(*std::move(library));
 }
@@ -88,11 +112,10 @@ struct MeanStore::Impl {
     return (fs::path(folder) / absl::StrCat(id, kExtension)).string();
   }
 
-  absl::Status MakeFolder() const {
+  std::error_code MakeFolder() const {
     std::error_code error;
     fs::create_directories(options.folder, error);
-    if (error) return Unusable(options.folder, absl::StrCat("cannot be made: ", error.message()));
-    return absl::OkStatus();
+    return error;
   }
 
   absl::Status List(const std::string& folder, std::map<std::string, pb::MeanLibrary>& found) const {
@@ -113,6 +136,10 @@ struct MeanStore::Impl {
   }
 };
 
+std::string PlaceIn(const absl::Status& status) {
+  return std::string(status.GetPayload(kPlacePayload).value_or(absl::Cord()));
+}
+
 absl::StatusOr<std::unique_ptr<MeanStore>> MeanStore::Open(const std::string& folder) {
   return Open(MeanStoreOptions{.folder = folder});
 }
@@ -122,8 +149,8 @@ absl::StatusOr<std::unique_ptr<MeanStore>> MeanStore::Open(const MeanStoreOption
   impl->options = options;
   if (!options.folder.empty()) {
     if (!options.make_later) {
-      const absl::Status made = impl->MakeFolder();
-      if (!made.ok()) return made;
+      const std::error_code error = impl->MakeFolder();
+      if (error) return Unusable(options.folder, absl::StrCat("cannot be made: ", error.message()));
     }
     std::error_code error;
     const fs::file_status facts = fs::status(options.folder, error);
@@ -181,7 +208,7 @@ absl::StatusOr<pb::MeanLibrary> MeanStore::Put(std::shared_ptr<const MeanLibrary
   if (const auto there = Get(id); there.ok()) return (*there)->info;
   const std::string path = Impl::PathIn(impl_->options.folder, id);
   status = WriteDurably(path, [&file](int64_t offset) { return file->Read(offset, kPieceBytes); });
-  if (!status.ok()) return status;
+  if (!status.ok()) return Failed(status.code(), "the mean library cannot be stored", status);
   // Not what another process may have put there since: the same means, but perhaps another name.
   pb::MeanLibrary info = library->info;
   info.set_size_bytes(file->size_bytes());
@@ -192,13 +219,16 @@ absl::Status MeanStore::Delete(absl::string_view id) {
   const auto path = impl_->Find(id);
   if (!path.has_value()) return NotFound(id);
   if (impl_->options.folder.empty() || *path != Impl::PathIn(impl_->options.folder, id)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the mean library `", id, "` came with the model and is not deleted: ", *path));
+    return absl::PermissionDeniedError(
+        absl::StrCat("the mean library `", id, "` came with the model and is not deleted"));
   }
   impl_->cache->Forget(*path);
   std::error_code error;
   if (!fs::remove(*path, error) && !error) return NotFound(id);
-  if (error) return absl::FailedPreconditionError(absl::StrCat("cannot delete ", *path, ": ", error.message()));
+  if (error) {
+    return ErrorAt(absl::StatusCode::kFailedPrecondition, absl::StrCat("the mean library `", id, "` cannot be deleted"),
+                   " from " + *path, absl::StrCat(": ", error.message()));
+  }
   return absl::OkStatus();
 }
 
@@ -208,8 +238,8 @@ absl::Status MeanStore::CheckWritable() const {
   if (folder.empty()) {
     return absl::FailedPreconditionError(absl::StrCat("this server keeps no mean libraries: ", kWayOut));
   }
-  const absl::Status made = impl_->MakeFolder();
-  if (!made.ok()) return absl::FailedPreconditionError(absl::StrCat(made.message(), "; ", kWayOut));
+  const std::error_code error = impl_->MakeFolder();
+  if (error) return Unusable(folder, absl::StrCat("cannot be made: ", error.message(), "; ", kWayOut));
   if (access(folder.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
   return Unusable(folder, absl::StrCat("cannot be written to: ", std::system_category().message(errno), "; ", kWayOut));
 }

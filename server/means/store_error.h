@@ -10,7 +10,7 @@
 
 namespace ablate {
 
-// A status of a MeanStore with ErrorInfo.
+// A status of a MeanStore with ErrorInfo, and without the paths that its message names: they go to the log.
 absl::Status StoreError(const absl::Status& status);
 
 // The tenant's store; null where there is none (`means` is null).

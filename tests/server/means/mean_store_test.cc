@@ -145,7 +145,7 @@ TEST(MeanStoreTest, CompanionsAreReadAndNeverWritten) {
   EXPECT_TRUE(store->Get(bundled).ok());
   EXPECT_THAT(Ids(*store), testing::UnorderedElementsAre(bundled, own));
   const absl::Status refused = store->Delete(bundled);
-  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("came with the model"));
   EXPECT_TRUE(fs::exists(folder / ("model/" + bundled + ".safetensors")));
   // Put says that it is there already.

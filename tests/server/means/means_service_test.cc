@@ -223,6 +223,7 @@ TEST(MeansServiceWithoutStoreTest, CompanionsAreReadOnly) {
                                      Import(server.stub(), file.bytes).status, Delete(server.stub(), id)}) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   }
+  EXPECT_EQ(DetailsOf(Delete(server.stub(), id)).info.reason(), "MEAN_LIBRARY_OF_MODEL");
 }
 
 }  // namespace
