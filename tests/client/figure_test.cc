@@ -59,6 +59,21 @@ TEST(HeadsTest, OfManyPromptsItIsTheMean) {
   EXPECT_EQ(Drawn(testing::MakeManifest(2))[4], "L1   -2.25  0.08");  // of -1.5 and -3; of 0.05 and 0.1
 }
 
+// As in summaries. The deltas of L1H0 are -1.5, -3, -4.5.
+TEST(HeadsTest, TemplatesWeighAlike) {
+  auto manifest = testing::MakeManifest(3);
+  for (auto& prompt : manifest.prompts) prompt.set_template_("all alike");
+  EXPECT_EQ(Drawn(manifest)[0], "Mean delta_target_logprob, one head at a time -> zero");
+  EXPECT_THAT(Drawn(manifest)[4], HasSubstr("-3.00"));
+  manifest.prompts[2].set_template_("another");
+  EXPECT_EQ(Drawn(manifest)[0], "Mean delta_target_logprob, one head at a time -> zero, templates weighing alike");
+  EXPECT_THAT(Drawn(manifest)[4], HasSubstr("-3.38")) << "the mean of -2.25 and -4.5";
+  manifest.prompts[2].clear_template_();
+  EXPECT_THAT(Drawn(manifest)[4], HasSubstr("-3.38")) << "one without is one of its own";
+  manifest.head.mutable_selection()->add_prompt_index(0);
+  EXPECT_THAT(Drawn(manifest).back(), HasSubstr("-3.75")) << "who chose counts nowhere";
+}
+
 TEST(BarsTest, LayersAreBars) {
   auto manifest = testing::MakeManifest();
   manifest.head.mutable_sweep()->mutable_layers();

@@ -128,7 +128,8 @@ std::vector<std::string> MeanEffectsTable(const Legend& legend, const VariantMea
                     means.At(entry.variant, entry.edit_index).effects});
   }
   const std::string title = absl::StrCat(kEffectsTitle, of, ", means over ", means.n_prompts(),
-                                         means.n_prompts() == 1 ? " prompt" : " prompts");
+                                         means.n_prompts() == 1 ? " prompt" : " prompts",
+                                         means.weighs_templates() ? ", templates weighing alike" : "");
   return DrawEffects(title, WordsOf(legend.manifest()).heading, runs, color);
 }
 

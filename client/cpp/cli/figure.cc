@@ -95,7 +95,8 @@ std::vector<std::string> DrawFigure(const Legend& legend, const VariantMeans& me
   std::vector<std::string> lines = {
       Bold(color,
            absl::StrCat(manifest.n_prompts() == 1 ? "" : "Mean ", Name(metric), ", ", WordsOf(manifest).unit,
-                        is_each ? ", one position at a time" : "", " -> ", legend.Replacement(means.replacement()))),
+                        is_each ? ", one position at a time" : "", " -> ", legend.Replacement(means.replacement()),
+                        means.weighs_templates() ? ", templates weighing alike" : "")),
       Explain(metric, manifest)};
   if (const std::string note = ReadNote(manifest); !note.empty()) lines.push_back(note);
   if (std::string note = SplitNote(means); !note.empty()) lines.push_back(std::move(note));

@@ -1,7 +1,10 @@
 #include "client/cpp/cli/variant_means.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace ablate::cli {
@@ -25,6 +28,7 @@ VariantMeans::VariantMeans(std::shared_ptr<const client::ScanManifest> manifest,
     has_chosen_.resize(manifest_->prompts.size());
     for (const int32_t prompt : chosen) has_chosen_.at(prompt) = true;
   }
+  WeighTemplates();
   edit_positions_ = {-1};
   if (manifest_->head.edit_positions().each()) {
     const auto& prompts = manifest_->prompts;
@@ -42,6 +46,24 @@ VariantMeans::VariantMeans(std::shared_ptr<const client::ScanManifest> manifest,
   sums_.resize(n_variants() * edit_positions_.size());
 }
 
+// A prompt without a template is one of its own.
+void VariantMeans::WeighTemplates() {
+  std::map<std::string_view, int> size_of;
+  for (int32_t i = 0; i < manifest_->n_prompts(); ++i) {
+    if (!HasChosen(i)) ++size_of[manifest_->prompts[i].template_()];
+  }
+  std::vector<double> weight(manifest_->prompts.size(), 0.0);
+  std::set<int> sizes;
+  for (int32_t i = 0; i < manifest_->n_prompts(); ++i) {
+    if (HasChosen(i)) continue;
+    const std::string& name = manifest_->prompts[i].template_();
+    const int size = name.empty() ? 1 : size_of[name];
+    sizes.insert(size);
+    weight[i] = 1.0 / size;
+  }
+  if (sizes.size() > 1) weight_ = std::move(weight);
+}
+
 size_t VariantMeans::EditIndex(int32_t prompt, int32_t edit_position) const {
   if (edit_position < 0) return 0;
   const int32_t label = counts_from_end_ ? edit_position - manifest_->prompts[prompt].tokens_size() : edit_position;
@@ -56,38 +78,40 @@ void VariantMeans::Add(const Row& row) {
   Sums& sums = key.is_unedited()
                    ? baseline_
                    : sums_[key.variant * edit_positions_.size() + EditIndex(row.prompt(), key.edit_position)];
+  const double weight = weight_.empty() ? 1 : weight_[row.prompt()];
   ++sums.n;
-  sums.map += MetricOf(metrics_.map, row);
-  sums.delta += MetricOf(metrics_.primary, row);
-  sums.level += LevelOf(metrics_.primary, row);
-  sums.interaction += row.Value(row.columns().interaction());
+  sums.weight += weight;
+  sums.map += weight * MetricOf(metrics_.map, row);
+  sums.delta += weight * MetricOf(metrics_.primary, row);
+  sums.level += weight * LevelOf(metrics_.primary, row);
+  sums.interaction += weight * row.Value(row.columns().interaction());
   sums.top1 += row.index < row.columns().top1_preserved_size() && row.columns().top1_preserved(row.index) ? 1 : 0;
   const Effects effects = Effects::Of(row);
-  sums.effects.contribution += effects.contribution;
-  sums.effects.direct += effects.direct;
-  sums.effects.direct_live += effects.direct_live;
-  sums.effects.indirect += effects.indirect;
-  sums.effects.total += effects.total;
+  sums.effects.contribution += weight * effects.contribution;
+  sums.effects.direct += weight * effects.direct;
+  sums.effects.direct_live += weight * effects.direct_live;
+  sums.effects.indirect += weight * effects.indirect;
+  sums.effects.total += weight * effects.total;
 }
 
 VariantMeans::Means VariantMeans::At(size_t variant, size_t edit_index) const {
   const Sums& sums = sums_[variant * edit_positions_.size() + edit_index];
   if (sums.n == 0) return {};
   return {.n = sums.n,
-          .map = sums.map / sums.n,
-          .delta = sums.delta / sums.n,
-          .level = sums.level / sums.n,
-          .interaction = sums.interaction / sums.n,
+          .map = sums.map / sums.weight,
+          .delta = sums.delta / sums.weight,
+          .level = sums.level / sums.weight,
+          .interaction = sums.interaction / sums.weight,
           .top1_share = sums.top1 / sums.n,
-          .effects = {.contribution = sums.effects.contribution / sums.n,
-                      .direct = sums.effects.direct / sums.n,
-                      .direct_live = sums.effects.direct_live / sums.n,
-                      .indirect = sums.effects.indirect / sums.n,
-                      .total = sums.effects.total / sums.n}};
+          .effects = {.contribution = sums.effects.contribution / sums.weight,
+                      .direct = sums.effects.direct / sums.weight,
+                      .direct_live = sums.effects.direct_live / sums.weight,
+                      .indirect = sums.effects.indirect / sums.weight,
+                      .total = sums.effects.total / sums.weight}};
 }
 
 double VariantMeans::baseline() const {
-  return baseline_.n == 0 ? std::numeric_limits<double>::quiet_NaN() : baseline_.level / baseline_.n;
+  return baseline_.n == 0 ? std::numeric_limits<double>::quiet_NaN() : baseline_.level / baseline_.weight;
 }
 
 }  // namespace ablate::cli

@@ -23,8 +23,9 @@ struct Effects {
   static Effects Of(const Row& row);
 };
 
-// Over all prompts, or, where some chose the sites for the others (--split), over those others. Read at each prompt's last
-// read position. Rows may be added in any order, and means asked for at any time.
+// Over all prompts, or, where some chose the sites for the others (--split), over those others. Templates weigh alike, as in
+// summaries, however many prompts they have; but one that a job set prompts of aside weighs less by these. Read at each prompt's
+// last read position. Rows may be added in any order, and means asked for at any time.
 class VariantMeans {
  public:
   VariantMeans(std::shared_ptr<const client::ScanManifest> manifest, int32_t replacement, const Metrics& metrics);
@@ -38,7 +39,7 @@ class VariantMeans {
     double delta = std::numeric_limits<double>::quiet_NaN();  // of the primary metric
     double level = std::numeric_limits<double>::quiet_NaN();
     double interaction = std::numeric_limits<double>::quiet_NaN();
-    double top1_share = std::numeric_limits<double>::quiet_NaN();
+    double top1_share = std::numeric_limits<double>::quiet_NaN();  // of the prompts, each counted once
     Effects effects;
   };
   Means At(size_t variant, size_t edit_index = 0) const;
@@ -48,6 +49,8 @@ class VariantMeans {
   const client::ScanManifest& manifest() const { return *manifest_; }
   // Those that the means are over.
   int n_prompts() const { return manifest_->n_prompts() - manifest_->head.selection().prompt_index_size(); }
+  // Whether that makes other means than prompts weighing alike.
+  bool weighs_templates() const { return !weight_.empty(); }
   int32_t replacement() const { return replacement_; }
   const Metrics& metrics() const { return metrics_; }
   size_t n_variants() const { return manifest_->variants.size(); }
@@ -59,10 +62,13 @@ class VariantMeans {
  private:
   struct Sums {
     int n = 0;
-    double map = 0, delta = 0, level = 0, interaction = 0, top1 = 0;
+    double top1 = 0, weight = 0;
+    // Weighted.
+    double map = 0, delta = 0, level = 0, interaction = 0;
     Effects effects = {0, 0, 0, 0, 0};
   };
   bool HasChosen(int32_t prompt) const { return !has_chosen_.empty() && has_chosen_[prompt]; }
+  void WeighTemplates();
   size_t EditIndex(int32_t prompt, int32_t edit_position) const;
 
   const std::shared_ptr<const client::ScanManifest> manifest_;
@@ -70,6 +76,7 @@ class VariantMeans {
   const Metrics metrics_;
   int32_t unedited_;              // the run that is edited
   std::vector<bool> has_chosen_;  // [prompts], or empty: none has
+  std::vector<double> weight_;    // [prompts], or empty: all weigh alike
   std::vector<int32_t> edit_positions_;
   bool counts_from_end_ = false;
   std::vector<Sums> sums_;  // [variants, edit_positions]
