@@ -86,6 +86,8 @@ struct Optional {
 constexpr Optional kOptional[] = {{"normalized", &SummaryBlock::normalized},
                                   {"faithfulness", &SummaryBlock::faithfulness}};
 
+// Below it the server tests nothing.
+constexpr int kLeastClusters = 20;
 constexpr char kRate[] = "q_bh: false discovery rate (Benjamini-Hochberg)";
 
 void AppendNotes(const ablation::v1::SummaryHead& head, const std::vector<SummaryEntry>& shown,
@@ -96,9 +98,8 @@ void AppendNotes(const ablation::v1::SummaryHead& head, const std::vector<Summar
     lines->push_back(absl::StrFormat("p_fwer: Westfall-Young max-t, %d sign flips, all entries of a replacement",
                                      head.sign_flips()));
     lines->emplace_back(kRate);
-  } else if (std::any_of(shown.begin(), shown.end(),
-                         [](const SummaryEntry& entry) { return !std::isnan(entry.Value(entry.block->p_fwer())); })) {
-    lines->emplace_back("p_fwer: a t test over clusters, over all entries of a replacement");
+  } else if (head.n_clusters() >= kLeastClusters) {
+    lines->emplace_back("p_fwer: Holm's step-down, of t tests over clusters, all entries of a replacement");
     lines->emplace_back(kRate);
   } else {
     lines->emplace_back("p_fwer, q_bh: not given under 20 clusters; nor is the interval of very few");
