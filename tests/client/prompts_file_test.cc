@@ -109,6 +109,22 @@ TEST(JsonDocumentTest, ReadsItsPrompts) {
   EXPECT_EQ(ParsePrompts("f", "{\"prompts\": [{\"clean\": \"a\"}]}")->prompts.size(), 1U);
 }
 
+// What pandas' to_json(orient="records") and json.dump write.
+TEST(JsonDocumentTest, MayBeTheListAlone) {
+  for (const char* text : {"[{\"prompt\": \"a\", \"note\": 1}, {\"clean\": \"b\"}]",
+                           " [\n {\"prompt\": \"a\", \"note\": 1},\n {\"clean\": \"b\"}\n]\n"}) {
+    const auto data = ParsePrompts("f.json", text);
+    ASSERT_TRUE(data.ok()) << data.status();
+    EXPECT_THAT(data->origins, ElementsAre("f.json, prompts[0]", "f.json, prompts[1]"));
+    EXPECT_EQ(data->prompts[1].text(), "b");
+    EXPECT_THAT(data->field_names, ElementsAre("note"));
+  }
+  EXPECT_THAT(std::string(ParsePrompts("f", "[{\"prompt\": \"a\"}").status().message()), HasSubstr("in valid JSON"));
+  EXPECT_THAT(std::string(ParsePrompts("f", "[1]").status().message()),
+              HasSubstr("f, prompts[0]: expected a JSON object"));
+  EXPECT_THAT(std::string(ParsePrompts("f", "[]").status().message()), HasSubstr("f holds no prompt"));
+}
+
 TEST(JsonDocumentTest, NamesThePrompt) {
   EXPECT_THAT(
       std::string(ParsePrompts("f", "{\"prompts\": [{\"clean\": \"a\"}, {\"answers\": []}]}").status().message()),

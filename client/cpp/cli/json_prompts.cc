@@ -40,6 +40,8 @@ absl::Status At(absl::string_view where, const absl::Status& status) {
 }  // namespace
 
 bool IsJsonDocument(absl::string_view text) {
+  // No line of a data set is a list.
+  if (text.substr(0, 1) == "[") return true;
   // Lines are far more common, and the first of them is read in no time.
   const json first = Parse(text.substr(0, text.find('\n')));
   if (!first.is_discarded()) return first.is_object() && first.contains("prompts") && first["prompts"].is_array();
@@ -64,12 +66,13 @@ absl::Status ParseJsonLines(absl::string_view source, absl::string_view text, Da
 }
 
 absl::Status ParseJsonDocument(absl::string_view source, absl::string_view text, DataSet* data) {
-  const auto document = OrderedJson::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (document.is_discarded() || !document.is_object() || !document.contains("prompts") ||
-      !document["prompts"].is_array()) {
-    return At(source, absl::InvalidArgumentError("expected {\"prompts\": [{\"clean\": ...}, ...]}"));
+  auto prompts = OrderedJson::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (prompts.is_object() && prompts.contains("prompts")) prompts = OrderedJson(std::move(prompts["prompts"]));
+  if (!prompts.is_array()) {
+    return At(source, absl::InvalidArgumentError(
+                          "expected {\"prompts\": [{\"clean\": ...}, ...]}, or the list alone, in valid JSON"));
   }
-  for (const auto& object : document["prompts"]) {
+  for (const auto& object : prompts) {
     const std::string origin = absl::StrCat(source, ", prompts[", data->prompts.size(), "]");
     if (auto status = AddPrompt(object, origin, data); !status.ok()) return At(origin, status);
   }
