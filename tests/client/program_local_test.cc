@@ -79,5 +79,18 @@ TEST_F(ProgramTest, ALocalServerThatFailsSaysWhy) {
   EXPECT_THAT(result.err, AllOf(HasSubstr("exit code 3"), HasSubstr("cannot load broken/config.json")));
 }
 
+// The model was loaded before a missing file was named.
+TEST_F(ProgramTest, ALocalServerIsNotStartedForFilesThatAreNotThere) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"scan", "--prompts"}, {"means", "compute", "--prompts"}, {"means", "import"}}) {
+    std::vector<std::string> arguments = {ABLATE_PROGRAM};
+    arguments.insert(arguments.end(), command.begin(), command.end());
+    arguments.insert(arguments.end(), {"/no/such.jsonl", "--local", "--model", "broken"});
+    const auto result = RunProgram(arguments, {std::string("ABLATE_SERVER_BIN=") + SCRIPTED_ABLATED});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr("cannot read /no/such.jsonl"));
+  }
+}
+
 }  // namespace
 }  // namespace ablate::testing

@@ -167,6 +167,10 @@ TEST_F(ProgramTest, IdsOfAnotherTokenizerAreRefused) {
   EXPECT_EQ(other.exit_code, 2);
   EXPECT_THAT(other.err, HasSubstr("--tokenizer-of llama: the server holds tiny"));
   EXPECT_EQ(Ablate({"scan", "--prompts", "-", "--tokenizer-of", "tiny"}, ids).exit_code, 0);
+  // Nobody is asked there.
+  const auto printed = Ablate({"scan", "--prompts", "-", "--tokenizer-of", "llama", "--print-spec"}, ids);
+  EXPECT_EQ(printed.exit_code, 0);
+  EXPECT_THAT(printed.err, HasSubstr("note: the token ids are written unchecked"));
 }
 
 }  // namespace

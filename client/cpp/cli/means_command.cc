@@ -5,21 +5,22 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "client/cpp/cli/command.h"
 #include "client/cpp/cli/exit_code.h"
 #include "client/cpp/cli/interrupt.h"
 #include "client/cpp/cli/jsonl.h"
 #include "client/cpp/cli/means_request.h"
+#include "client/cpp/cli/means_text.h"
 #include "client/cpp/cli/output.h"
 #include "client/cpp/cli/progress.h"
 #include "client/cpp/cli/prompts_file.h"
@@ -51,48 +52,6 @@ constexpr char kFooter[] =
     "  ablate scan --prompt 'Berlin is the capital of' --target ' Germany' --replace mean --means $ID\n"
     "  ablate means export $ID --output means.safetensors\n\n";
 
-std::string ModeText(const v1::MeanOptions& options) {
-  std::vector<std::string> parts = {options.mode() == v1::MEAN_MODE_POOLED ? "pooled" : "positionwise"};
-  if (options.source() == v1::MEAN_SOURCE_CORRUPTED) parts.emplace_back("corrupted");
-  if (options.source() == v1::MEAN_SOURCE_BOTH) parts.emplace_back("clean and corrupted");
-  if (options.prepend_bos()) parts.emplace_back("BOS");
-  if (options.mode() == v1::MEAN_MODE_POOLED && options.include_first_position()) parts.emplace_back("with position 0");
-  if (options.min_count() > 1) parts.push_back(absl::StrCat("at least ", options.min_count(), " tokens"));
-  return absl::StrJoin(parts, ", ");
-}
-
-std::string DetailsOf(const v1::MeanLibrary& library) {
-  std::string text;
-  const auto add = [&](const char* name, const auto& value) {
-    absl::StrAppend(&text, absl::StrFormat("%-12s", name), value, "\n");
-  };
-  add("id", library.id());
-  if (!library.display_name().empty()) add("name", Quote(library.display_name()));
-  add("means", ModeText(library.options()));
-  add("over", absl::StrCat(library.n_tokens(), " tokens of ", library.n_prompts(), " prompts"));
-  add("positions", library.n_positions());
-  if (library.options().group_by_template()) add("templates", library.templates_size());
-  add("size", absl::StrCat(library.size_bytes(), " bytes"));
-  add("computed", absl::StrCat(absl::FormatTime("%Y-%m-%d %H:%M:%S UTC",
-                                                absl::FromUnixMillis(library.created_unix_ms()), absl::UTCTimeZone()),
-                               " by ablated ", library.engine_version()));
-  add("model", library.weights_sha256());
-  return text;
-}
-
-std::string TableOf(const std::vector<v1::MeanLibrary>& libraries) {
-  std::string table =
-      absl::StrFormat("%-32s  %8s  %9s  %9s  %9s  %s\n", "id", "prompts", "tokens", "positions", "templates", "means");
-  for (const v1::MeanLibrary& library : libraries) {
-    const int templates = library.options().group_by_template() ? library.templates_size() : 0;
-    absl::StrAppend(&table,
-                    absl::StrFormat("%-32s  %8d  %9d  %9d  %9d  %s%s\n", library.id(), library.n_prompts(),
-                                    library.n_tokens(), library.n_positions(), templates, ModeText(library.options()),
-                                    library.display_name().empty() ? "" : " " + Quote(library.display_name())));
-  }
-  return libraries.empty() ? "no mean libraries of this model\n" : table;
-}
-
 absl::Status Print(const std::string& text) {
   const auto output = Output::Standard();
   auto status = output->Write(text);
@@ -107,22 +66,30 @@ absl::Status PrintLibrary(const v1::MeanLibrary& library, const std::string& for
   return json.ok() ? Print(*json) : json.status();
 }
 
-absl::Status RunCompute(const MeansOptions& options, Session& session) {
+// Opens the command's session: where it is with a server of its own, the model is loaded, so that what the command needs
+// beside it is looked at first.
+using OpenSession = std::function<absl::StatusOr<Session>()>;
+
+absl::Status RunCompute(const MeansOptions& options, const OpenSession& open) {
   const auto means = MakeMeansRequest(options.compute);
   if (!means.ok()) return means.status();
+  auto session = open();
+  if (!session.ok()) return session.status();
   absl::StatusOr<v1::MeanLibrary> library;
   {
     ProgressBar progress(isatty(STDERR_FILENO) == 1, "prompts");
     const int total = means->request.prompts_size();
-    library = session.client().ComputeMeans(
-        means->request, [&](int32_t done) { progress.Update(done, total); }, session.call());
+    library = session->client().ComputeMeans(
+        means->request, [&](int32_t done) { progress.Update(done, total); }, session->call());
   }
   if (!library.ok()) return NameMeansOrigin(library.status(), *means);
   return PrintLibrary(*library, options.format);
 }
 
-absl::Status RunList(const MeansOptions& options, Session& session) {
-  const auto libraries = session.client().ListMeanLibraries(session.call());
+absl::Status RunList(const MeansOptions& options, const OpenSession& open) {
+  auto session = open();
+  if (!session.ok()) return session.status();
+  const auto libraries = session->client().ListMeanLibraries(session->call());
   if (!libraries.ok()) return libraries.status();
   if (options.format == "table") return Print(TableOf(*libraries));
   std::string text;
@@ -134,26 +101,30 @@ absl::Status RunList(const MeansOptions& options, Session& session) {
   return Print(text);
 }
 
-absl::Status RunDelete(const MeansOptions& options, Session& session) {
+absl::Status RunDelete(const MeansOptions& options, const OpenSession& open) {
+  auto session = open();
+  if (!session.ok()) return session.status();
   for (const std::string& id : options.ids) {
-    if (auto status = session.client().DeleteMeanLibrary(id, session.call()); !status.ok()) return status;
+    if (auto status = session->client().DeleteMeanLibrary(id, session->call()); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status RunExport(const MeansOptions& options, Session& session) {
+absl::Status RunExport(const MeansOptions& options, const OpenSession& open) {
   const std::string path = options.file.empty() ? absl::StrCat(options.ids.front(), ".safetensors") : options.file;
   auto output = path == "-" ? absl::StatusOr<std::unique_ptr<Output>>(Output::Standard()) : Output::ToFile(path);
   if (!output.ok()) return output.status();
   if (path == "-" && (*output)->IsTerminal()) {
     return absl::InvalidArgumentError("--output -: the file is not text; name a file, or pipe it on");
   }
-  const auto status = session.client().ExportMeanLibrary(
-      options.ids.front(), [&](absl::string_view data) { return (*output)->Write(data); }, session.call());
+  auto session = open();
+  if (!session.ok()) return session.status();
+  const auto status = session->client().ExportMeanLibrary(
+      options.ids.front(), [&](absl::string_view data) { return (*output)->Write(data); }, session->call());
   return status.ok() ? (*output)->Commit() : status;
 }
 
-absl::Status RunImport(const MeansOptions& options, Session& session) {
+absl::Status RunImport(const MeansOptions& options, const OpenSession& open) {
   const bool is_stdin = options.file == "-";
   const std::unique_ptr<FILE, int (*)(FILE*)> file(is_stdin ? stdin : std::fopen(options.file.c_str(), "rbe"),
                                                    is_stdin ? [](FILE*) { return 0; } : std::fclose);
@@ -168,7 +139,9 @@ absl::Status RunImport(const MeansOptions& options, Session& session) {
     if (std::ferror(file.get()) != 0) return cannot();
     return piece;
   };
-  const auto library = session.client().ImportMeanLibrary(next, session.call());
+  auto session = open();
+  if (!session.ok()) return session.status();
+  const auto library = session->client().ImportMeanLibrary(next, session->call());
   if (library.ok()) return PrintLibrary(*library, options.format);
   if (client::FieldViolations(library.status()).empty()) return library.status();
   absl::Status named(library.status().code(),
@@ -178,7 +151,7 @@ absl::Status RunImport(const MeansOptions& options, Session& session) {
   return named;
 }
 
-using Run = absl::Status (*)(const MeansOptions&, Session&);
+using Run = absl::Status (*)(const MeansOptions&, const OpenSession&);
 
 // One of `ablate means`'s own commands.
 struct Subcommand {
@@ -257,10 +230,12 @@ Command AddMeansCommand(CLI::App* app) {
   return [commands]() -> absl::Status {
     for (const Subcommand& command : commands) {
       if (!command.app->parsed()) continue;
-      InterruptScope interrupt;
+      std::optional<InterruptScope> interrupt;
       const absl::Duration timeout = command.run == RunList ? absl::Seconds(30) : absl::InfiniteDuration();
-      auto session = Session::Open(command.options->common, timeout, interrupt.cancellation());
-      return session.ok() ? command.run(*command.options, *session) : session.status();
+      return command.run(*command.options, [&] {
+        interrupt.emplace();
+        return Session::Open(command.options->common, timeout, interrupt->cancellation());
+      });
     }
     return absl::InternalError("no command of `ablate means` was given");
   };

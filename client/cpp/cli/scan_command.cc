@@ -58,6 +58,10 @@ absl::Status PrintSpec(const ScanOptions& options, const ScanRequest& request) {
     std::cerr << "ablate: note: a request has no place for the columns "
               << absl::StrJoin(request.data.field_names, ", ") << "\n";
   }
+  if (const std::string& owner = options.flags.request.prompts.tokenizer_of; !owner.empty()) {
+    std::cerr << "ablate: note: the token ids are written unchecked: whether the server's tokenizer is that of "
+              << owner << " was not asked\n";
+  }
   const auto json = RequestJson(request.request);
   if (!json.ok()) return json.status();
   auto output = options.output.path.empty() ? Output::Standard() : Output::ToFile(options.output.path);
