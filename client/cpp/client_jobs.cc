@@ -39,6 +39,7 @@ absl::StatusOr<v1::Job> Client::SubmitJob(const v1::AblateRequest& request, cons
   part.mutable_request()->clear_prompts();
   part.set_display_name(names.display_name);
   part.set_request_id(names.request_id);
+  part.set_n_prompts(request.prompts_size());
   size_t bytes = 0;
   bool is_first = true, is_open = true;
   const auto send = [&] {

@@ -42,16 +42,28 @@ absl::Status SubmitJobUpload::Take(pb::SubmitJobRequest& part) {
     whole_ = std::move(part);
     return absl::OkStatus();
   }
-  if (part.has_request() || !part.display_name().empty() || !part.request_id().empty()) {
+  if (part.has_request() || !part.display_name().empty() || !part.request_id().empty() || part.n_prompts() != 0) {
     return BadField("request", "REQUEST_IN_LATER_PART",
-                    "only the first part has `request`, `display_name` and `request_id`; later ones have `prompts`");
+                    "only the first part has `request`, `display_name`, `request_id` and `n_prompts`; later ones have "
+                    "`prompts`");
   }
+  has_later_ = true;
   for (pb::Prompt& prompt : *part.mutable_prompts()) *whole_.mutable_request()->add_prompts() = std::move(prompt);
   return absl::OkStatus();
 }
 
+// A client that dies and one that has sent all end their streams alike.
+absl::Status SubmitJobUpload::CheckWhole() const {
+  const int came = whole_.request().prompts_size();
+  if (whole_.n_prompts() == came || (whole_.n_prompts() == 0 && !has_later_)) return absl::OkStatus();
+  return BadField("n_prompts", "PROMPT_COUNT_MISMATCH",
+                  absl::StrCat("got ", whole_.n_prompts(), ", expected ", came,
+                               ", which is how many prompts have come in all parts"));
+}
+
 absl::Status SubmitJobUpload::Conclude() {
   if (!has_first_) return BadField("request", "REQUEST_MISSING", "the stream ended before its first part");
+  if (absl::Status whole = CheckWhole(); !whole.ok()) return whole;
   const auto go_on = [this] { return Gone() ? absl::CancelledError("the client has left") : absl::OkStatus(); };
   return SubmitJob(whole_, tenant_, backend(), go_on, *response_);
 }

@@ -29,13 +29,15 @@ class SubmitJobUpload final : public ReadStream<ablation::v1::SubmitJobRequest> 
  private:
   absl::Status Take(ablation::v1::SubmitJobRequest& part) override;
   absl::Status Conclude() override;
+  // INVALID_ARGUMENT where the parts are not all that there are.
+  absl::Status CheckWhole() const;
 
   ablation::v1::SubmitJobResponse* const response_;
   const std::string tenant_;
   Budget* const budget_;
   // The first part, with the prompts of all.
   ablation::v1::SubmitJobRequest whole_;
-  bool has_first_ = false;
+  bool has_first_ = false, has_later_ = false;
   int64_t bytes_ = 0;
   std::vector<Budget::Lease> memory_;
 };

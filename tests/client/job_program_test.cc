@@ -65,6 +65,7 @@ TEST_F(JobProgramTest, SubmitSendsTheRequestInPartsAndPrintsTheId) {
     EXPECT_LE(seen[i].ByteSizeLong(), (size_t{1} << 20) + 1000);
     EXPECT_EQ(seen[i].has_request(), i == 0);
     EXPECT_EQ(seen[i].display_name(), i == 0 ? "many" : "");
+    EXPECT_EQ(seen[i].n_prompts(), i == 0 ? 30 : 0);
     prompts += seen[i].prompts_size();
   }
   EXPECT_EQ(seen[0].prompts_size(), 0);

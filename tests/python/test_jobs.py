@@ -77,7 +77,8 @@ def test_a_large_data_set_travels_in_parts(fake, jobs):
     parts = [v1.SubmitJobRequest.FromString(one) for one in fake.called(_calls.SUBMIT_JOB)[0].requests]
     assert len(parts) > 5
     assert max(part.ByteSize() for part in parts) < 1_200_000
-    assert all(not part.request_id and not part.HasField("request") for part in parts[1:])
+    assert all(not part.request_id and not part.n_prompts and not part.HasField("request") for part in parts[1:])
+    assert parts[0].n_prompts == 1000
     assert parts[0].request_id == "8f14e45f-ceea-467f-a8d2-6f1f2b1b8b7e"
     sent = [*parts[0].request.prompts, *(prompt for part in parts[1:] for prompt in part.prompts)]
     assert [prompt.text for prompt in sent] == texts

@@ -26,6 +26,7 @@ grpc::Status SubmitJob(Stub& stub, const pb::AblateRequest& request, pb::Job& jo
   pb::SubmitJobRequest part;
   *part.mutable_request() = request;
   part.set_request_id(request_id);
+  part.set_n_prompts(request.prompts_size());
   pb::SubmitJobRequest prompts;
   prompts.mutable_prompts()->Swap(part.mutable_request()->mutable_prompts());
   const auto writer = stub.SubmitJob(&context, &response);

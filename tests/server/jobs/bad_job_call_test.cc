@@ -29,9 +29,10 @@ void ExpectBadField(const grpc::Status& status, const std::string& field, const 
   EXPECT_EQ(details.bad_request.field_violations(0).field(), field);
 }
 
-pb::SubmitJobRequest FirstPart() {
+pb::SubmitJobRequest FirstPart(int n_prompts = 0) {
   pb::SubmitJobRequest part;
   *part.mutable_request() = ScanRequest("a");
+  part.set_n_prompts(n_prompts);
   return part;
 }
 
@@ -131,15 +132,30 @@ TEST(BadJobCallTest, PartsThatDoNotFitTogether) {
   JobServer server;
   ExpectBadField(server.Submit(std::vector<pb::SubmitJobRequest>{}).status, "request", "REQUEST_MISSING");
   ExpectBadField(server.Submit({LaterPart()}).status, "prompts", "PROMPTS_IN_FIRST_PART");
-  std::vector<pb::SubmitJobRequest> later(3, LaterPart());
+  std::vector<pb::SubmitJobRequest> later(4, LaterPart());
   *later[0].mutable_request() = ScanRequest("c");
   later[1].set_display_name("late");
   later[2].set_request_id(kUuid);
+  later[3].set_n_prompts(2);
   for (const pb::SubmitJobRequest& part : later) {
     ExpectBadField(server.Submit({FirstPart(), part}).status, "request", "REQUEST_IN_LATER_PART");
   }
   EXPECT_EQ(server.List().answer.jobs_size(), 0);
-  EXPECT_EQ(server.Submit({FirstPart(), LaterPart(), LaterPart()}).answer.n_prompts(), 3);
+  EXPECT_EQ(server.Submit({FirstPart(3), LaterPart(), LaterPart()}).answer.n_prompts(), 3);
+}
+
+// A client that died behind its first part was once given a job of that part alone.
+TEST(BadJobCallTest, AnUploadThatBreaksOffIsNoShorterJob) {
+  JobServer server;
+  ExpectBadField(server.Submit({FirstPart(3), LaterPart()}).status, "n_prompts", "PROMPT_COUNT_MISMATCH");
+  ExpectBadField(server.Submit({FirstPart(3)}).status, "n_prompts", "PROMPT_COUNT_MISMATCH");
+  ExpectBadField(server.Submit({FirstPart(1), LaterPart()}).status, "n_prompts", "PROMPT_COUNT_MISMATCH");
+  const grpc::Status uncounted = server.Submit({FirstPart(), LaterPart()}).status;
+  ExpectBadField(uncounted, "n_prompts", "PROMPT_COUNT_MISMATCH");
+  EXPECT_THAT(uncounted.error_message(), HasSubstr("got 0, expected 2"));
+  EXPECT_EQ(server.List().answer.jobs_size(), 0);
+  EXPECT_TRUE(server.Submit({FirstPart(1)}).status.ok());
+  EXPECT_TRUE(server.Submit({FirstPart()}).status.ok());
 }
 
 TEST(BadJobCallTest, NamesAndRequestIds) {

@@ -145,7 +145,10 @@ def job_parts(
     head = scan_pb2.AblateRequest()
     head.CopyFrom(request)
     head.ClearField("prompts")
-    parts = [jobs_pb2.SubmitJobRequest(request=head, display_name=display_name, request_id=request_id)]
+    n_prompts = len(request.prompts)
+    parts = [
+        jobs_pb2.SubmitJobRequest(request=head, display_name=display_name, request_id=request_id, n_prompts=n_prompts)
+    ]
     size = 0
     for prompt in request.prompts:
         size += prompt.ByteSize()
