@@ -16,6 +16,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "client/cpp/request_id.h"
 
 namespace ablate::client {
 namespace {
@@ -82,30 +83,34 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(const 
   return grpc::SslCredentials(ssl);
 }
 
-// Adds the token to every call's metadata. (Call credentials would not go with plain text.)
-class TokenSender final : public grpc::experimental::Interceptor {
+// Adds an id of its own to every call's metadata, and the token where there is one. (Call credentials would not go with
+// plain text.)
+class MetadataSender final : public grpc::experimental::Interceptor {
  public:
-  explicit TokenSender(const std::string* value) : value_(value) {}
+  explicit MetadataSender(const std::string* authorization) : authorization_(authorization) {}
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(grpc::experimental::InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
-      methods->GetSendInitialMetadata()->insert({"authorization", *value_});
+      auto& metadata = *methods->GetSendInitialMetadata();
+      metadata.insert({"x-request-id", MakeRequestId()});
+      if (!authorization_->empty()) metadata.insert({"authorization", *authorization_});
     }
     methods->Proceed();
   }
 
  private:
-  const std::string* const value_;
+  const std::string* const authorization_;
 };
 
-class TokenSenders final : public grpc::experimental::ClientInterceptorFactoryInterface {
+class MetadataSenders final : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
-  explicit TokenSenders(const std::string& token) : value_(absl::StrCat("Bearer ", token)) {}
+  explicit MetadataSenders(const std::string& token)
+      : authorization_(token.empty() ? "" : absl::StrCat("Bearer ", token)) {}
   grpc::experimental::Interceptor* CreateClientInterceptor(grpc::experimental::ClientRpcInfo* /*info*/) override {
-    return new TokenSender(&value_);
+    return new MetadataSender(&authorization_);
   }
 
  private:
-  const std::string value_;
+  const std::string authorization_;
 };
 
 }  // namespace
@@ -136,9 +141,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   arguments.SetUserAgentPrefix("ablate/" ABLATE_VERSION);
   // A proxy set for the outside world must not stand between us and this machine.
   if (IsThisMachine(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  if (options.token.empty()) return grpc::CreateCustomChannel(address, *credentials, arguments);
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> senders;
-  senders.push_back(std::make_unique<TokenSenders>(options.token));
+  senders.push_back(std::make_unique<MetadataSenders>(options.token));
   return grpc::experimental::CreateCustomChannelWithInterceptors(address, *credentials, arguments, std::move(senders));
 }
 

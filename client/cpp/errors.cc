@@ -63,6 +63,13 @@ std::string WayOut(const absl::Status& status, absl::string_view said, absl::str
   }
 }
 
+// By which whoever runs the server finds in its log what the server is to blame for.
+std::string RequestIdText(const absl::Status& status) {
+  const bool is_servers_fault = absl::IsInternal(status) || absl::IsUnknown(status) || absl::IsDataLoss(status);
+  const auto info = is_servers_fault ? Find<google::rpc::RequestInfo>(status) : std::nullopt;
+  return info.has_value() ? absl::StrCat(" (request id ", info->request_id(), ")") : "";
+}
+
 }  // namespace
 
 absl::Status FromGrpc(const grpc::Status& status, absl::string_view address) {
@@ -82,6 +89,7 @@ absl::Status FromGrpc(const grpc::Status& status, absl::string_view address) {
   if (message.empty()) message = absl::StrCat("the server gave no message (", absl::StatusCodeToString(code), ")");
   const std::string way_out = WayOut(result, status.error_message(), address);
   if (!way_out.empty()) absl::StrAppend(&message, "; ", way_out);
+  absl::StrAppend(&message, RequestIdText(result));
 
   absl::Status full(code, message);
   result.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { full.SetPayload(url, payload); });

@@ -101,6 +101,22 @@ TEST_F(ClientTest, ErrorDetailsReachTheCaller) {
   ASSERT_EQ(FieldViolations(status).size(), 1U);
 }
 
+TEST_F(ClientTest, EveryCallHasAnIdOfItsOwn) {
+  Script script;
+  std::vector<std::string> ids;
+  script.ablate = [&ids](grpc::ServerContext* context, const v1::AblateRequest&, ServerWriter*) {
+    const auto [begin, end] = context->client_metadata().equal_range("x-request-id");
+    for (auto id = begin; id != end; ++id) ids.emplace_back(id->second.data(), id->second.size());
+    return grpc::Status::OK;
+  };
+  Serve(script);
+  EXPECT_FALSE(client_->Scan(Request(), {}, {}).ok());
+  EXPECT_FALSE(client_->Scan(Request(), {}, {}).ok());
+  ASSERT_EQ(ids.size(), 2U);
+  for (const std::string& id : ids) EXPECT_THAT(id, ::testing::MatchesRegex("[0-9a-f-]+"));
+  EXPECT_NE(ids[0], ids[1]);
+}
+
 // The server must learn that nobody listens any more.
 class EndlessTest : public ClientTest {
  protected:

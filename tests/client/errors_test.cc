@@ -70,6 +70,16 @@ TEST(FromGrpcTest, WithoutAServerItNamesTheWaysOut) {
   }
 }
 
+// Whoever runs the server finds it in the log by that.
+TEST(FromGrpcTest, NamesTheCallWhereTheServerIsToBlame) {
+  google::rpc::RequestInfo info;
+  info.set_request_id("seventh");
+  for (const auto code : {grpc::INTERNAL, grpc::UNKNOWN, grpc::DATA_LOSS}) {
+    EXPECT_EQ(FromGrpc(Failure(code, "oops", info), "h:1").message(), "oops (request id seventh)");
+  }
+  EXPECT_EQ(FromGrpc(Failure(grpc::INVALID_ARGUMENT, "got 101", info), "h:1").message(), "got 101");
+}
+
 TEST(FromGrpcTest, SurvivesDetailsThatAreNone) {
   const auto status = FromGrpc({grpc::INTERNAL, "oops", "\xff\xff not a proto"}, "h:1");
   EXPECT_EQ(status.message(), "oops");
