@@ -36,7 +36,7 @@ TEST_F(ProgramTest, LocalStartsItsOwnServerAndStopsIt) {
   arguments >> pid;
   EXPECT_NE(kill(pid, 0), 0) << "the local server still runs";
   EXPECT_THAT(arguments.str(), AllOf(HasSubstr("--model models/demo --listen unix:"),
-                                     HasSubstr("--device cpu --precision float64 --threads 2"),
+                                     HasSubstr("--device cpu --precision float64 --threads 2 --jobs-dir none"),
                                      HasSubstr(" ABLATE_MAX_PACKED_TOKENS=512"), Not(HasSubstr("ABLATE_LISTEN")),
                                      Not(HasSubstr("ABLATE_PORT_FILE")), Not(HasSubstr("ABLATE_CONFIG")),
                                      Not(HasSubstr("ABLATE_MAX_REQUEST_COST"))));

@@ -22,6 +22,8 @@ absl::StatusOr<std::unique_ptr<client::LocalServer>> StartLocal(const CommonOpti
   add("--device", options.device);
   add("--precision", options.precision);
   add("--threads", options.threads == 0 ? "" : absl::StrCat(options.threads));
+  // The user's jobs are for a server that stays: this one would run them, and keep it from them.
+  add("--jobs-dir", "none");
   return client::LocalServer::Start(local);
 }
 
