@@ -147,8 +147,9 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
                info.n_heads, info.device, info.device_name, Name(info.precision), info.max_packed_tokens);
   if (!info.why_cpu.empty()) spdlog::info("--device auto took the CPU: {}", info.why_cpu);
   std::vector<NumericFloor> numeric_floor = LoadNumericFloor(options, info);
-  (*server)->Serve(*std::move(engine), std::move(numeric_floor));
+  // Before the first call can come in: a signal would cut it off.
   loading = false;
+  (*server)->Serve(*std::move(engine), std::move(numeric_floor));
   // For people and scripts; the log goes to standard error.
   std::cout << "ablated: serving on " << (*server)->address() << std::endl;
 

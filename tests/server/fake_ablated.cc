@@ -1,6 +1,11 @@
-// `ablated` with a fake engine: model `broken` cannot be loaded, `slow` takes a minute, `stuck` never ends a run. Where
-// FAKE_ABORT_AT_TOKEN is a token id, the process dies (SIGABRT) when a prompt with it runs.
+// `ablated` with a fake engine: model `broken` cannot be loaded, `slow` takes a minute, `stuck` never ends a run,
+// `stopped` gets a SIGTERM while the server begins to serve. Where FAKE_ABORT_AT_TOKEN is a token id, the process dies
+// (SIGABRT) when a prompt with it runs.
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -11,6 +16,22 @@
 
 namespace ablate {
 namespace {
+
+// The server asks twice: once to tell what was loaded, and then to serve.
+class StoppedEngine final : public FakeEngine {
+ public:
+  using FakeEngine::FakeEngine;
+  const EngineInfo& Describe() const override {
+    if (++asked_ == 2) {
+      kill(getpid(), SIGTERM);
+      absl::SleepFor(absl::Milliseconds(300));
+    }
+    return FakeEngine::Describe();
+  }
+
+ private:
+  mutable std::atomic<int> asked_ = 0;
+};
 
 absl::StatusOr<std::unique_ptr<Engine>> Load(const EngineOptions& options) {
   if (options.model_dir == "broken") return absl::NotFoundError("broken/config.json: no such file");
@@ -23,6 +44,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Load(const EngineOptions& options) {
       return false;
     });
   }
+  if (options.model_dir == "stopped") return std::make_unique<StoppedEngine>(device);
   return std::make_unique<FakeEngine>(device);
 }
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 namespace ablate {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -136,6 +138,13 @@ TEST(ProgramTest, ServesAndStopsOnSigterm) {
   EXPECT_FALSE(std::filesystem::exists(process.base() + ".port"));
 }
 
+// It was once taken for one that still loads, and the first calls were cut off.
+TEST(ProgramTest, ASignalWhileItBeginsToServeIsADrain) {
+  Process process({"--model=stopped"});
+  EXPECT_EQ(process.Wait(), 0);
+  EXPECT_THAT(process.err(), AllOf(HasSubstr("signal 15: draining"), HasSubstr("info stopped\n")));
+}
+
 TEST(ProgramTest, AUnixSocketIsItsOwnAndGoesAtTheEnd) {
   const std::string path = testing::TempDir() + "ablated-" + std::to_string(getpid()) + ".sock";
   Process first({"--model=m", "--listen=unix:" + path});
@@ -237,6 +246,14 @@ TEST(ProgramTest, AsksForTheTokensOfAFile) {
   EXPECT_EQ(missing.Wait(), 1);
   EXPECT_THAT(missing.err(), HasSubstr("ablate token create --file " + path));
   std::ofstream(path) << R"({"version": 1, "tokens": []})";
+  chmod(path.c_str(), 0666);
+  Process too_open({"--model=m", "--log-level=error", "--tokens=" + path});
+  EXPECT_EQ(too_open.Wait(), 1);
+  EXPECT_EQ(too_open.err(),
+            "ablated: --tokens: the token file " + path +
+                " is not trusted: other users of this machine may change it (mode 0666): chmod 600, or 640 "
+                "for the server's group\n");
+  chmod(path.c_str(), 0644);
   Process process({"--model=m", "--tokens=" + path});
   ASSERT_TRUE(process.WaitUntilServing()) << process.err();
   EXPECT_THAT(process.err(), HasSubstr("other users of this machine may read it"));
