@@ -40,6 +40,10 @@ struct Backend {
   JobStore* jobs = nullptr;
   JobHub* job_hub = nullptr;
   JobRunner* job_runner = nullptr;
+  // Where it keeps none.
+  std::string why_no_jobs;
+  // Most jobs of one tenant that have not ended.
+  int64_t max_open_jobs = 0;
   std::string model_name;
   // Of the engine's model, device and precision; empty: not measured.
   std::vector<NumericFloor> numeric_floor;

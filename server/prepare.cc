@@ -14,6 +14,7 @@
 #include "server/readout_request.h"
 #include "server/replacements.h"
 #include "server/result_limits.h"
+#include "server/row_blocks.h"
 #include "server/sweep_request.h"
 #include "server/unit_scan.h"
 #include "server/unknown_fields.h"
@@ -130,6 +131,7 @@ absl::Status PriceFollowUp(const pb::AblateRequest& request, const PrepareContex
   if (status.ok()) status = FitAndPrice(context, prepared);
   prepared.follow_up.cost = prepared.cost;
   if (request.has_summary()) prepared.follow_up.delta_values = DeltaTable::ValuesOf(prepared);
+  prepared.follow_up.result_bytes = TotalResultBytes(prepared);
   prepared.variants.swap(sets);
   return status;
 }

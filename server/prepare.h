@@ -104,6 +104,8 @@ struct FollowUp {
   int64_t cost = 0;
   // Of its summary; 0 where none is asked for.
   int64_t delta_values = 0;
+  // Of all prompts (server/row_blocks.h).
+  int64_t result_bytes = 0;
 };
 
 struct PreparedRequest {

@@ -107,7 +107,8 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   options.server.means = *std::move(means);
   auto jobs = OpenJobStore(options.jobs_dir);
   if (!jobs.ok()) return Fail(jobs.status());
-  options.server.jobs = *std::move(jobs);
+  options.server.jobs = std::move(jobs->store);
+  options.server.why_no_jobs = jobs->why_none;
   if (!options.tokens.empty()) {
     auto tokens = TokenBook::Open(options.tokens);
     if (!tokens.ok()) return Fail(tokens.status());

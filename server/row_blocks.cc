@@ -132,4 +132,10 @@ int64_t ResultBytes(const PreparedRequest& prepared, size_t prompt) {
   return bytes;
 }
 
+int64_t TotalResultBytes(const PreparedRequest& prepared) {
+  int64_t bytes = 0;
+  for (size_t p = 0; p < prepared.prompts.size(); ++p) bytes += ResultBytes(prepared, p);
+  return bytes;
+}
+
 }  // namespace ablate

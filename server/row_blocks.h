@@ -34,5 +34,6 @@ inline constexpr int64_t kMaxResultBytes = int64_t{4} << 30;
 
 // Bytes of all that one prompt's scans produce: what buffers are counted in.
 int64_t ResultBytes(const PreparedRequest& prepared, size_t prompt);
+int64_t TotalResultBytes(const PreparedRequest& prepared);
 
 }  // namespace ablate

@@ -115,6 +115,8 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
                        .model_name = options_.model_name,
                        .numeric_floor = std::move(numeric_floor),
                        .limits = options_.limits,
+                       .why_no_jobs = options_.why_no_jobs,
+                       .max_open_jobs = options_.max_open_jobs,
                        .job_limits = options_.job_limits,
                        .max_stream_bytes = options_.max_stream_bytes,
                        .max_write_stall = options_.max_write_stall,

@@ -42,7 +42,13 @@ struct ServerOptions {
   std::shared_ptr<MeanStore> means = nullptr;
   // Where jobs are; null: nowhere.
   std::shared_ptr<JobStore> jobs = nullptr;
+  // Why there are none; empty: nobody asked for them.
+  std::string why_no_jobs = {};
   JobRetention job_retention = {};
+  // How long jobs wait when the engine fails, the first time.
+  absl::Duration job_engine_pause = absl::Seconds(10);
+  // Most jobs of one tenant that have not ended.
+  int64_t max_open_jobs = 1000;
   RequestLimits limits = {};
   // Of a job.
   RequestLimits job_limits = {.cost = 100'000'000'000, .tokens = 10'000'000};

@@ -14,10 +14,16 @@ namespace ablate {
 absl::StatusOr<FolderLock> FolderLock::Take(const std::string& folder) {
   const std::string path = folder + "/lock";
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (file < 0) return absl::FailedPreconditionError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
+  if (file < 0) {
+    const bool is_forbidden = errno == EACCES || errno == EPERM || errno == EROFS;
+    return absl::Status(is_forbidden ? absl::StatusCode::kPermissionDenied : absl::StatusCode::kFailedPrecondition,
+                        absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
+  }
   FolderLock lock(file);
   if (flock(file, LOCK_EX | LOCK_NB) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat("another server uses the folder ", folder));
+    if (errno == EWOULDBLOCK) return absl::AlreadyExistsError(absl::StrCat("another server uses the folder ", folder));
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot lock ", path, ": ", std::strerror(errno), "; put --jobs-dir on a local disk"));
   }
   return lock;
 }

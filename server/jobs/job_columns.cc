@@ -7,14 +7,14 @@ namespace pb = ::ablation::v1;
 
 const char* const kJobColumns =
     "number, id, display_name, state, created_ms, started_ms, ended_ms, n_prompts, prompts_done, cost, cost_done, "
-    "n_results, result_bytes, error_code, error_reason, error_message, weights_sha256, request_id";
+    "n_results, result_bytes, error_code, error_reason, error_message, weights_sha256, request_id, tenant, runs_as";
 
-pb::Job JobOf(const SQLite::Statement& row, int64_t* number) {
-  pb::Job job;
+StoredJob StoredJobOf(const SQLite::Statement& row) {
+  StoredJob stored;
+  pb::Job& job = stored.job;
   int i = 0;
   const auto next = [&row, &i] { return row.getColumn(i++); };
-  const int64_t at = next().getInt64();
-  if (number != nullptr) *number = at;
+  stored.number = next().getInt64();
   job.set_id(next().getString());
   job.set_display_name(next().getString());
   job.set_state(static_cast<pb::JobState>(next().getInt()));
@@ -37,7 +37,9 @@ pb::Job JobOf(const SQLite::Statement& row, int64_t* number) {
   }
   job.set_weights_sha256(next().getString());
   job.set_request_id(next().getString());
-  return job;
+  stored.tenant = next().getString();
+  stored.runs_as = next().getString();
+  return stored;
 }
 
 bool IsFinal(pb::JobState state) {

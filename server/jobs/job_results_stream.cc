@@ -1,12 +1,14 @@
 #include "server/jobs/job_results_stream.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "server/errors.h"
+#include "server/jobs/describe_job.h"
 #include "server/jobs/job_columns.h"
 #include "server/jobs/jobs_request.h"
 #include "server/unknown_fields.h"
-#include "spdlog/spdlog.h"
 
 namespace ablate {
 namespace {
@@ -47,6 +49,7 @@ absl::Status JobResultsStream::Open() {
   }
   number_ = job->number;
   offset_ = request_.offset();
+  if (request_.only_stored()) end_ = job->job.n_results();
   // Before the first look, so that no change is missed.
   std::weak_ptr<JobResultsStream> self = Self();
   absl::MutexLock lock(&fill_mu_);
@@ -102,7 +105,11 @@ absl::StatusOr<bool> JobResultsStream::FillPage() {
   if (Gone() || (room <= 0 && buffered_bytes() > 0)) return false;
   auto page = backend_->jobs->ReadResults(number_, offset_, std::max<int64_t>(1, room));
   if (!page.ok()) return JobError(page.status());
+  // What has ended grows no more, and is given whole.
+  const bool is_final = IsFinal(page->stored.job.state());
+  const int64_t end = is_final ? page->stored.job.n_results() : std::min(end_, page->stored.job.n_results());
   for (const std::string& message : page->messages) {
+    if (offset_ == end) break;
     pb::StreamJobResultsResponse response;
     if (!response.mutable_result()->ParseFromString(message)) {
       return ErrorWithReason(absl::StatusCode::kDataLoss, "JOB_STORE_DAMAGED", "a stored result cannot be read");
@@ -110,10 +117,10 @@ absl::StatusOr<bool> JobResultsStream::FillPage() {
     response.set_next_offset(++offset_);
     Push(std::move(response));
   }
-  if (offset_ < page->job.n_results()) return true;
-  if (IsFinal(page->job.state()) || request_.only_stored()) {
+  if (offset_ < end) return true;
+  if (is_final || request_.only_stored()) {
     pb::StreamJobResultsResponse last;
-    *last.mutable_job() = DescribeJob({.number = number_, .tenant = tenant_, .job = std::move(page->job)}, *backend_);
+    *last.mutable_job() = DescribeJob(std::move(page->stored), *backend_);
     last.set_next_offset(offset_);
     Push(std::move(last));
     Conclude(absl::OkStatus());
@@ -142,10 +149,8 @@ void JobResultsStream::OnOver() {
 }
 
 void JobResultsStream::CancelIfStalled(absl::Time since) {
-  const std::string why =
-      absl::StrCat("the client took no results for ", absl::FormatDuration(backend_->max_write_stall),
-                   " (--max-write-stall): read the stream, and go on from next_offset");
-  if (AbortIfBusySince(since, why)) spdlog::warn("a call was ended: {}", why);
+  EndIfBusySince(
+      since, StallText("took no results", backend_->max_write_stall, "read the stream, and go on from next_offset"));
 }
 
 }  // namespace ablate

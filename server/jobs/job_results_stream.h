@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,8 @@ class JobResultsStream final : public WriteStream<ablation::v1::StreamJobResults
   std::optional<Gate::Pass> pass_;
   int64_t number_ = 0;
   int64_t offset_ = 0;
+  // Under `only_stored` where the results ended at first: a job that runs would be chased for as long as it does.
+  int64_t end_ = std::numeric_limits<int64_t>::max();
 
   absl::Mutex fill_mu_;
   bool filling_ ABSL_GUARDED_BY(fill_mu_) = false;

@@ -76,6 +76,22 @@ ALTER TABLE jobs ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
 CREATE INDEX jobs_by_tenant ON jobs (tenant, number);
 CREATE UNIQUE INDEX jobs_by_request_id ON jobs (tenant, request_id) WHERE request_id != '';
 )sql",
+    // 3: what a job that has begun was begun in, and what its request takes, which goes when it ends; deleted jobs that still
+    // have results; `turn` rises from one tenant's start of a job to the next one's. The states 1 and 2 have not ended.
+    R"sql(
+ALTER TABLE jobs ADD COLUMN runs_as TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN request_bytes INTEGER NOT NULL DEFAULT 0;
+DELETE FROM requests WHERE job IN (SELECT number FROM jobs WHERE state NOT IN (1, 2));
+DELETE FROM prompts_done WHERE job IN (SELECT number FROM jobs WHERE state NOT IN (1, 2));
+UPDATE jobs SET request_bytes = coalesce((SELECT length(request) FROM requests WHERE job = number), 0);
+CREATE TABLE dropped (job INTEGER PRIMARY KEY);
+INSERT INTO dropped SELECT DISTINCT job FROM results WHERE job NOT IN (SELECT number FROM jobs);
+CREATE TABLE tenants (
+  tenant TEXT PRIMARY KEY,
+  turn INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO tenants SELECT tenant, max(started_ms) FROM jobs WHERE started_ms > 0 GROUP BY tenant;
+)sql",
 };
 
 int Pragma(SQLite::Database& database, const char* name) {
@@ -84,7 +100,7 @@ int Pragma(SQLite::Database& database, const char* name) {
 
 }  // namespace
 
-absl::Status MigrateJobSchema(SQLite::Database& database, int version) {
+absl::Status CheckJobSchema(SQLite::Database& database, int version) {
   const int from = Pragma(database, "user_version");
   const int tables = database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt();
   if (tables > 0 && Pragma(database, "application_id") != kApplicationId) {
@@ -94,7 +110,13 @@ absl::Status MigrateJobSchema(SQLite::Database& database, int version) {
     return absl::FailedPreconditionError(absl::StrCat(
         "it is of version ", from, ", written by a newer server; this one knows ", "versions up to ", version));
   }
-  if (from == version) return absl::OkStatus();
+  return absl::OkStatus();
+}
+
+absl::Status MigrateJobSchema(SQLite::Database& database, int version) {
+  absl::Status known = CheckJobSchema(database, version);
+  const int from = Pragma(database, "user_version");
+  if (!known.ok() || from == version) return known;
   SQLite::Transaction transaction(database);
   for (int step = from; step < version; ++step) database.exec(kSteps.at(static_cast<size_t>(step)));
   database.exec(absl::StrCat("PRAGMA application_id = ", kApplicationId));

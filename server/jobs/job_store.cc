@@ -1,7 +1,6 @@
 #include "server/jobs/job_store.h"
 
 #include <filesystem>
-#include <set>
 #include <utility>
 
 #include "SQLiteCpp/Transaction.h"
@@ -15,8 +14,9 @@ namespace {
 namespace fs = std::filesystem;
 namespace pb = ::ablation::v1;
 
-absl::Status Unusable(const std::string& path, absl::string_view why) {
-  return absl::FailedPreconditionError(absl::StrCat("cannot use the job store ", path, ": ", why));
+absl::Status Unusable(const std::string& path, absl::string_view why,
+                      absl::StatusCode code = absl::StatusCode::kFailedPrecondition) {
+  return absl::Status(code, absl::StrCat("cannot use the job store ", path, ": ", why));
 }
 
 absl::Status CheckSound(SQLite::Database& database) {
@@ -28,38 +28,20 @@ absl::Status SetUp(SQLite::Database& writer, SQLite::Database& reader, int64_t m
   constexpr int kBusyMs = 10'000;
   writer.setBusyTimeout(kBusyMs);
   reader.setBusyTimeout(kBusyMs);
+  // Whose file it is comes before anything is written to it.
+  absl::Status usable = CheckJobSchema(writer);
+  if (usable.ok()) usable = CheckSound(writer);
+  if (!usable.ok()) return usable;
   // In an empty file alone: what deleted jobs leave goes back to the disk piece by piece.
   writer.exec("PRAGMA auto_vacuum = INCREMENTAL");
-  writer.exec("PRAGMA journal_mode = WAL");
+  const std::string mode = writer.execAndGet("PRAGMA journal_mode = WAL").getString();
+  if (mode != "wal") {
+    return absl::FailedPreconditionError(absl::StrCat("SQLite keeps no write-ahead log there, but the journal `", mode,
+                                                      "`: put --jobs-dir on a local disk"));
+  }
   writer.exec("PRAGMA synchronous = FULL");
   if (max_pages > 0) writer.exec(absl::StrCat("PRAGMA max_page_count = ", max_pages));
-  const absl::Status sound = CheckSound(writer);
-  return sound.ok() ? MigrateJobSchema(writer) : sound;
-}
-
-// Whoever ran when the process before this one died. One that is noted again counts again.
-void BlameRunning(SQLite::Database& database, const Wreck& wreck) {
-  // A prompt of several scans is noted for each of them.
-  const std::set<std::pair<int64_t, int32_t>> running(wreck.running.begin(), wreck.running.end());
-  const bool alone = running.size() == 1;
-  const char* column = alone ? (wreck.signal != 0 ? "alone" : "killed") : "together";
-  SQLite::Statement blame(database,
-                          absl::StrCat("INSERT INTO crashes (job, prompt, ", column, ") SELECT number, ?, 1 FROM jobs ",
-                                       "WHERE number = ? ON CONFLICT DO UPDATE SET ", column, " = ", column, " + 1"));
-  for (const auto& [job, prompt] : running) {
-    blame.bind(1, prompt);
-    blame.bind(2, job);
-    blame.exec();
-    blame.reset();
-  }
-  constexpr int kMostCrashes = 2;
-  // Nobody can tell the kernel's OOM killer from an operator's hand; so many times it was hardly the latter.
-  constexpr int kMostKills = 5;
-  database.exec(absl::StrCat(
-      "UPDATE crashes SET skip_reason = CASE WHEN alone > 0 AND alone + together >= ", kMostCrashes,
-      " THEN 'the server crashed ' || (alone + together) || ' times while it ran this prompt, the last time alone' ",
-      "WHEN killed >= ", kMostKills,
-      " THEN 'the server was killed ' || killed || ' times while it ran this prompt alone' ", "ELSE '' END"));
+  return MigrateJobSchema(writer);
 }
 
 // What the process before this one left.
@@ -68,20 +50,18 @@ void SettleAfter(const Wreck& wreck, SQLite::Database& database) {
   // Nobody runs one now, and perhaps nobody will: this server may hold another model.
   database.exec(absl::StrCat("UPDATE jobs SET state = ", static_cast<int>(pb::JOB_STATE_QUEUED),
                              " WHERE state = ", static_cast<int>(pb::JOB_STATE_RUNNING)));
+  // Of what nothing is stored yet is begun anew, by any engine.
+  database.exec("UPDATE jobs SET runs_as = '' WHERE n_results = 0 AND cost_done = 0");
   if (!wreck.running.empty()) BlameRunning(database, wreck);
   transaction.commit();
 }
 
 }  // namespace
 
-absl::StatusOr<StoredJob> FindJob(SQLite::Database& database, absl::string_view tenant, absl::string_view id) {
-  SQLite::Statement find(database, absl::StrCat("SELECT ", kJobColumns, " FROM jobs WHERE tenant = ? AND id = ?"));
-  find.bind(1, std::string(tenant));
-  find.bind(2, std::string(id));
-  if (!find.executeStep()) return NoSuchJob(id);
-  StoredJob found{.number = 0, .tenant = std::string(tenant), .job = {}};
-  found.job = JobOf(find, &found.number);
-  SQLite::Statement skipped(database, "SELECT prompt, skip_reason FROM crashes WHERE job = ? AND skip_reason != ''");
+StoredJob ReadJob(SQLite::Database& database, const SQLite::Statement& row) {
+  StoredJob found = StoredJobOf(row);
+  SQLite::Statement skipped(
+      database, "SELECT prompt, skip_reason FROM crashes WHERE job = ? AND prompt >= 0 AND skip_reason != ''");
   skipped.bind(1, found.number);
   while (skipped.executeStep()) {
     pb::SkippedPrompt& prompt = *found.job.add_skipped_prompts();
@@ -91,11 +71,19 @@ absl::StatusOr<StoredJob> FindJob(SQLite::Database& database, absl::string_view 
   return found;
 }
 
+absl::StatusOr<StoredJob> FindJob(SQLite::Database& database, absl::string_view tenant, absl::string_view id) {
+  SQLite::Statement find(database, absl::StrCat("SELECT ", kJobColumns, " FROM jobs WHERE tenant = ? AND id = ?"));
+  find.bind(1, std::string(tenant));
+  find.bind(2, std::string(id));
+  if (!find.executeStep()) return NoSuchJob(id);
+  return ReadJob(database, find);
+}
+
 absl::StatusOr<StoredJob> FindJob(SQLite::Database& database, int64_t number) {
-  SQLite::Statement find(database, "SELECT tenant, id FROM jobs WHERE number = ?");
+  SQLite::Statement find(database, absl::StrCat("SELECT ", kJobColumns, " FROM jobs WHERE number = ?"));
   find.bind(1, number);
   if (!find.executeStep()) return absl::NotFoundError("the job was deleted");
-  return FindJob(database, find.getColumn(0).getString(), find.getColumn(1).getString());
+  return ReadJob(database, find);
 }
 
 JobStore::JobStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -109,9 +97,9 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const JobStoreOptions& 
   const std::string path = (fs::path(options.folder) / "jobs.sqlite").string();
   std::error_code error;
   fs::create_directories(options.folder, error);
-  if (error) return Unusable(path, error.message());
+  if (error) return Unusable(path, error.message(), absl::StatusCode::kPermissionDenied);
   auto lock = FolderLock::Take(options.folder);
-  if (!lock.ok()) return Unusable(path, lock.status().message());
+  if (!lock.ok()) return Unusable(path, lock.status().message(), lock.status().code());
   auto ledger = CrashLedger::Open((fs::path(options.folder) / "running").string());
   if (!ledger.ok()) return Unusable(path, ledger.status().message());
   const Wreck wreck = ledger->wreck();
@@ -163,8 +151,9 @@ absl::StatusOr<JobPage> JobStore::List(absl::string_view tenant, absl::Span<cons
   const std::string filter = in.empty() ? "" : absl::StrCat(" AND state IN (", in, ")");
   return CaughtSql(kJobStore, [&]() -> absl::StatusOr<JobPage> {
     absl::MutexLock lock(&impl_->read_mu);
-    SQLite::Statement list(impl_->reader, absl::StrCat("SELECT id FROM jobs WHERE tenant = ? AND number < ?", filter,
-                                                       " ORDER BY number DESC LIMIT ?"));
+    SQLite::Statement list(impl_->reader,
+                           absl::StrCat("SELECT ", kJobColumns, " FROM jobs WHERE tenant = ? AND number < ?", filter,
+                                        " ORDER BY number DESC LIMIT ?"));
     SQLite::bind(list, std::string(tenant), before, page_size + 1);
     JobPage page;
     while (list.executeStep()) {
@@ -172,9 +161,7 @@ absl::StatusOr<JobPage> JobStore::List(absl::string_view tenant, absl::Span<cons
         page.has_more = true;
         break;
       }
-      auto job = FindJob(impl_->reader, tenant, list.getColumn(0).getString());
-      // Deleted between the two.
-      if (job.ok()) page.jobs.push_back(*std::move(job));
+      page.jobs.push_back(ReadJob(impl_->reader, list));
     }
     return page;
   });

@@ -1,4 +1,5 @@
 // What changes a job that is there.
+#include <algorithm>
 #include <utility>
 
 #include "SQLiteCpp/Transaction.h"
@@ -16,25 +17,21 @@ int64_t BytesOf(absl::Span<const std::string> messages) {
   return bytes;
 }
 
+}  // namespace
+
 void EndJob(SQLite::Database& database, int64_t number, pb::JobState state, const pb::JobError& error) {
+  // Where the clock was set back, no time is before the one that led to it.
   SQLite::Statement end(database,
-                        "UPDATE jobs SET state = ?, ended_ms = ?, error_code = ?, error_reason = ?, error_message = ? "
-                        "WHERE number = ?");
+                        "UPDATE jobs SET state = ?, ended_ms = max(?, created_ms, started_ms), error_code = ?, "
+                        "error_reason = ?, error_message = ?, request_bytes = 0 WHERE number = ?");
   SQLite::bind(end, static_cast<int>(state), NowMs(), error.code(), error.reason(), error.message(), number);
   end.exec();
-  // Nobody runs it again.
-  SQLite::Statement(database, absl::StrCat("DELETE FROM choices WHERE job = ", number)).exec();
-}
-
-// Their results go with Sweep.
-void DropJob(SQLite::Database& database, int64_t number) {
-  for (const char* table : {"requests", "prompts_done", "choices", "crashes"}) {
-    SQLite::Statement(database, absl::StrCat("DELETE FROM ", table, " WHERE job = ", number)).exec();
+  // Nobody runs it again; a request_id is told by its digest.
+  for (const char* table : {"requests", "prompts_done", "choices"}) {
+    database.exec(absl::StrCat("DELETE FROM ", table, " WHERE job = ", number));
   }
-  SQLite::Statement(database, absl::StrCat("DELETE FROM jobs WHERE number = ", number)).exec();
+  database.exec(absl::StrCat("DELETE FROM crashes WHERE skip_reason = '' AND job = ", number));
 }
-
-}  // namespace
 
 absl::Status AppendMessages(SQLite::Database& database, int64_t number, absl::Span<const std::string> messages) {
   SQLite::Statement find(database, "SELECT n_results, state FROM jobs WHERE number = ?");
@@ -70,26 +67,30 @@ absl::StatusOr<StoredJob> JobStore::Cancel(absl::string_view tenant, absl::strin
   });
 }
 
-absl::Status JobStore::Delete(absl::string_view tenant, absl::string_view id) {
+absl::Status JobStore::MarkRunning(int64_t number, absl::string_view runs_as) {
   return CaughtSql(kJobStore, [&]() -> absl::Status {
     absl::MutexLock lock(&impl_->write_mu);
     SQLite::Transaction transaction(impl_->writer);
-    const auto job = FindJob(impl_->writer, tenant, id);
-    if (!job.ok()) return job.status();
-    DropJob(impl_->writer, job->number);
+    const auto job = FindJob(impl_->writer, number);
+    if (!job.ok() || IsFinal(job->job.state())) return absl::AbortedError("the job has ended");
+    if (!job->runs_as.empty() && job->runs_as != runs_as) {
+      return absl::AbortedError(absl::StrCat("the job was begun in ", job->runs_as));
+    }
+    const bool is_first = job->job.started_unix_ms() == 0;
+    SQLite::Statement mark(impl_->writer, "UPDATE jobs SET state = ?, started_ms = ?, runs_as = ? WHERE number = ?");
+    SQLite::bind(mark, static_cast<int>(pb::JOB_STATE_RUNNING),
+                 is_first ? std::max(NowMs(), job->job.created_unix_ms()) : job->job.started_unix_ms(),
+                 std::string(runs_as), number);
+    mark.exec();
+    if (is_first) {
+      SQLite::Statement turn(impl_->writer,
+                             "INSERT INTO tenants (tenant, turn) SELECT ?, 1 + coalesce(max(turn), 0) FROM tenants "
+                             "WHERE true ON CONFLICT DO UPDATE SET turn = excluded.turn");
+      turn.bind(1, job->tenant);
+      turn.exec();
+    }
     transaction.commit();
     return absl::OkStatus();
-  });
-}
-
-absl::Status JobStore::MarkRunning(int64_t number) {
-  return CaughtSql(kJobStore, [&]() -> absl::Status {
-    absl::MutexLock lock(&impl_->write_mu);
-    SQLite::Statement mark(impl_->writer,
-                           absl::StrCat("UPDATE jobs SET state = ?, started_ms = CASE started_ms WHEN 0 THEN ? ELSE ",
-                                        "started_ms END WHERE number = ? AND state IN (", OpenStates(), ")"));
-    SQLite::bind(mark, static_cast<int>(pb::JOB_STATE_RUNNING), NowMs(), number);
-    return mark.exec() == 1 ? absl::OkStatus() : absl::AbortedError("the job has ended");
   });
 }
 
@@ -166,39 +167,6 @@ absl::Status JobStore::Finish(int64_t number, pb::JobState state, const pb::JobE
     EndJob(impl_->writer, number, state, error);
     transaction.commit();
     return absl::OkStatus();
-  });
-}
-
-absl::StatusOr<bool> JobStore::Sweep() {
-  return CaughtSql(kJobStore, [&]() -> absl::StatusOr<bool> {
-    absl::MutexLock lock(&impl_->write_mu);
-    constexpr int kResults = 100, kPages = 1000;
-    const int gone = impl_->writer.exec(
-        absl::StrCat("DELETE FROM results WHERE rowid IN (SELECT results.rowid FROM results LEFT JOIN jobs ON ",
-                     "results.job = jobs.number WHERE jobs.number IS NULL LIMIT ", kResults, ")"));
-    if (gone == kResults) return true;
-    SQLite::Statement(impl_->writer, absl::StrCat("PRAGMA incremental_vacuum(", kPages, ")")).executeStep();
-    return false;
-  });
-}
-
-absl::StatusOr<int64_t> JobStore::Expire(int64_t ended_before_ms, int64_t max_bytes) {
-  return CaughtSql(kJobStore, [&]() -> absl::StatusOr<int64_t> {
-    absl::MutexLock lock(&impl_->write_mu);
-    SQLite::Transaction transaction(impl_->writer);
-    int64_t bytes = impl_->writer.execAndGet("SELECT coalesce(sum(result_bytes), 0) FROM jobs").getInt64();
-    SQLite::Statement ended(impl_->writer,
-                            absl::StrCat("SELECT number, ended_ms, result_bytes FROM jobs WHERE state NOT IN (",
-                                         OpenStates(), ") ORDER BY ended_ms, number"));
-    std::vector<int64_t> expired;
-    while (ended.executeStep()) {
-      if (ended.getColumn(1).getInt64() >= ended_before_ms && bytes <= max_bytes) break;
-      expired.push_back(ended.getColumn(0).getInt64());
-      bytes -= ended.getColumn(2).getInt64();
-    }
-    for (const int64_t number : expired) DropJob(impl_->writer, number);
-    transaction.commit();
-    return static_cast<int64_t>(expired.size());
   });
 }
 

@@ -55,8 +55,15 @@ inline absl::Status NoSuchJob(absl::string_view id) {
 }
 
 // Throw as SQLiteCpp does; in or out of a transaction.
+// The row has kJobColumns.
+StoredJob ReadJob(SQLite::Database& database, const SQLite::Statement& row);
 absl::StatusOr<StoredJob> FindJob(SQLite::Database& database, absl::string_view tenant, absl::string_view id);
 absl::StatusOr<StoredJob> FindJob(SQLite::Database& database, int64_t number);
+// It has not ended.
+void EndJob(SQLite::Database& database, int64_t number, ablation::v1::JobState state,
+            const ablation::v1::JobError& error);
+// Whoever ran when the process before this one died. One that is noted again counts again.
+void BlameRunning(SQLite::Database& database, const Wreck& wreck);
 // The results' places go on where the job's end. Aborted where the job has ended.
 absl::Status AppendMessages(SQLite::Database& database, int64_t number, absl::Span<const std::string> messages);
 

@@ -10,6 +10,21 @@ std::string BlobOf(const SQLite::Column& column) {
   return std::string(static_cast<const char*>(column.getBlob()), static_cast<size_t>(column.getBytes()));
 }
 
+// Numbers and remaining cost of the jobs that such an engine may run, in the order of their turns. A lap is one job of each
+// tenant; what has begun is lap 0.
+SQLite::Statement Turns(SQLite::Database& database, const JobEngine& engine) {
+  SQLite::Statement turns(
+      database,
+      absl::StrCat(
+          "SELECT number, max(0, cost - cost_done), started_ms > 0 AS begun, CASE WHEN started_ms > 0 THEN 0 ELSE ",
+          "row_number() OVER one END AS lap, min(number) OVER one AS oldest FROM jobs LEFT JOIN tenants USING ",
+          "(tenant) WHERE state IN (", OpenStates(), ") AND weights_sha256 = ? AND runs_as IN ('', ?) ",
+          "WINDOW one AS (PARTITION BY tenant, started_ms > 0 ORDER BY number) ",
+          "ORDER BY lap, CASE WHEN begun THEN 0 ELSE coalesce(turn, 0) END, oldest, number"));
+  SQLite::bind(turns, engine.weights_sha256, engine.runs_as);
+  return turns;
+}
+
 }  // namespace
 
 absl::StatusOr<ResultPage> JobStore::ReadResults(int64_t number, int64_t offset, int64_t max_bytes) const {
@@ -19,10 +34,10 @@ absl::StatusOr<ResultPage> JobStore::ReadResults(int64_t number, int64_t offset,
     auto job = FindJob(impl_->reader, number);
     if (!job.ok()) return job.status();
     ResultPage page;
-    page.job = std::move(job->job);
+    page.stored = *std::move(job);
     SQLite::Statement read(impl_->reader,
                            "SELECT message FROM results WHERE job = ? AND place >= ? AND place < ? ORDER BY place");
-    SQLite::bind(read, number, offset, page.job.n_results());
+    SQLite::bind(read, number, offset, page.stored.job.n_results());
     int64_t bytes = 0;
     while (bytes < max_bytes && read.executeStep()) {
       page.messages.push_back(BlobOf(read.getColumn(0)));
@@ -32,28 +47,27 @@ absl::StatusOr<ResultPage> JobStore::ReadResults(int64_t number, int64_t offset,
   });
 }
 
-absl::StatusOr<JobStore::Ahead> JobStore::JobsAhead(int64_t number) const {
-  return CaughtSql(kJobStore, [&]() -> absl::StatusOr<Ahead> {
+absl::StatusOr<std::map<int64_t, JobStore::Ahead>> JobStore::Queue(const JobEngine& engine) const {
+  return CaughtSql(kJobStore, [&]() -> absl::StatusOr<std::map<int64_t, Ahead>> {
     absl::MutexLock lock(&impl_->read_mu);
-    SQLite::Statement count(
-        impl_->reader,
-        absl::StrCat("SELECT count(*), coalesce(sum(max(0, cost - cost_done)), 0) FROM jobs WHERE state IN (",
-                     OpenStates(),
-                     ") AND number < ?1 AND weights_sha256 = ", "(SELECT weights_sha256 FROM jobs WHERE number = ?1)"));
-    count.bind(1, number);
-    count.executeStep();
-    return Ahead{.jobs = count.getColumn(0).getInt(), .cost = count.getColumn(1).getInt64()};
+    SQLite::Statement turns = Turns(impl_->reader, engine);
+    std::map<int64_t, Ahead> queue;
+    Ahead ahead;
+    while (turns.executeStep()) {
+      queue[turns.getColumn(0).getInt64()] = ahead;
+      ++ahead.jobs;
+      ahead.cost += turns.getColumn(1).getInt64();
+    }
+    return queue;
   });
 }
 
-absl::StatusOr<std::optional<StoredJob>> JobStore::NextToRun(absl::string_view weights_sha256) const {
+absl::StatusOr<std::optional<StoredJob>> JobStore::NextToRun(const JobEngine& engine) const {
   return CaughtSql(kJobStore, [&]() -> absl::StatusOr<std::optional<StoredJob>> {
     absl::MutexLock lock(&impl_->read_mu);
-    SQLite::Statement find(impl_->reader, absl::StrCat("SELECT number FROM jobs WHERE state IN (", OpenStates(),
-                                                       ") AND weights_sha256 = ? ORDER BY number LIMIT 1"));
-    find.bind(1, std::string(weights_sha256));
-    if (!find.executeStep()) return std::nullopt;
-    auto job = FindJob(impl_->reader, find.getColumn(0).getInt64());
+    SQLite::Statement turns = Turns(impl_->reader, engine);
+    if (!turns.executeStep()) return std::nullopt;
+    auto job = FindJob(impl_->reader, turns.getColumn(0).getInt64());
     if (!job.ok()) return job.status();
     return std::optional<StoredJob>(*std::move(job));
   });
@@ -64,7 +78,7 @@ absl::StatusOr<std::string> JobStore::ReadRequest(int64_t number) const {
     absl::MutexLock lock(&impl_->read_mu);
     SQLite::Statement read(impl_->reader, "SELECT request FROM requests WHERE job = ?");
     read.bind(1, number);
-    if (!read.executeStep()) return absl::NotFoundError("the job was deleted");
+    if (!read.executeStep()) return absl::CancelledError("the job has ended or was deleted");
     return BlobOf(read.getColumn(0));
   });
 }

@@ -48,7 +48,7 @@ absl::StatusOr<std::optional<StoredJob>> JobStore::FindReplay(const NewJob& job)
   });
 }
 
-absl::StatusOr<StoredJob> JobStore::Submit(const NewJob& job) {
+absl::StatusOr<StoredJob> JobStore::Submit(const NewJob& job, int64_t max_open) {
   const auto digest = DigestOf(job);
   if (!digest.ok()) return digest.status();
   return CaughtSql(kJobStore, [&]() -> absl::StatusOr<StoredJob> {
@@ -58,12 +58,21 @@ absl::StatusOr<StoredJob> JobStore::Submit(const NewJob& job) {
     auto replay = Replay(database, job, *digest);
     if (!replay.ok()) return replay.status();
     if (replay->has_value()) return **std::move(replay);
+    SQLite::Statement open(
+        database, absl::StrCat("SELECT count(*) FROM jobs WHERE tenant = ? AND state IN (", OpenStates(), ")"));
+    open.bind(1, job.tenant);
+    open.executeStep();
+    if (const int64_t jobs = open.getColumn(0).getInt64(); jobs >= max_open) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(jobs, " jobs have not ended, expected fewer than ", max_open, " before another is submitted"));
+    }
     SQLite::Statement insert(
         database,
         "INSERT INTO jobs (id, tenant, request_id, display_name, request_sha256, weights_sha256, state, "
-        "created_ms, n_prompts, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        "created_ms, n_prompts, cost, request_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     SQLite::bind(insert, RandomId(), job.tenant, job.request_id, job.display_name, *digest, job.weights_sha256,
-                 static_cast<int>(pb::JOB_STATE_QUEUED), NowMs(), job.n_prompts, job.cost);
+                 static_cast<int>(pb::JOB_STATE_QUEUED), NowMs(), job.n_prompts, job.cost,
+                 static_cast<int64_t>(job.request.size()));
     insert.exec();
     const int64_t number = database.getLastInsertRowid();
     SQLite::Statement keep(database, "INSERT INTO requests (job, request) VALUES (?, ?)");

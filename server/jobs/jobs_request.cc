@@ -8,10 +8,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
-#include "server/jobs/job_columns.h"
+#include "server/jobs/describe_job.h"
 #include "server/jobs/job_runner.h"
 #include "server/prepare_for.h"
 #include "server/quote.h"
+#include "server/request_fields.h"
+#include "server/row_blocks.h"
 #include "server/unknown_fields.h"
 
 namespace ablate {
@@ -21,7 +23,6 @@ namespace pb = ::ablation::v1;
 
 constexpr int kMaxPage = 1000;
 constexpr int kPage = 100;
-constexpr size_t kMaxNameBytes = 200;
 
 bool IsUuid(const std::string& text) {
   constexpr size_t kLength = 36;
@@ -35,10 +36,7 @@ bool IsUuid(const std::string& text) {
 }
 
 absl::Status CheckNames(const pb::SubmitJobRequest& parts) {
-  if (parts.display_name().size() > kMaxNameBytes) {
-    return BadField("display_name", "NAME_TOO_LONG",
-                    absl::StrCat("got ", parts.display_name().size(), " bytes, expected at most ", kMaxNameBytes));
-  }
+  if (absl::Status status = CheckDisplayName(parts.display_name()); !status.ok()) return status;
   if (!parts.request_id().empty() && !IsUuid(parts.request_id())) {
     return BadField("request_id", "REQUEST_ID_INVALID",
                     absl::StrCat("got ", Quoted(parts.request_id()), ", expected a UUID in lower-case hex, e.g. ",
@@ -59,12 +57,23 @@ absl::StatusOr<std::vector<pb::JobState>> StatesOf(const pb::ListJobsRequest& re
   return states;
 }
 
+// The store would delete what a job gave before anybody could read it.
+absl::Status CheckResultBytes(const PreparedRequest& prepared, int64_t limit) {
+  // Of a sweep that needs an order first, what comes in the end.
+  const int64_t bytes = std::max(prepared.follow_up.result_bytes, TotalResultBytes(prepared));
+  if (bytes <= limit) return absl::OkStatus();
+  return OverQuota("RESULTS_TOO_LARGE",
+                   absl::StrCat("the job gives some ", bytes, " bytes of results, expected at most ", limit,
+                                " (--max-job-store-bytes): submit fewer prompts at a time, or ask for less of each"));
+}
+
 }  // namespace
 
 absl::Status RequireJobs(const Backend& backend) {
   if (backend.jobs != nullptr) return absl::OkStatus();
   return ErrorWithReason(absl::StatusCode::kFailedPrecondition, "NO_JOBS",
-                         "this server keeps no jobs: start it with --jobs-dir");
+                         absl::StrCat("this server keeps no jobs", backend.why_no_jobs.empty() ? "" : ", since ",
+                                      backend.why_no_jobs, ": start it with --jobs-dir"));
 }
 
 absl::Status JobError(const absl::Status& status) {
@@ -77,35 +86,11 @@ absl::Status JobError(const absl::Status& status) {
       return RetryLater(status.code(), "JOB_STORE_UNAVAILABLE", status.message(), absl::Seconds(30));
     case absl::StatusCode::kDataLoss:
       return ErrorWithReason(status.code(), "JOB_STORE_DAMAGED", status.message());
+    case absl::StatusCode::kResourceExhausted:
+      return RetryLater(status.code(), "TOO_MANY_JOBS", status.message(), absl::Minutes(1));
     default:
       return status;
   }
-}
-
-pb::Job DescribeJob(StoredJob stored, const Backend& backend) {
-  pb::Job job = std::move(stored.job);
-  const JobRetention& retention = backend.job_runner->retention();
-  if (IsFinal(job.state())) {
-    if (retention.age != absl::InfiniteDuration()) {
-      job.set_expires_unix_ms(job.ended_unix_ms() + absl::ToInt64Milliseconds(retention.age));
-    }
-    job.set_remaining_ms(0);
-    return job;
-  }
-  if (job.weights_sha256() != backend.engine->Describe().weights_sha256) {
-    job.set_waiting_reason(absl::StrCat("the job is for the model with weights_sha256 `", job.weights_sha256(),
-                                        "`, and the server holds another one"));
-    return job;
-  }
-  const auto ahead = backend.jobs->JobsAhead(stored.number);
-  if (!ahead.ok()) return job;
-  job.set_queue_position(ahead->jobs);
-  const double rate = backend.job_runner->cost_per_second();
-  if (rate > 0) {
-    const int64_t cost = ahead->cost + std::max<int64_t>(0, job.cost() - job.cost_done());
-    job.set_remaining_ms(static_cast<int64_t>(1000.0 * static_cast<double>(cost) / rate));
-  }
-  return job;
 }
 
 absl::Status SubmitJob(const pb::SubmitJobRequest& parts, const std::string& tenant, const Backend& backend,
@@ -130,7 +115,10 @@ absl::Status SubmitJob(const pb::SubmitJobRequest& parts, const std::string& ten
   if (!prepared.ok()) return prepared.status();
   job.cost = prepared->cost + prepared->follow_up.cost;
   if (job.cost > backend.job_limits.cost) return TooCostly(job.cost, backend.job_limits.cost);
-  auto stored = backend.jobs->Submit(job);
+  status = CheckResultBytes(*prepared, backend.job_runner->retention().bytes);
+  if (status.ok()) status = go_on();
+  if (!status.ok()) return status;
+  auto stored = backend.jobs->Submit(job, backend.max_open_jobs);
   if (!stored.ok()) return JobError(stored.status());
   backend.job_runner->Wake();
   *response.mutable_job() = DescribeJob(*std::move(stored), backend);
@@ -169,7 +157,8 @@ absl::Status ListJobs(const pb::ListJobsRequest& request, const std::string& ten
   auto page = backend.jobs->List(tenant, *states, before, request.page_size() == 0 ? kPage : request.page_size());
   if (!page.ok()) return JobError(page.status());
   if (page->has_more) response.set_next_page_token(absl::StrCat(page->jobs.back().number));
-  for (StoredJob& job : page->jobs) *response.add_jobs() = DescribeJob(std::move(job), backend);
+  JobDescriber describe(&backend);
+  for (StoredJob& job : page->jobs) *response.add_jobs() = describe(std::move(job));
   return absl::OkStatus();
 }
 

@@ -7,7 +7,6 @@
 #include "ablation/v1/jobs.pb.h"
 #include "absl/status/status.h"
 #include "server/backend.h"
-#include "server/jobs/job_store.h"
 
 namespace ablate {
 
@@ -16,9 +15,6 @@ absl::Status RequireJobs(const Backend& backend);
 
 // The store's errors as the service's.
 absl::Status JobError(const absl::Status& status);
-
-// As clients see it: with its turn, the time left, why it waits and when it expires.
-ablation::v1::Job DescribeJob(StoredJob job, const Backend& backend);
 
 // Checks the whole request, prices and stores it. `parts` is the first part with the prompts of all.
 absl::Status SubmitJob(const ablation::v1::SubmitJobRequest& parts, const std::string& tenant, const Backend& backend,

@@ -10,8 +10,15 @@
 
 namespace ablate {
 
-// `jobs_dir`: nullopt is a folder of the user's, and no store (null, with a warning) where that cannot be used, say because
-// another server has it; an empty one is no store. Errors as JobStore::Open's.
-absl::StatusOr<std::unique_ptr<JobStore>> OpenJobStore(const std::optional<std::string>& jobs_dir);
+struct OpenedJobs {
+  // Null: the server keeps no jobs.
+  std::unique_ptr<JobStore> store = nullptr;
+  // Why there is none.
+  std::string why_none = {};
+};
+
+// `jobs_dir`: nullopt is a folder of the user's, and no store, with a warning, where another server has that or it cannot be
+// made; an empty one is no store. Errors as JobStore::Open's: jobs of somebody's are in a store that is damaged or newer.
+absl::StatusOr<OpenedJobs> OpenJobStore(const std::optional<std::string>& jobs_dir);
 
 }  // namespace ablate

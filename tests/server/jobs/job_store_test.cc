@@ -24,6 +24,7 @@ using ::testing::IsEmpty;
 constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
 
 std::vector<std::string> Stored(const JobStore& store, int64_t number, int64_t offset = 0) {
+const JobEngine kEngine = {.weights_sha256 = "w", .runs_as = ""};
   const auto page = store.ReadResults(number, offset, 1 << 20);
   EXPECT_TRUE(page.ok()) << page.status();
   return page->messages;
@@ -50,7 +51,7 @@ TEST(JobStoreTest, WhatWasAcceptedSurvivesTheProcess) {
     if (!store->AddResults(job->number, {{.prompt = 1, .cost = 7, .messages = {"a", "b"}}}).ok()) abort();
   });
   const auto store = OpenJobs();
-  const auto next = store->NextToRun("w");
+  const auto next = store->NextToRun(kEngine);
   ASSERT_TRUE(next.ok() && next->has_value());
   EXPECT_EQ((*next)->job.prompts_done(), 1);
   EXPECT_EQ((*next)->job.cost_done(), 7);
@@ -63,7 +64,7 @@ TEST(JobStoreTest, WhatWasAcceptedSurvivesTheProcess) {
 TEST(JobStoreTest, AJobThatRanWaitsAgainUntilItIsTakenUp) {
   {
     const auto store = OpenJobs();
-    ASSERT_TRUE(store->MarkRunning(store->Submit(SomeJob())->number).ok());
+    ASSERT_TRUE(store->MarkRunning(store->Submit(SomeJob())->number, "").ok());
     EXPECT_EQ(store->GetByNumber(1)->job.state(), pb::JOB_STATE_RUNNING);
   }
   const auto job = OpenJobs()->GetByNumber(1);
@@ -147,23 +148,10 @@ TEST(JobStoreTest, WhatHasEndedStaysAsItEnded) {
   ASSERT_TRUE(store->Cancel("", job->job.id()).ok());
   EXPECT_TRUE(absl::IsAborted(store->AddResults(job->number, {{.prompt = 0, .cost = 1, .messages = {"late"}}})));
   EXPECT_TRUE(absl::IsAborted(store->Finish(job->number, pb::JOB_STATE_SUCCEEDED, {}, {"late"})));
-  EXPECT_TRUE(absl::IsAborted(store->MarkRunning(job->number)));
+  EXPECT_TRUE(absl::IsAborted(store->MarkRunning(job->number, "")));
   EXPECT_EQ(store->Cancel("", job->job.id())->job.state(), pb::JOB_STATE_CANCELLED);
   EXPECT_THAT(Stored(*store, job->number), IsEmpty());
-  EXPECT_FALSE(store->NextToRun("w")->has_value());
-}
-
-TEST(JobStoreTest, JobsRunInTheOrderOfTheirSubmissionWithTheirModel) {
-  const auto store = OpenJobs();
-  const int64_t first = store->Submit(SomeJob())->number;
-  const int64_t second = store->Submit(SomeJob())->number;
-  ASSERT_TRUE(store->MarkRunning(first).ok());
-  EXPECT_EQ((*store->NextToRun("w"))->number, first);
-  EXPECT_EQ(store->JobsAhead(second)->jobs, 1);
-  EXPECT_EQ(store->JobsAhead(second)->cost, 300);
-  EXPECT_FALSE(store->NextToRun("another model")->has_value());
-  ASSERT_TRUE(store->Finish(first, pb::JOB_STATE_SUCCEEDED, {}, {}).ok());
-  EXPECT_EQ((*store->NextToRun("w"))->number, second);
+  EXPECT_FALSE(store->NextToRun(kEngine)->has_value());
 }
 
 TEST(JobStoreTest, ResultsAreReadFromAnyOffsetInPages) {
@@ -173,41 +161,7 @@ TEST(JobStoreTest, ResultsAreReadFromAnyOffsetInPages) {
   EXPECT_THAT(Stored(*store, job, 2), ElementsAre("2", "3"));
   EXPECT_THAT(Stored(*store, job, 4), IsEmpty());
   EXPECT_THAT(store->ReadResults(job, 1, 1)->messages, ElementsAre("1"));
-  EXPECT_EQ(store->ReadResults(job, 1, 1)->job.n_results(), 4);
-}
-
-TEST(JobStoreTest, WhatIsDeletedIsGoneWithItsResults) {
-  const auto store = OpenJobs();
-  const auto job = store->Submit(SomeJob("again"));
-  const auto other = store->Submit(SomeJob());
-  ASSERT_TRUE(store->AddHead(job->number, std::vector<std::string>(250, "x"), 1).ok());
-  ASSERT_TRUE(store->AddHead(other->number, {"kept"}, 1).ok());
-  ASSERT_TRUE(store->Delete("", job->job.id()).ok());
-  EXPECT_TRUE(absl::IsNotFound(store->Get("", job->job.id()).status()));
-  EXPECT_TRUE(absl::IsNotFound(store->ReadResults(job->number, 0, 1).status()));
-  int sweeps = 1;
-  while (store->Sweep().value()) ++sweeps;
-  EXPECT_EQ(sweeps, 3);
-  EXPECT_THAT(Stored(*store, other->number), ElementsAre("kept"));
-  EXPECT_NE(store->Submit(SomeJob("again"))->number, job->number);
-}
-
-TEST(JobStoreTest, ExpiresByAgeAndThenByBytesTheOldestFirst) {
-  const auto store = OpenJobs();
-  std::vector<StoredJob> jobs;
-  for (int i = 0; i < 4; ++i) {
-    jobs.push_back(*store->Submit(SomeJob()));
-    ASSERT_TRUE(store->AddHead(jobs.back().number, {std::string(100, 'x')}, 1).ok());
-    if (i < 3) {
-      ASSERT_TRUE(store->Finish(jobs.back().number, pb::JOB_STATE_SUCCEEDED, {}, {}).ok());
-    }
-  }
-  EXPECT_EQ(*store->Expire(0, 400), 0);
-  EXPECT_EQ(*store->Expire(0, 350), 1);
-  EXPECT_TRUE(absl::IsNotFound(store->Get("", jobs[0].job.id()).status()));
-  EXPECT_EQ(*store->Expire(std::numeric_limits<int64_t>::max(), 400), 2);
-  // It has not ended.
-  EXPECT_TRUE(store->Get("", jobs[3].job.id()).ok());
+  EXPECT_EQ(store->ReadResults(job, 1, 1)->stored.job.n_results(), 4);
 }
 
 TEST(JobStoreTest, AFullDiskRefusesJobsAndGoesOnReading) {
