@@ -263,6 +263,39 @@ TEST_F(JobProgramTest, CancelAndDeleteTakeSeveral) {
   EXPECT_THAT(gone, ::testing::ElementsAre("a", "b", "c"));
 }
 
+// They stopped at the first one, and left the others running.
+TEST_F(JobProgramTest, CancelAndDeleteGoThroughAllOfThem) {
+  Script script;
+  script.cancel_job = [](const std::string& id, v1::Job* job) {
+    job->set_state(v1::JOB_STATE_CANCELLED);
+    return id == "bad" ? grpc::Status(grpc::NOT_FOUND, "there is no job \"bad\"") : grpc::Status::OK;
+  };
+  script.delete_job = [](const std::string& id) {
+    return id == "bad" ? grpc::Status(grpc::NOT_FOUND, "there is no job \"bad\"") : grpc::Status::OK;
+  };
+  Serve(script);
+  for (const auto& [command, done] : {std::pair("cancel", "cancelled"), std::pair("delete", "deleted")}) {
+    const auto result = Job({command, "a", "bad", "c"});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr("there is no job \"bad\""));
+    EXPECT_THAT(result.out, HasSubstr(absl::StrCat("a  ", done)));
+    EXPECT_THAT(result.out, HasSubstr("\nbad  "));
+    EXPECT_THAT(result.out, HasSubstr(absl::StrCat("\nc  ", done)));
+  }
+}
+
+TEST_F(JobProgramTest, WhereNobodyAnswersTheRestAreNotAskedFor) {
+  std::vector<std::string> asked;
+  Script script;
+  script.delete_job = [&asked](const std::string& id) {
+    asked.push_back(id);
+    return grpc::Status(grpc::UNAVAILABLE, "the disk is full");
+  };
+  Serve(script);
+  EXPECT_EQ(Job({"delete", "a", "b"}).exit_code, 3);
+  EXPECT_THAT(asked, ::testing::ElementsAre("a"));
+}
+
 TEST_F(JobProgramTest, WhatIsNotThereIsAnErrorAtOnce) {
   Serve(Script());
   for (const char* command : {"show", "watch", "results", "cancel", "delete"}) {

@@ -78,11 +78,12 @@ Subcommand AddSubmit(CLI::App* job) {
       ->add_option("--name", options.names.display_name, "What people call it, at most 200 bytes (default: none)")
       ->group(kJob);
   command.app
-      ->add_option("--request-id", options.names.request_id,
-                   Wrap("A UUID: a second submission of the same request with it is answered with the first one's job "
-                        "(default: a fresh one, so that a connection that breaks in this run makes no second job; a "
-                        "script that may run twice names its own)",
-                        kHelpWidth))
+      ->add_option(
+          "--request-id", options.names.request_id,
+          Wrap("A UUID: a second submission of the same request with it is answered with the first one's job "
+               "(default: a fresh one, so that a connection that breaks in this run makes no second job; a "
+               "script that may run twice names its own). Where that job was deleted or has expired, a new one runs",
+               kHelpWidth))
       ->group(kJob);
   command.app
       ->add_flag("--wait", options.wait, "Wait until it has ended, and exit with what `ablate job watch` exits with")

@@ -3,8 +3,28 @@
 #include "client/cpp/cli/job_options.h"
 #include "client/cpp/cli/job_text.h"
 #include "client/cpp/cli/jsonl.h"
+#include "client/cpp/cli/text.h"
+#include "client/cpp/retries.h"
 
 namespace ablate::cli {
+namespace {
+
+// A line a job, whatever becomes of it; the first error, behind all of them. Where nobody answers, the rest are not asked for.
+template <typename Work>
+absl::Status ForEachJob(const JobOptions& options, const Work& work) {
+  absl::Status first;
+  for (const std::string& id : options.ids) {
+    const auto done = work(id);
+    first.Update(done.status());
+    const bool nobody_answers = client::IsTransient(done.status()) || absl::IsDeadlineExceeded(done.status());
+    if (nobody_answers || absl::IsCancelled(done.status())) return first;
+    const std::string line = done.ok() ? *done : Cut(std::string(done.status().message()), 200);
+    if (auto status = PrintText(absl::StrCat(id, "  ", line, "\n")); !status.ok()) return status;
+  }
+  return first;
+}
+
+}  // namespace
 
 absl::Status RunJobList(const JobOptions& options, Session& session) {
   std::vector<ablation::v1::JobState> states;
@@ -28,19 +48,17 @@ absl::Status RunJobShow(const JobOptions& options, Session& session) {
 }
 
 absl::Status RunJobCancel(const JobOptions& options, Session& session) {
-  for (const std::string& id : options.ids) {
+  return ForEachJob(options, [&session](const std::string& id) -> absl::StatusOr<std::string> {
     const auto job = session.client().CancelJob(id, session.call());
-    if (!job.ok()) return job.status();
-    if (auto status = PrintText(absl::StrCat(id, "  ", JobLine(*job), "\n")); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+    return job.ok() ? absl::StatusOr<std::string>(JobLine(*job)) : job.status();
+  });
 }
 
 absl::Status RunJobDelete(const JobOptions& options, Session& session) {
-  for (const std::string& id : options.ids) {
-    if (auto status = session.client().DeleteJob(id, session.call()); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  return ForEachJob(options, [&session](const std::string& id) -> absl::StatusOr<std::string> {
+    const absl::Status status = session.client().DeleteJob(id, session.call());
+    return status.ok() ? absl::StatusOr<std::string>("deleted") : status;
+  });
 }
 
 }  // namespace ablate::cli

@@ -59,7 +59,8 @@ absl::Status Finish(const JobOptions& options, const client::JobResults& results
                  "them\n";
   }
   auto status = outputs->Commit();
-  if (status.ok() && options.only_stored && !HasEnded(results.job)) {
+  const bool has_more = !HasEnded(results.job) || results.next_offset < results.job.n_results();
+  if (status.ok() && options.only_stored && has_more) {
     std::cerr << "ablate: the job is not over: --offset " << results.next_offset << " goes on from here\n";
   }
   return status;
