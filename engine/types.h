@@ -71,6 +71,8 @@ struct Scan {
   std::function<absl::Status(const HeadOutputs& z)> on_head_outputs;
   // Polled between chunks, from the thread in Run; true drops the rest of this scan. May be empty.
   std::function<bool()> cancelled;
+  // Of a Run's first scan: called between chunks, from the thread in Run. May Run others on the engine. May be empty.
+  std::function<void()> between_chunks;
 
   // Those of the read position `read_positions[index]`.
   const Answers& AnswersAt(size_t index) const {

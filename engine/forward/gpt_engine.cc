@@ -124,6 +124,8 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
     return !cancelled[read.prompt] && !delivered[read.prompt][kUneditedRuns + read.variant];
   };
   for (int64_t i = 0; i < planner->n_chunks(); ++i) {
+    // What is kept from one chunk to the next lies neither in the workspace nor, alone, in tables_.
+    if (i > 0 && scans[0].between_chunks) scans[0].between_chunks();
     const int64_t build_start_ns = absl::GetCurrentTimeNanos();
     const Chunk chunk = planner->Build(i);
     stats.plan_ns += absl::GetCurrentTimeNanos() - build_start_ns;

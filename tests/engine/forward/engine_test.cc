@@ -181,6 +181,41 @@ TEST_F(OutOfMemoryTest, WhatIsLeftGoesOnInSmallerChunksWithTheSameBits) {
   }
 }
 
+// Also where the second chunk reads what the first one kept of the unedited run.
+TEST_F(OutOfMemoryTest, AnotherRunBetweenTwoChunksMovesNoBit) {
+  Scan large = Large();
+  large.answers[0].contrasts = engine_->tokenizer().Encode(" France").value();
+  large.effects = true;
+  large.table = std::make_shared<EditTable>(
+      EditTable{.d_head = engine_->Describe().d_head, .values = std::vector<double>(engine_->Describe().d_head, 0.25)});
+  for (Variant& variant : large.variants) variant.edits[0].entry = 0;
+  using Rows = std::map<int32_t, std::pair<double, double>>;
+  const auto run = [](const Scan& scan, Rows& rows) {
+    const auto stats = engine_->Run({scan}, [&](const ReadoutBlock& block) {
+      for (size_t i = 0; i < block.variant.size(); ++i) {
+        const double effect = block.direct_effect.empty() ? 0 : block.direct_effect[i];
+        EXPECT_TRUE(rows.emplace(block.variant[i], std::pair(block.target_logprob[i], effect)).second);
+      }
+      return absl::OkStatus();
+    });
+    return stats.ok() ? stats->forward_passes : 0;
+  };
+  Rows alone, small_alone, together;
+  const int32_t passes = run(large, alone);
+  ASSERT_GT(passes, 1);
+  run(Reference(), small_alone);
+  int32_t n_between = 0;
+  large.between_chunks = [&] {
+    ++n_between;
+    Rows small;
+    run(Reference(), small);
+    EXPECT_EQ(small, small_alone);
+  };
+  run(large, together);
+  EXPECT_EQ(n_between, passes - 1);
+  EXPECT_EQ(together, alone);
+}
+
 TEST_F(EngineTest, TheSinksErrorEndsTheRun) {
   const auto stats = engine_->Run({Reference()}, [](const ReadoutBlock&) { return absl::AbortedError("enough"); });
   EXPECT_EQ(stats.status().code(), absl::StatusCode::kAborted);
