@@ -35,6 +35,11 @@ class ResultSink {
   // Exactly once, and last.
   virtual void Complete(absl::Status status, const RequestTiming& timing) = 0;
 
+  // Others run between two chunks of the batch that the request is in, and then it goes on: a background one's. From the
+  // device's thread.
+  virtual void Suspend() {}
+  virtual void Resume() {}
+
   // Nobody waits for the results any more. Any thread; locks nothing that is held around a call of the scheduler.
   virtual bool Abandoned() const = 0;
   // Results taken and not yet passed on, and how much of them may wait. The scheduler produces one more prompt's

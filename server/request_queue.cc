@@ -1,6 +1,7 @@
 #include "server/request_queue.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -112,7 +113,12 @@ std::vector<TakenUnit> RequestQueue::TakeBatch() {
   return is_its_turn ? TakeFrom(background_, BackgroundCost()) : TakeFrom(foreground_, options_.batch_cost);
 }
 
-// Whoever comes while it runs waits for it.
+std::vector<TakenUnit> RequestQueue::TakeBetween(bool closed, std::vector<EndedRequest>& ended) {
+  TakeEndedIf(foreground_, /*untouched_only=*/false, closed, ended);
+  return TakeFrom(foreground_, options_.batch_cost);
+}
+
+// Whoever comes while it runs waits for it, or for a chunk of it.
 int64_t RequestQueue::BackgroundCost() const {
   constexpr double kSeconds = 0.5;
   return std::min(options_.batch_cost, static_cast<int64_t>(kSeconds * cost_per_second_));
@@ -123,12 +129,13 @@ std::vector<TakenUnit> RequestQueue::TakeFrom(Lane& lane, int64_t batch_cost) {
   std::vector<TakenUnit> batch;
   absl::flat_hash_map<const Request*, int64_t> bytes_of;
   size_t passed_over = 0;
+  int64_t batch_takes = 0;
   while (passed_over < requests.size()) {
     std::shared_ptr<Request> request = requests.front();
     int64_t& bytes = bytes_of[request.get()];
     const bool has_room = HasRoomForResults(*request, bytes);
     const int64_t cost = NextCost(*request);
-    if (has_room && !batch.empty() && running_cost_ + cost > batch_cost) break;
+    if (has_room && !batch.empty() && batch_takes + cost > batch_cost) break;
     requests.pop_front();
     if (!has_room) {
       requests.push_back(std::move(request));
@@ -137,20 +144,21 @@ std::vector<TakenUnit> RequestQueue::TakeFrom(Lane& lane, int64_t batch_cost) {
     }
     passed_over = 0;
     bytes += NextBytes(*request);
-    running_cost_ += cost;
+    batch_takes += cost;
     lane.waiting_cost -= cost;
     for (const size_t end = NextEnd(*request); request->next_unit < end; ++request->next_unit) {
       batch.push_back({request, request->next_unit});
     }
     if (!AllTaken(*request)) requests.push_back(std::move(request));
   }
+  if (!batch.empty()) running_costs_.push_back(batch_takes);
   return batch;
 }
 
 void RequestQueue::BatchIsDone(absl::Duration took) {
-  const double rate = static_cast<double>(running_cost_) / std::max(absl::ToDoubleSeconds(took), 1e-6);
+  const double rate = static_cast<double>(running_costs_.back()) / std::max(absl::ToDoubleSeconds(took), 1e-6);
   cost_per_second_ = cost_per_second_ == 0 ? rate : 0.8 * cost_per_second_ + 0.2 * rate;
-  running_cost_ = 0;
+  running_costs_.pop_back();
 }
 
 bool RequestQueue::Lane::HasReady() const {
@@ -177,7 +185,8 @@ absl::Time RequestQueue::NextDeadline() const {
 
 absl::Duration RequestQueue::RetryDelay() const {
   if (cost_per_second_ <= 0) return absl::Seconds(1);
-  const double seconds = static_cast<double>(foreground_.waiting_cost + running_cost_) / cost_per_second_;
+  const int64_t running = std::accumulate(running_costs_.begin(), running_costs_.end(), int64_t{0});
+  const double seconds = static_cast<double>(foreground_.waiting_cost + running) / cost_per_second_;
   return absl::Seconds(std::clamp(seconds, 0.1, 60.0));
 }
 

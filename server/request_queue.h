@@ -7,7 +7,8 @@
 // where that is more, one prompt's rows.
 //
 // Background requests, those of jobs, stand in a lane of their own: they run when no other request can, in batches of about
-// half a second, and every so many batches in any case, so that they never starve. What waits there fills no queue.
+// half a second, and every so many batches in any case, so that they never starve. What waits there fills no queue. A prompt
+// that takes longer, e.g. one swept over all pairs, lets others through between two of its chunks.
 #pragma once
 
 #include <cstddef>
@@ -62,6 +63,9 @@ class RequestQueue {
 
   // The next batch; empty where no request has room for more results. What it costs is running until BatchIsDone.
   std::vector<TakenUnit> TakeBatch();
+  // The same while a background batch runs, without background requests; with those others that must not go on.
+  std::vector<TakenUnit> TakeBetween(bool closed, std::vector<EndedRequest>& ended);
+  // The last one taken.
   void BatchIsDone(absl::Duration took);
 
   bool empty() const { return foreground_.requests.empty() && background_.requests.empty(); }
@@ -95,8 +99,8 @@ class RequestQueue {
   Lane foreground_, background_;
   // Since a background one could have run.
   int32_t batches_before_it_ = 0;
-  // Of the batch that runs.
-  int64_t running_cost_ = 0;
+  // Of the batches that run, the last one taken last.
+  std::vector<int64_t> running_costs_;
   double cost_per_second_ = 0;
 };
 

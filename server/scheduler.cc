@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/errors.h"
+#include "server/signal_stack.h"
 #include "spdlog/spdlog.h"
 
 namespace ablate {
@@ -38,7 +39,10 @@ void FinishAll(const std::vector<EndedRequest>& ended) {
 }  // namespace
 
 Scheduler::Scheduler(Engine* engine, const SchedulerOptions& options)
-    : engine_(engine), batch_window_(options.batch_window), queue_(options.queue) {
+    : engine_(engine),
+      batch_window_(options.batch_window),
+      batches_before_background_(options.queue.batches_before_background),
+      queue_(options.queue) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -81,6 +85,7 @@ void Scheduler::Close() {
 }
 
 void Scheduler::Loop() {
+  const SignalStack stack;
   bool device_was_busy = false;
   while (true) {
     std::vector<EndedRequest> ended;
@@ -106,6 +111,7 @@ bool Scheduler::Next(bool device_was_busy, std::vector<EndedRequest>& ended, std
 
 void Scheduler::Run(const std::vector<TakenUnit>& batch) {
   const absl::Time begin = absl::Now();
+  const absl::Duration let_through_before = let_through_;
   for (const TakenUnit& taken : batch) {
     if (taken.unit == 0) taken.request->timing.taken_up = begin;
     taken.request->rows_in_run = 0;
@@ -114,7 +120,7 @@ void Scheduler::Run(const std::vector<TakenUnit>& batch) {
   if (!status.ok()) RunEachAlone(batch, status);
   {
     absl::MutexLock lock(&mu_);
-    queue_.BatchIsDone(absl::Now() - begin);
+    queue_.BatchIsDone(absl::Now() - begin - (let_through_ - let_through_before));
   }
   EndPrompts(batch);
   FinishRequests(batch);
@@ -127,6 +133,9 @@ absl::Status Scheduler::RunOnce(const std::vector<TakenUnit>& batch) {
     scans.push_back(taken.request->prepared->MakeScan(taken.unit));
     if (taken.request->amend) taken.request->amend(scans.back(), taken.unit);
     scans.back().cancelled = [this, request = taken.request.get()] { return !Verdict(*request, closed_).ok(); };
+  }
+  if (batch.front().request->is_background) {
+    scans.front().between_chunks = [this, &batch] { LetOthersThrough(batch); };
   }
   const absl::Time begin = absl::Now();
   const auto stats = engine_->Run(scans, [&batch](ReadoutBlock block) {
@@ -151,6 +160,27 @@ absl::Status Scheduler::RunOnce(const std::vector<TakenUnit>& batch) {
     taken.request->timing.forward_passes += stats.ok() ? stats->forward_passes : 0;
   }
   return stats.status();
+}
+
+void Scheduler::LetOthersThrough(const std::vector<TakenUnit>& background) {
+  absl::flat_hash_set<ResultSink*> sinks;
+  const absl::Time begin = absl::Now();
+  for (int32_t i = 0; i < batches_before_background_ && !closed_; ++i) {
+    std::vector<EndedRequest> ended;
+    std::vector<TakenUnit> batch;
+    {
+      absl::MutexLock lock(&mu_);
+      batch = queue_.TakeBetween(closed_, ended);
+    }
+    FinishAll(ended);
+    if (batch.empty()) break;
+    for (const TakenUnit& taken : background) {
+      if (sinks.insert(taken.request->sink.get()).second) taken.request->sink->Suspend();
+    }
+    Run(batch);
+  }
+  for (ResultSink* sink : sinks) sink->Resume();
+  let_through_ += absl::Now() - begin;
 }
 
 // One request must not fail its neighbours: those that have got no row of the failed run are run again on their own.

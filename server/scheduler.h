@@ -54,6 +54,8 @@ class Scheduler {
 
   // Device thread only.
   void Run(const std::vector<TakenUnit>& batch);
+  // Between two chunks of a background batch: others need not wait for its end, which may be minutes away.
+  void LetOthersThrough(const std::vector<TakenUnit>& background);
   absl::Status RunOnce(const std::vector<TakenUnit>& batch);
   void RunEachAlone(const std::vector<TakenUnit>& batch, const absl::Status& error);
   void EndPrompts(const std::vector<TakenUnit>& batch);
@@ -61,6 +63,9 @@ class Scheduler {
 
   Engine* const engine_;
   const absl::Duration batch_window_;
+  const int32_t batches_before_background_;
+  // What went to other batches while background ones ran. The device thread's own.
+  absl::Duration let_through_;
   std::atomic<bool> closed_ = false;
 
   mutable absl::Mutex mu_;

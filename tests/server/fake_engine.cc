@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/server/fake_readout.h"
+#include "tests/server/scan_planner.h"
 
 namespace ablate {
 
@@ -33,6 +34,32 @@ void FakeDevice::SetBlocks(FakeBlocks blocks) {
 FakeBlocks FakeDevice::blocks() const {
   absl::MutexLock lock(&mu_);
   return blocks_;
+}
+
+void FakeDevice::SetBetweenBlocks(std::function<void()> call) {
+  absl::MutexLock lock(&mu_);
+  between_ = std::move(call);
+}
+
+void FakeDevice::BetweenBlocks() {
+  std::function<void()> call;
+  {
+    absl::MutexLock lock(&mu_);
+    call = between_;
+  }
+  if (call) call();
+}
+
+void FakeDevice::SetCost(std::function<int64_t(const Scan&)> cost) {
+  absl::MutexLock lock(&mu_);
+  cost_ = std::move(cost);
+}
+
+int64_t FakeDevice::Cost(const Scan& scan) const {
+  absl::MutexLock lock(&mu_);
+  if (cost_) return cost_(scan);
+  const size_t unedited = scan.donor_token_ids.empty() ? 1 : 2;
+  return static_cast<int64_t>(scan.token_ids.size() * (unedited + scan.variants.size())) * FakeEngine::kLayers;
 }
 
 void FakeDevice::SlowTexts(absl::Duration each) {
@@ -120,8 +147,13 @@ absl::Status FakeEngine::Validate(const Scan& scan) const {
 }
 
 absl::StatusOr<int64_t> FakeEngine::Cost(const Scan& scan) const {
-  const size_t unedited = scan.donor_token_ids.empty() ? 1 : 2;
-  return static_cast<int64_t>(scan.token_ids.size() * (unedited + scan.variants.size())) * kLayers;
+  return device_->Cost(scan);
+}
+
+absl::StatusOr<PlanWork> FakeEngine::Work(absl::Span<const Scan> scans) const {
+  const auto planner = PlannerOf(scans, {kLayers, info_.max_packed_tokens});
+  if (!planner.ok()) return planner.status();
+  return planner->Work();
 }
 
 double FakeEngine::Residual(const Scan& scan, const Variant& variant, int32_t position) {
@@ -186,6 +218,8 @@ absl::StatusOr<RunStats> FakeEngine::Run(absl::Span<const Scan> scans, const Blo
     const size_t block_rows = order.rows == 0 ? rows.size() : static_cast<size_t>(order.rows);
     for (size_t begin = 0; begin < rows.size(); begin += block_rows) {
       const size_t count = std::min(block_rows, rows.size() - begin);
+      if (begin > 0) device_->BetweenBlocks();
+      if (begin > 0 && scans[0].between_chunks) scans[0].between_chunks();
       ReadoutBlock block = FakeReadout(scan, absl::MakeConstSpan(rows).subspan(begin, count));
       block.scan = static_cast<int32_t>(s);
       status = sink(std::move(block));

@@ -30,6 +30,10 @@ class FakeDevice {
   // Runs fail with `error` where `fails` says so of one of their scans.
   void FailWhere(std::function<bool(const Scan&)> fails, absl::Status error = absl::InternalError("no such kernel"));
   void SetBlocks(FakeBlocks blocks);
+  // Called in the engine's thread between two of a run's blocks, which stand for chunks, before others may run there.
+  void SetBetweenBlocks(std::function<void()> call);
+  // What a scan costs, instead of its tokens x rows x layers.
+  void SetCost(std::function<int64_t(const Scan&)> cost);
 
   // Waits until so many runs have begun; false after 10 s.
   bool WaitForRuns(size_t runs);
@@ -48,6 +52,8 @@ class FakeDevice {
   void BeginText();
   absl::Status Begin(absl::Span<const Scan> scans);
   FakeBlocks blocks() const;
+  void BetweenBlocks();
+  int64_t Cost(const Scan& scan) const;
 
  private:
   bool MayRun() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return allowed_ != 0; }
@@ -60,6 +66,8 @@ class FakeDevice {
   std::function<bool(const Scan&)> fails_ ABSL_GUARDED_BY(mu_);
   absl::Status error_ ABSL_GUARDED_BY(mu_);
   FakeBlocks blocks_ ABSL_GUARDED_BY(mu_);
+  std::function<void()> between_ ABSL_GUARDED_BY(mu_);
+  std::function<int64_t(const Scan&)> cost_ ABSL_GUARDED_BY(mu_);
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::vector<std::vector<int32_t>>> runs_ ABSL_GUARDED_BY(mu_);
   std::vector<std::vector<size_t>> variants_ ABSL_GUARDED_BY(mu_);
@@ -80,6 +88,7 @@ class FakeEngine : public Engine {
   const std::vector<double>& FoldedValueBias() const override { return folded_value_bias_; }
   absl::Status Validate(const Scan& scan) const override;
   absl::StatusOr<int64_t> Cost(const Scan& scan) const override;
+  absl::StatusOr<PlanWork> Work(absl::Span<const Scan> scans) const override;
   absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) override;
 
   // How much a site counts: (index + 1) / 8. All that is computed here is a sum of multiples of 2^-20, so exact.

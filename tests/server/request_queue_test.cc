@@ -258,6 +258,29 @@ TEST(RequestQueueTest, BackgroundRequestsNeverStarve) {
   EXPECT_EQ(turns, "sssjsssjss");
 }
 
+TEST(RequestQueueTest, ForegroundRequestsPassABackgroundBatchThatRuns) {
+  RequestQueue queue({.batch_cost = 5});
+  Waiting job({4, 4}), scan({2}), left({1});
+  job.request->is_background = true;
+  queue.Put(job.request);
+  EXPECT_THAT(Take(queue), ElementsAre(std::pair(job.request.get(), 0)));
+  queue.Put(scan.request);
+  queue.Put(left.request);
+  left.sink->abandoned = true;
+  job.sink->abandoned = true;
+  std::vector<EndedRequest> ended;
+  const auto between = queue.TakeBetween(/*closed=*/false, ended);
+  ASSERT_THAT(between, SizeIs(1));
+  EXPECT_EQ(between[0].request, scan.request);
+  ASSERT_THAT(ended, SizeIs(1)) << "the job's batch runs";
+  EXPECT_EQ(ended[0].request, left.request);
+  EXPECT_THAT(queue.TakeBetween(/*closed=*/false, ended), IsEmpty());
+  queue.BatchIsDone(absl::Seconds(1));
+  EXPECT_EQ(queue.cost_per_second(), 2);
+  queue.BatchIsDone(absl::Seconds(2));
+  EXPECT_EQ(queue.cost_per_second(), 0.8 * 2 + 0.2 * 2);
+}
+
 TEST(RequestQueueTest, BackgroundRequestsFillNoQueue) {
   RequestQueue queue({.max_requests = 1, .max_cost = 10, .batch_cost = 1});
   Waiting job({1000}), another({1000}), scan({10});
