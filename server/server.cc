@@ -102,7 +102,10 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
   stall_guard_ = std::make_unique<StallGuard>(options_.max_write_stall);
   if (options_.means != nullptr) means_ = std::make_unique<TenantMeans>(options_.means);
   const bool keeps_jobs = options_.jobs != nullptr;
-  if (keeps_jobs) job_runner_ = std::make_unique<JobRunner>(options_.jobs.get(), &job_hub_, options_.job_retention);
+  if (keeps_jobs) {
+    job_runner_ =
+        std::make_unique<JobRunner>(options_.jobs.get(), &job_hub_, options_.job_retention, options_.job_engine_pause);
+  }
   service_.SetBackend({.engine = engine_.get(),
                        .scheduler = scheduler_.get(),
                        .executor = executor_.get(),
@@ -112,11 +115,11 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
                        .jobs = options_.jobs.get(),
                        .job_hub = keeps_jobs ? &job_hub_ : nullptr,
                        .job_runner = job_runner_.get(),
+                       .why_no_jobs = options_.why_no_jobs,
+                       .max_open_jobs = options_.max_open_jobs,
                        .model_name = options_.model_name,
                        .numeric_floor = std::move(numeric_floor),
                        .limits = options_.limits,
-                       .why_no_jobs = options_.why_no_jobs,
-                       .max_open_jobs = options_.max_open_jobs,
                        .job_limits = options_.job_limits,
                        .max_stream_bytes = options_.max_stream_bytes,
                        .max_write_stall = options_.max_write_stall,

@@ -1,10 +1,13 @@
 #include "server/jobs/job_run.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/clock.h"
 #include "server/errors.h"
+#include "server/jobs/describe_job.h"
 #include "server/jobs/job_statistics.h"
 #include "server/prepare_for.h"
 #include "server/row_messages.h"
@@ -18,29 +21,32 @@ namespace pb = ::ablation::v1;
 
 }  // namespace
 
-JobRun::JobRun(const StoredJob& job, JobStore* store, JobHub* hub, const Backend* backend,
-               std::function<bool()> stopped, std::function<void(int64_t cost, absl::Duration took)> measured)
-    : job_(job),
-      store_(store),
-      hub_(hub),
-      backend_(backend),
-      stopped_(std::move(stopped)),
-      measured_(std::move(measured)) {}
+bool IsEngineError(const absl::Status& status) {
+  const std::string reason = ErrorReason(status);
+  return reason == "ENGINE_FAILED" || reason == "OUT_OF_MEMORY";
+}
+
+JobRun::JobRun(const StoredJob& job, JobStore* store, JobHub* hub, const Backend* backend, JobRunOptions options)
+    : job_(job), store_(store), hub_(hub), backend_(backend), options_(std::move(options)) {}
 
 absl::Status JobRun::GoOn() const {
-  return stopped_() ? absl::CancelledError("the job was stopped") : absl::OkStatus();
+  return options_.stopped() ? absl::CancelledError("the job was stopped") : absl::OkStatus();
 }
 
 absl::StatusOr<PreparedRequest> JobRun::Prepare(absl::Span<const Site> order) const {
-  return PrepareFor(job_.tenant, request_, backend_->job_limits, *backend_, [this] { return GoOn(); }, order);
+  // What was accepted runs, also where the server has lower limits by now.
+  constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
+  const RequestLimits limits = {.cost = kAny, .tokens = kAny};
+  const WholeJobNote note(&store_->ledger(), job_.number);
+  return PrepareFor(job_.tenant, request_, limits, *backend_, [this] { return GoOn(); }, order);
 }
 
 absl::Status JobRun::Run() {
-  absl::Status status = Persist([this] { return store_->MarkRunning(job_.number); });
+  absl::Status status =
+      Persist([this] { return store_->MarkRunning(job_.number, JobEngineOf(backend_->engine->Describe()).runs_as); });
   if (!status.ok()) return status;
-  const auto bytes = store_->ReadRequest(job_.number);
-  if (!bytes.ok()) return bytes.status();
-  if (!request_.ParseFromString(*bytes)) return absl::DataLossError("the stored request cannot be read");
+  status = ReadRequest();
+  if (!status.ok()) return status;
   if (NeedsOrder(request_)) status = Choose();
   if (!status.ok()) return status;
   auto prepared = Prepare(SitesOf(selection_));
@@ -67,6 +73,13 @@ absl::Status JobRun::Run() {
   return status.ok() ? Finish() : status;
 }
 
+absl::Status JobRun::ReadRequest() {
+  const WholeJobNote note(&store_->ledger(), job_.number);
+  const auto bytes = store_->ReadRequest(job_.number);
+  if (!bytes.ok()) return bytes.status();
+  return request_.ParseFromString(*bytes) ? absl::OkStatus() : absl::DataLossError("the stored request cannot be read");
+}
+
 absl::Status JobRun::ReserveTable(const PreparedRequest& prepared) {
   if (prepared.table == nullptr || table_lease_ != nullptr) return absl::OkStatus();
   // Other requests hold it for seconds.
@@ -76,7 +89,7 @@ absl::Status JobRun::ReserveTable(const PreparedRequest& prepared) {
       table_lease_ = std::make_unique<Budget::Lease>(*std::move(lease));
       return absl::OkStatus();
     }
-    if (stopped_()) return GoOn();
+    if (options_.stopped()) return GoOn();
     absl::SleepFor(absl::Milliseconds(100));
   }
 }
@@ -104,6 +117,7 @@ absl::Status JobRun::Choose() {
     return store_->AddChoices(job_.number, results);
   });
   if (!status.ok()) return status;
+  const WholeJobNote note(&store_->ledger(), job_.number);
   const auto choices = store_->ReadChoices(job_.number);
   if (!choices.ok()) return choices.status();
   auto selection = OrderOf(*chooser, split_->chooses, *choices);
@@ -120,9 +134,12 @@ absl::Status JobRun::AddHead() {
   const int64_t cost = selection_cost_ + prepared_->cost;
   pb::Manifest manifest = BeginManifest(*backend_, cost);
   if (split_.has_value()) *manifest.mutable_selection() = selection_;
-  ScanHead head(std::move(manifest), &request_, prepared_, &backend_->engine->tokenizer());
   std::vector<std::string> messages;
-  while (const auto message = head.Next()) messages.push_back(message->SerializeAsString());
+  {
+    const WholeJobNote note(&store_->ledger(), job_.number);
+    ScanHead head(std::move(manifest), &request_, prepared_, &backend_->engine->tokenizer());
+    while (const auto message = head.Next()) messages.push_back(message->SerializeAsString());
+  }
   const absl::Status added = Persist([&] { return store_->AddHead(job_.number, messages, cost); });
   hub_->Changed(job_.number);
   return added;
@@ -142,8 +159,10 @@ absl::Status JobRun::Finish() {
   pb::AblateResponse response;
   pb::Completion& completion = *response.mutable_completion();
   completion.set_rows(rows);
-  completion.mutable_timing()->set_queue_ns((now->job.started_unix_ms() - now->job.created_unix_ms()) * 1'000'000);
-  completion.mutable_timing()->set_total_ns((absl::ToUnixMillis(absl::Now()) - now->job.created_unix_ms()) * 1'000'000);
+  completion.mutable_timing()->set_queue_ns(
+      std::max<int64_t>(0, now->job.started_unix_ms() - now->job.created_unix_ms()) * 1'000'000);
+  completion.mutable_timing()->set_total_ns(
+      std::max<int64_t>(0, absl::ToUnixMillis(absl::Now()) - now->job.created_unix_ms()) * 1'000'000);
   messages->push_back(response.SerializeAsString());
   const pb::JobState state = skipped.empty() ? pb::JOB_STATE_SUCCEEDED : pb::JOB_STATE_PARTIAL;
   const absl::Status finished = Persist([&] { return store_->Finish(job_.number, state, {}, *messages); });
@@ -151,8 +170,19 @@ absl::Status JobRun::Finish() {
   return finished;
 }
 
+absl::Status JobRun::Fail(const absl::Status& why) {
+  pb::JobError error;
+  error.set_code(static_cast<int>(why.code()));
+  error.set_reason(ErrorReason(why));
+  error.set_message(std::string(why.message()));
+  const absl::Status ended = Persist([&] { return store_->Finish(job_.number, pb::JOB_STATE_FAILED, error, {}); });
+  hub_->Changed(job_.number);
+  return ended;
+}
+
 absl::StatusOr<std::vector<std::string>> JobRun::Statistics() {
   if (!request_.has_summary()) return std::vector<std::string>();
+  const WholeJobNote note(&store_->ledger(), job_.number);
   SummaryRequest summary = SummaryOf(request_, split_, backend_->numeric_floor);
   const auto suspects = store_->Suspects(job_.number);
   if (!suspects.ok()) return suspects.status();

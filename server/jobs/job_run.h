@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ablation/v1/scan.pb.h"
@@ -24,21 +25,40 @@
 
 namespace ablate {
 
+struct JobRunOptions {
+  // Asked from any thread: the job was cancelled or deleted, or the server stops.
+  std::function<bool()> stopped;
+  // Told what was stored, and how long it took since the last time.
+  std::function<void(int64_t cost, absl::Duration took)> measured;
+  // The disk is full: deletes what is due to go.
+  std::function<void()> make_room;
+  // The engine fails again and again: find out with which prompts.
+  bool one_by_one = false;
+};
+
+// Whether an error came from the engine, which may do better another time.
+bool IsEngineError(const absl::Status& status);
+
 // For one thread. Everything that it did is in the store: another one goes on from there.
 class JobRun {
  public:
-  // All are borrowed. `stopped` is asked from any thread: the job was cancelled or deleted, or the server stops.
-  // `measured` is told what was stored, and how long it took since the last time.
-  JobRun(const StoredJob& job, JobStore* store, JobHub* hub, const Backend* backend, std::function<bool()> stopped,
-         std::function<void(int64_t cost, absl::Duration took)> measured);
+  // All are borrowed.
+  JobRun(const StoredJob& job, JobStore* store, JobHub* hub, const Backend* backend, JobRunOptions options);
 
   // OK where the job has ended in the store, as a success or in parts. Cancelled where it was stopped. Anything else is why it
   // failed.
   absl::Status Run();
+  // Behind an engine's error: no prompt of the job went through, each having been run alone.
+  bool is_hopeless() const { return is_hopeless_; }
+  // Ends the job in the store as failed; as Run.
+  absl::Status Fail(const absl::Status& why);
+  // Whether the engine runs anything at all.
+  absl::Status Probe();
 
  private:
   using Store = std::function<absl::Status(const std::vector<PromptResults>&)>;
 
+  absl::Status ReadRequest();
   absl::StatusOr<PreparedRequest> Prepare(absl::Span<const Site> order) const;
   // The `heads` sweep that orders the sites, where the sweep needs one.
   absl::Status Choose();
@@ -47,7 +67,12 @@ class JobRun {
   // Runs the prompts that are neither in `done` nor set aside: first the suspects, each alone.
   absl::Status RunPrompts(const std::shared_ptr<const PreparedRequest>& prepared, const std::vector<int32_t>& done,
                           JobSinkOptions sink, const Store& store);
+  // Each of those that are not `over` alone. Sets a prompt aside with which the engine fails where another one has gone through
+  // behind it: without that, the engine's error.
+  absl::Status RunOneByOne(const PreparedRequest& prepared, const std::vector<int32_t>& done,
+                           const absl::flat_hash_set<int32_t>& over, const JobSinkOptions& sink, const Store& store);
   absl::Status RunUnits(PreparedRequest prepared, const JobSinkOptions& options, const Store& store);
+  absl::Status SetAside(std::vector<std::pair<int32_t, std::string>>& prompts);
   absl::Status Finish();
   absl::StatusOr<std::vector<std::string>> Statistics();
   // Tries until the disk takes it, or the run is stopped.
@@ -61,8 +86,8 @@ class JobRun {
   JobStore* const store_;
   JobHub* const hub_;
   const Backend* const backend_;
-  const std::function<bool()> stopped_;
-  const std::function<void(int64_t cost, absl::Duration took)> measured_;
+  const JobRunOptions options_;
+  bool is_hopeless_ = false;
 
   ablation::v1::AblateRequest request_;
   // Of the sweep that chose sites, where one ran.

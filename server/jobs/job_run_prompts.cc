@@ -1,13 +1,22 @@
 // How a job's prompts go through the engine into the store.
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "server/jobs/job_run.h"
+#include "server/jobs/pause.h"
+#include "server/quote.h"
 #include "spdlog/spdlog.h"
 
 namespace ablate {
 namespace {
+
+constexpr size_t kMaxReasonBytes = 300;
+
+// Index of a request's prompt in the job.
+int32_t InJob(const JobSinkOptions& sink, int32_t prompt) {
+  return sink.prompt_of.empty() ? prompt : sink.prompt_of[static_cast<size_t>(prompt)];
+}
 
 // The same request with the units that `keep` wants.
 template <typename Keep>
@@ -36,7 +45,7 @@ absl::flat_hash_set<int32_t> JobRun::Skipped(const std::vector<Suspect>& suspect
 JobSinkOptions JobRun::SinkOptions() const {
   JobSinkOptions options;
   options.max_waiting_bytes = backend_->max_stream_bytes;
-  options.abandoned = stopped_;
+  options.abandoned = options_.stopped;
   options.ledger = &store_->ledger();
   options.job = job_.number;
   return options;
@@ -50,31 +59,83 @@ absl::Status JobRun::Persist(const std::function<absl::Status()>& write) const {
     if (!absl::IsUnavailable(written)) return written;
     spdlog::error("job {}: {}; trying again in {}", job_.job.id(), std::string(written.message()),
                   absl::FormatDuration(pause));
-    // What was deleted gives its pages back: nobody else does that while a job runs.
-    for (absl::StatusOr<bool> more = true; more.ok() && *more;) more = store_->Sweep();
-    for (const absl::Time until = absl::Now() + pause; absl::Now() < until; absl::SleepFor(absl::Milliseconds(50))) {
-      if (stopped_()) return GoOn();
-    }
+    options_.make_room();
+    if (!Pause(pause, options_.stopped)) return GoOn();
     pause = std::min(2 * pause, absl::Seconds(30));
   }
+}
+
+absl::Status JobRun::SetAside(std::vector<std::pair<int32_t, std::string>>& prompts) {
+  for (const auto& [prompt, why] : prompts) {
+    spdlog::error("job {}: prompt {} is set aside: {}", job_.job.id(), prompt, why);
+    const absl::Status kept = Persist([&] { return store_->SetAside(job_.number, prompt, why); });
+    if (!kept.ok()) return kept;
+  }
+  prompts.clear();
+  hub_->Changed(job_.number);
+  return absl::OkStatus();
+}
+
+absl::Status JobRun::RunOneByOne(const PreparedRequest& prepared, const std::vector<int32_t>& done,
+                                 const absl::flat_hash_set<int32_t>& over, const JobSinkOptions& sink,
+                                 const Store& store) {
+  const auto run = [&](int32_t prompt, const Store& to) {
+    return RunUnits(WithUnits(prepared, [&](int32_t p) { return InJob(sink, p) == prompt; }), sink, to);
+  };
+  std::vector<std::pair<int32_t, std::string>> failed;
+  absl::Status error;
+  int32_t good = done.empty() ? -1 : done.front();
+  for (size_t p = 0; p < prepared.prompts.size(); ++p) {
+    const int32_t prompt = InJob(sink, static_cast<int32_t>(p));
+    if (over.contains(prompt)) continue;
+    absl::Status ran = run(prompt, store);
+    if (IsEngineError(ran)) {
+      failed.emplace_back(prompt, Truncated(ran.message(), kMaxReasonBytes));
+      error = std::move(ran);
+      continue;
+    }
+    if (ran.ok()) ran = SetAside(failed);
+    if (!ran.ok()) return ran;
+    good = prompt;
+  }
+  if (failed.empty()) return absl::OkStatus();
+  is_hopeless_ = good < 0;
+  if (is_hopeless_) return error;
+  // Once more, for nobody.
+  const absl::Status ran = run(good, [](const auto& /*results*/) { return absl::OkStatus(); });
+  return ran.ok() ? SetAside(failed) : ran;
+}
+
+absl::Status JobRun::Probe() {
+  const EngineInfo& info = backend_->engine->Describe();
+  PreparedRequest probe;
+  probe.shape = {.n_layers = info.n_layers, .n_heads = info.n_heads};
+  PreparedPrompt& prompt = probe.prompts.emplace_back();
+  prompt.token_ids = {0};
+  prompt.read_positions = {0};
+  probe.replacements.resize(1);
+  probe.units.push_back({.cost = info.n_layers});
+  JobSinkOptions sink = SinkOptions();
+  sink.prompt_of = {kWholeJob};
+  sink.encode = [](const AssembledRows& /*rows*/) { return std::vector<std::string>(); };
+  return RunUnits(std::move(probe), sink, [](const auto& /*results*/) { return absl::OkStatus(); });
 }
 
 absl::Status JobRun::RunPrompts(const std::shared_ptr<const PreparedRequest>& prepared,
                                 const std::vector<int32_t>& done, JobSinkOptions sink, const Store& store) {
   const auto suspects = store_->Suspects(job_.number);
   if (!suspects.ok()) return suspects.status();
-  const auto in_job = [&sink](int32_t prompt) {
-    return sink.prompt_of.empty() ? prompt : sink.prompt_of[static_cast<size_t>(prompt)];
-  };
   absl::flat_hash_set<int32_t> over(done.begin(), done.end());
   over.merge(Skipped(*suspects));
+  if (options_.one_by_one) return RunOneByOne(*prepared, done, over, sink, store);
   for (const Suspect& suspect : *suspects) {
     if (!over.insert(suspect.prompt).second) continue;
-    const absl::Status ran =
-        RunUnits(WithUnits(*prepared, [&](int32_t prompt) { return in_job(prompt) == suspect.prompt; }), sink, store);
+    const absl::Status ran = RunUnits(
+        WithUnits(*prepared, [&](int32_t prompt) { return InJob(sink, prompt) == suspect.prompt; }), sink, store);
     if (!ran.ok()) return ran;
   }
-  return RunUnits(WithUnits(*prepared, [&](int32_t prompt) { return !over.contains(in_job(prompt)); }), sink, store);
+  return RunUnits(WithUnits(*prepared, [&](int32_t prompt) { return !over.contains(InJob(sink, prompt)); }), sink,
+                  store);
 }
 
 absl::Status JobRun::RunUnits(PreparedRequest prepared, const JobSinkOptions& options, const Store& store) {
@@ -88,7 +149,7 @@ absl::Status JobRun::RunUnits(PreparedRequest prepared, const JobSinkOptions& op
   absl::Status status = backend_->scheduler->Submit(std::move(work));
   if (!status.ok()) return absl::CancelledError(status.message());
   // The first error counts, but the device must have let go of everything before this returns.
-  absl::Time since = absl::Now();
+  auto since = std::chrono::steady_clock::now();
   while (true) {
     const JobSink::Ready ready = sink->Await();
     if (!ready.results.empty() && status.ok()) {
@@ -96,14 +157,14 @@ absl::Status JobRun::RunUnits(PreparedRequest prepared, const JobSinkOptions& op
       hub_->Changed(job_.number);
       int64_t cost = 0;
       for (const PromptResults& prompt : ready.results) cost += prompt.cost;
-      const absl::Time now = absl::Now();
-      measured_(cost, now - std::exchange(since, now));
+      const auto now = std::chrono::steady_clock::now();
+      options_.measured(cost, absl::FromChrono(now - std::exchange(since, now)));
     }
     sink->Stored(ready.results);
     backend_->scheduler->Wake();
     if (!ready.ended.has_value()) continue;
     if (!status.ok()) return status;
-    return stopped_() ? GoOn() : *ready.ended;
+    return options_.stopped() ? GoOn() : *ready.ended;
   }
 }
 

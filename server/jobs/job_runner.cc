@@ -2,35 +2,31 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/time/clock.h"
-#include "server/errors.h"
+#include "server/jobs/describe_job.h"
 #include "server/jobs/job_run.h"
+#include "server/jobs/pause.h"
+#include "server/signal_stack.h"
 #include "spdlog/spdlog.h"
 
 namespace ablate {
 namespace {
 
-namespace pb = ::ablation::v1;
-
 constexpr absl::Duration kHousekeeping = absl::Minutes(1);
-
-pb::JobError ErrorOf(const absl::Status& status) {
-  pb::JobError error;
-  error.set_code(static_cast<int>(status.code()));
-  error.set_reason(ErrorReason(status));
-  error.set_message(std::string(status.message()));
-  return error;
-}
+constexpr absl::Duration kLongestPause = absl::Minutes(5);
+// Behind so many a job's prompts run one by one.
+constexpr int32_t kMostFailures = 3;
 
 }  // namespace
 
-JobRunner::JobRunner(JobStore* store, JobHub* hub, const JobRetention& retention)
-    : store_(store), hub_(hub), retention_(retention) {}
+JobRunner::JobRunner(JobStore* store, JobHub* hub, const JobRetention& retention, absl::Duration first_pause)
+    : store_(store), hub_(hub), retention_(retention), first_pause_(first_pause) {}
 
 void JobRunner::Start(const Backend* backend) {
   backend_ = backend;
-  store_->ledger().NoteFatalSignals();
+  store_->ledger().NoteDeath();
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -64,16 +60,19 @@ double JobRunner::cost_per_second() const {
 }
 
 void JobRunner::Loop() {
+  const SignalStack stack;
   while (!stopped_) {
     KeepHouse();
-    const auto next = store_->NextToRun(backend_->engine->Describe().weights_sha256);
+    const auto next = store_->NextToRun(JobEngineOf(backend_->engine->Describe()));
     if (!next.ok()) spdlog::error("jobs: {}", std::string(next.status().message()));
     if (next.ok() && next->has_value()) {
       RunOne(**next);
       continue;
     }
+    if (next.ok() && sweeping_) continue;
+    const absl::Duration until = absl::FromChrono(next_housekeeping_ - std::chrono::steady_clock::now());
     absl::MutexLock lock(&mu_);
-    mu_.AwaitWithDeadline(absl::Condition(&woken_), next.ok() ? next_housekeeping_ : absl::Now() + absl::Seconds(5));
+    mu_.AwaitWithTimeout(absl::Condition(&woken_), next.ok() ? until : absl::Seconds(5));
     woken_ = false;
   }
 }
@@ -83,29 +82,48 @@ void JobRunner::RunOne(const StoredJob& job) {
   running_ = job.number;
   const auto stopped = [this, number = job.number] { return stopped_ || stopped_job_ == number; };
   hub_->Changed(job.number);
-  const absl::Status status = JobRun(job, store_, hub_, backend_, stopped, [this](int64_t cost, absl::Duration took) {
-                                Measure(cost, took);
-                                KeepHouse();
-                              }).Run();
-  running_ = 0;
-  if (status.ok()) {
-    spdlog::info("job {}: ended", job.job.id());
-  } else if (stopped() || absl::IsCancelled(status)) {
-    spdlog::info("job {}: stopped", job.job.id());
-  } else if (absl::IsUnavailable(status)) {
-    // The store: it is tried again.
-    spdlog::error("job {}: {}", job.job.id(), std::string(status.message()));
-    absl::SleepFor(absl::Seconds(1));
+  if (trouble_.job != job.number) trouble_ = {.job = job.number, .failures = 0, .pause = first_pause_};
+  JobRun run(job, store_, hub_, backend_,
+             {.stopped = stopped,
+              .measured =
+                  [this](int64_t cost, absl::Duration took) {
+                    Measure(cost, took);
+                    KeepHouse();
+                  },
+              .make_room = [this, stopped] { MakeRoom(stopped); },
+              .one_by_one = trouble_.failures >= kMostFailures});
+  const absl::Status status = run.Run();
+  if (status.ok() || absl::IsCancelled(status)) {
+    spdlog::info("job {}: {}", job.job.id(), status.ok() ? "ended" : "stopped");
   } else {
     spdlog::error("job {}: {}", job.job.id(), std::string(status.message()));
-    const absl::Status ended = store_->Finish(job.number, pb::JOB_STATE_FAILED, ErrorOf(status), {});
-    // It is tried again then.
-    if (!ended.ok()) {
-      spdlog::error("job {}: {}", job.job.id(), std::string(ended.message()));
-      absl::SleepFor(absl::Seconds(1));
+    const absl::Duration pause = AfterError(run, status);
+    if (pause > absl::ZeroDuration()) {
+      spdlog::error("job {}: trying again in {}", job.job.id(), absl::FormatDuration(pause));
+      Pause(pause, stopped);
     }
   }
+  running_ = 0;
   hub_->Changed(job.number);
+}
+
+absl::Duration JobRunner::AfterError(JobRun& run, const absl::Status& error) {
+  constexpr absl::Duration kStorePause = absl::Seconds(1);
+  if (absl::IsUnavailable(error)) return kStorePause;
+  if (IsEngineError(error)) {
+    const absl::Status probe = run.Probe();
+    if (absl::IsCancelled(probe)) return absl::ZeroDuration();
+    if (!probe.ok()) {
+      spdlog::error("jobs: the engine runs nothing at all; they wait for it, or for a new start of the server");
+    } else {
+      ++trouble_.failures;
+    }
+    if (!probe.ok() || !run.is_hopeless()) {
+      return std::exchange(trouble_.pause, std::min(2 * trouble_.pause, kLongestPause));
+    }
+  }
+  const absl::Status ended = run.Fail(error);
+  return ended.ok() || absl::IsCancelled(ended) ? absl::ZeroDuration() : kStorePause;
 }
 
 void JobRunner::Measure(int64_t cost, absl::Duration took) {
@@ -115,16 +133,24 @@ void JobRunner::Measure(int64_t cost, absl::Duration took) {
 }
 
 void JobRunner::KeepHouse() {
-  if (absl::Now() < next_housekeeping_) return;
-  next_housekeeping_ = absl::Now() + kHousekeeping;
-  const absl::Time oldest = absl::Now() - retention_.age;
-  const auto expired = store_->Expire(absl::ToUnixMillis(oldest), retention_.bytes);
+  if (std::chrono::steady_clock::now() >= next_housekeeping_) Expire();
+  if (!sweeping_) return;
+  // A piece each time: a job that runs waits for it.
+  const auto more = store_->Sweep();
+  sweeping_ = more.ok() && *more;
+}
+
+void JobRunner::Expire() {
+  next_housekeeping_ = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(kHousekeeping);
+  sweeping_ = true;
+  const auto expired = store_->Expire(retention_.age, retention_.bytes, absl::Now());
   if (!expired.ok()) spdlog::error("jobs: {}", std::string(expired.status().message()));
   if (expired.ok() && *expired > 0) spdlog::info("jobs: {} were deleted, as --job-retention says", *expired);
-  while (!stopped_) {
-    const auto more = store_->Sweep();
-    if (!more.ok() || !*more) return;
-  }
+}
+
+void JobRunner::MakeRoom(const std::function<bool()>& stopped) {
+  Expire();
+  while (sweeping_ && !stopped()) KeepHouse();
 }
 
 }  // namespace ablate

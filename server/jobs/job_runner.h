@@ -1,8 +1,10 @@
-// The thread that runs jobs, one after the other, in the order of their submission; and keeps house.
+// The thread that runs jobs, one after the other, in the order of their turns (JobStore::Queue); and keeps house.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -20,15 +22,17 @@ namespace ablate {
 struct JobRetention {
   // Jobs that ended longer ago are deleted; infinite: none is.
   absl::Duration age = absl::Hours(24 * 30);
-  // Most bytes of all results; where there are more, the jobs that ended first are deleted.
+  // Most bytes of all results and requests (JobStore::Expire).
   int64_t bytes = int64_t{10} << 30;
 };
+
+class JobRun;
 
 // Thread-safe.
 class JobRunner {
  public:
-  // Both are borrowed.
-  JobRunner(JobStore* store, JobHub* hub, const JobRetention& retention);
+  // Both are borrowed. `first_pause`: how long it waits when the engine fails, the first time.
+  JobRunner(JobStore* store, JobHub* hub, const JobRetention& retention, absl::Duration first_pause);
   ~JobRunner();
 
   // Begins, once. The backend outlives it.
@@ -49,18 +53,34 @@ class JobRunner {
  private:
   void Loop();
   void RunOne(const StoredJob& job);
+  // How long the job is left alone before it goes on; zero: it has ended, or was stopped. The engine's errors end it only where none of its
+  // prompts go through and other things do.
+  absl::Duration AfterError(JobRun& run, const absl::Status& error);
   // Where it is time to.
   void KeepHouse();
+  void Expire();
+  // All that is due, at once.
+  void MakeRoom(const std::function<bool()>& stopped);
   void Measure(int64_t cost, absl::Duration took);
 
   JobStore* const store_;
   JobHub* const hub_;
   const JobRetention retention_;
+  const absl::Duration first_pause_;
   // Null before Start.
   const Backend* backend_ = nullptr;
 
   // The thread's own.
-  absl::Time next_housekeeping_ = absl::InfinitePast();
+  std::chrono::steady_clock::time_point next_housekeeping_ = std::chrono::steady_clock::now();
+  // Something deleted may still take room.
+  bool sweeping_ = true;
+  // How often the engine failed with the job at hand, while it ran other things; and how long it is left alone next.
+  struct Trouble {
+    int64_t job = 0;
+    int32_t failures = 0;
+    absl::Duration pause;
+  };
+  Trouble trouble_;
   std::atomic<bool> stopped_ = false;
   // The job that runs; 0: none. And the one that must not.
   std::atomic<int64_t> running_ = 0;

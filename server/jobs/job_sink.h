@@ -42,6 +42,8 @@ class JobSink final : public ResultSink {
   absl::Status TakeBlock(ReadoutBlock block, size_t unit) override;
   absl::Status EndPrompt(int32_t prompt) override;
   void Complete(absl::Status status, const RequestTiming& timing) override;
+  void Suspend() override { options_.ledger->Suspend(); }
+  void Resume() override { options_.ledger->Resume(); }
   bool Abandoned() const override { return options_.abandoned(); }
   int64_t waiting_bytes() const override;
   int64_t max_waiting_bytes() const override { return options_.max_waiting_bytes; }

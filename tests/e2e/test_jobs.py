@@ -331,3 +331,26 @@ def test_a_prompt_that_crashes_the_server_twice_is_set_aside(tmp_path: Path, mon
     assert table.twice == []
     assert len(calls.list_all()) == 1
     server.stop()
+
+
+# The job's thread prepares it anew in each server.
+def test_a_job_that_crashes_the_server_outside_of_its_prompts_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = Ablated(FAKE, Path("stuck"), tmp_path)
+    stuck.start()
+    stuck.wait_ready()
+    job = Calls(stuck.address).submit(small()).id
+    stuck.kill()
+    monkeypatch.setenv("FAKE_ABORT_AT_PRICE", "1")
+    server = Ablated(FAKE, Path("m"), tmp_path)
+    for _ in range(2):
+        server.start()
+        assert server.await_end() == -signal.SIGABRT
+    server.start()
+    server.wait_ready()
+    end = Calls(server.address).get(job)
+    assert end.state == v1.JOB_STATE_FAILED
+    assert end.error.reason == "SERVER_CRASHED"
+    assert "crashed 2 times while it prepared this job" in end.error.message
+    server.stop()

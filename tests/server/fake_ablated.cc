@@ -1,6 +1,6 @@
 // `ablated` with a fake engine: model `broken` cannot be loaded, `slow` takes a minute, `stuck` never ends a run,
 // `stopped` gets a SIGTERM while the server begins to serve. Where FAKE_ABORT_AT_TOKEN is a token id, the process dies
-// (SIGABRT) when a prompt with it runs.
+// (SIGABRT) when a prompt with it runs; where there is FAKE_ABORT_AT_PRICE, when one is priced.
 #include <signal.h>
 #include <unistd.h>
 
@@ -43,6 +43,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Load(const EngineOptions& options) {
       if (std::count(scan.token_ids.begin(), scan.token_ids.end(), id) > 0) std::abort();
       return false;
     });
+  }
+  if (std::getenv("FAKE_ABORT_AT_PRICE") != nullptr) {
+    device->SetCost([](const Scan& /*scan*/) -> int64_t { std::abort(); });
   }
   if (options.model_dir == "stopped") return std::make_unique<StoppedEngine>(device);
   return std::make_unique<FakeEngine>(device);

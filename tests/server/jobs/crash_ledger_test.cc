@@ -1,12 +1,15 @@
 #include "server/jobs/crash_ledger.h"
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/signal_stack.h"
 
 namespace ablate {
 namespace {
@@ -17,6 +20,12 @@ using ::testing::Pair;
 
 std::string Path(const char* name) {
   return ::testing::TempDir() + "/" + name;
+}
+
+// As after a crash.
+Wreck WreckOf(const std::string& path) {
+  std::ofstream(path, std::ios::app) << "s 11\n";
+  return CrashLedger::Open(path)->wreck();
 }
 
 TEST(CrashLedgerTest, TellsWhatRan) {
@@ -30,9 +39,7 @@ TEST(CrashLedgerTest, TellsWhatRan) {
     ledger->Note(7, 0);
     ledger->Note(7, 123456);
   }
-  const auto ledger = CrashLedger::Open(path);
-  EXPECT_THAT(ledger->wreck().running, ElementsAre(Pair(7, 0), Pair(7, 123456)));
-  EXPECT_EQ(ledger->wreck().signal, 0);
+  EXPECT_THAT(WreckOf(path).running, ElementsAre(Pair(7, 0), Pair(7, 123456)));
 }
 
 TEST(CrashLedgerTest, NothingRunsAfterClear) {
@@ -42,7 +49,7 @@ TEST(CrashLedgerTest, NothingRunsAfterClear) {
     ledger->Note(1, 2);
     ledger->Clear();
   }
-  EXPECT_THAT(CrashLedger::Open(path)->wreck().running, IsEmpty());
+  EXPECT_THAT(WreckOf(path).running, IsEmpty());
 }
 
 TEST(CrashLedgerTest, AFatalSignalIsNotedAndStillKills) {
@@ -50,7 +57,7 @@ TEST(CrashLedgerTest, AFatalSignalIsNotedAndStillKills) {
   EXPECT_EXIT(
       {
         auto ledger = CrashLedger::Open(path);
-        ledger->NoteFatalSignals();
+        ledger->NoteDeath();
         ledger->Note(3, 4);
         std::abort();
       },
@@ -58,6 +65,93 @@ TEST(CrashLedgerTest, AFatalSignalIsNotedAndStillKills) {
   const auto ledger = CrashLedger::Open(path);
   EXPECT_THAT(ledger->wreck().running, ElementsAre(Pair(3, 4)));
   EXPECT_EQ(ledger->wreck().signal, SIGABRT);
+}
+
+int Overflow(int depth) {
+  std::array<char, 4096> frame = {};
+  volatile char* const used = frame.data();
+  *used = 1;
+  return depth < 0 ? 0 : Overflow(depth + 1) + *used;
+}
+
+TEST(CrashLedgerTest, SoIsAStackThatOverflows) {
+  const std::string path = Path("overflow");
+  EXPECT_EXIT(
+      {
+        auto ledger = CrashLedger::Open(path);
+        ledger->NoteDeath();
+        ledger->Note(3, 4);
+        std::thread([] {
+          const SignalStack stack;
+          std::exit(Overflow(0));
+        }).join();
+      },
+      ::testing::KilledBySignal(SIGSEGV), "");
+  EXPECT_EQ(CrashLedger::Open(path)->wreck().signal, SIGSEGV);
+}
+
+TEST(CrashLedgerTest, SoIsAnExit) {
+  const std::string path = Path("exit");
+  EXPECT_EXIT(
+      {
+        auto ledger = CrashLedger::Open(path);
+        ledger->NoteDeath();
+        ledger->Note(3, 4);
+        std::exit(1);
+      },
+      ::testing::ExitedWithCode(1), "");
+  const auto ledger = CrashLedger::Open(path);
+  EXPECT_THAT(ledger->wreck().running, ElementsAre(Pair(3, 4)));
+  EXPECT_EQ(ledger->wreck().signal, Wreck::kExit);
+}
+
+// Scans run while the job's thread prepares it.
+TEST(CrashLedgerTest, AWholeJobIsToBlameForItsOwnThreadOnly) {
+  const std::string path = Path("whole");
+  for (const bool own : {true, false}) {
+    EXPECT_EXIT(
+        {
+          auto ledger = CrashLedger::Open(path);
+          ledger->NoteDeath();
+          const WholeJobNote note(&*ledger, 3);
+          if (own) std::abort();
+          std::thread([] { std::abort(); }).join();
+        },
+        ::testing::KilledBySignal(SIGABRT), "");
+    EXPECT_EQ(CrashLedger::Open(path)->wreck().running.size(), own ? 1U : 0U);
+  }
+}
+
+TEST(CrashLedgerTest, WhatIsSuspendedDoesNotRun) {
+  const std::string path = Path("suspended");
+  auto ledger = CrashLedger::Open(path);
+  ledger->Note(1, 2);
+  ledger->Note(1, 3);
+  ledger->Suspend();
+  EXPECT_THAT(WreckOf(path).running, IsEmpty());
+  ledger->Resume();
+  EXPECT_THAT(WreckOf(path).running, ElementsAre(Pair(1, 2), Pair(1, 3)));
+}
+
+// Long prompts were set aside because somebody had killed the server five times.
+TEST(CrashLedgerTest, AKillCountsWhereTheKernelHasKilled) {
+  const std::string path = Path("killed");
+  std::string boot;
+  int64_t kills = -1;
+  {
+    auto ledger = CrashLedger::Open(path);
+    ledger->Note(1, 2);
+    std::string word;
+    std::ifstream(path) >> word >> boot >> kills;
+  }
+  const auto blamed = [&](int64_t kills_before) {
+    std::ofstream(path) << "b " << boot << ' ' << kills_before << "\nr 1 2\n";
+    return CrashLedger::Open(path)->wreck().running.size();
+  };
+  EXPECT_EQ(blamed(-1), 1U) << "where it does not tell";
+  if (kills < 0) GTEST_SKIP() << "this kernel does not tell";
+  EXPECT_EQ(blamed(kills), 0U);
+  EXPECT_EQ(blamed(kills + 1), 1U) << "it is another number";
 }
 
 TEST(CrashLedgerTest, NothingIsToBlameOnceItIsToldToStop) {
@@ -68,7 +162,7 @@ TEST(CrashLedgerTest, NothingIsToBlameOnceItIsToldToStop) {
     ledger->Retire();
     ledger->Note(1, 3);
   }
-  EXPECT_THAT(CrashLedger::Open(path)->wreck().running, IsEmpty());
+  EXPECT_THAT(WreckOf(path).running, IsEmpty());
 }
 
 TEST(CrashLedgerTest, NothingIsToBlameForAMachineThatWentDown) {
@@ -81,7 +175,7 @@ TEST(CrashLedgerTest, NothingIsToBlameForAMachineThatWentDown) {
   std::ifstream(path) >> text >> text;
   ASSERT_EQ(text.size(), 36) << "no boot id: " << text;
   std::ofstream(path) << "b 01234567-89ab-cdef-0123-456789abcdef\nr 1 2\n";
-  EXPECT_THAT(CrashLedger::Open(path)->wreck().running, IsEmpty());
+  EXPECT_THAT(WreckOf(path).running, IsEmpty());
 }
 
 TEST(CrashLedgerTest, AMissingFolderIsAnError) {

@@ -1,5 +1,6 @@
 // Jobs on their way through a server: cancelled, drained, behind others, on a full disk, with prompts that crash it.
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -36,9 +37,12 @@ std::vector<int32_t> PromptsOf(const JobStream& stream) {
   return prompts;
 }
 
-// What a process leaves that died of `signal` (0: was killed from outside) while it ran these prompts of the first job.
+// What a process leaves that died of `signal` (0: was killed, nobody knows by whom) while it ran these prompts of the first job.
 void LeaveWreck(const std::vector<int32_t>& prompts, int signal) {
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
   std::ofstream ledger(std::filesystem::path(JobsFolder()) / "running");
+  ledger << "b " << boot << " -1\n";
   for (const int32_t prompt : prompts) ledger << "r 1 " << prompt << '\n';
   if (signal != 0) ledger << "s " << signal << '\n';
 }
@@ -158,6 +162,18 @@ TEST(JobRunTest, AnotherModelsJobWaitsAndHoldsUpNobody) {
   EXPECT_EQ(server.Cancel(waiting.id()).answer.state(), pb::JOB_STATE_CANCELLED);
 }
 
+// One such job ended FAILED.
+TEST(JobRunTest, WhatWasAcceptedRunsUnderLowerLimits) {
+  {
+    NewJob accepted = SomeJob("", ManyPrompts(3).SerializeAsString());
+    accepted.weights_sha256 = FakeEngine(std::make_shared<FakeDevice>()).Describe().weights_sha256;
+    ASSERT_TRUE(OpenJobs()->Submit(accepted).ok());
+  }
+  JobServer server(0, {.job_limits = {.cost = 1, .tokens = 1}});
+  const JobStream stream = server.Stream(server.List().answer.jobs(0).id());
+  EXPECT_EQ(stream.job.state(), pb::JOB_STATE_SUCCEEDED) << stream.job.DebugString();
+}
+
 TEST(JobRunTest, TellsHowManyRunBefore) {
   JobServer server;
   server.device().Pause();
@@ -185,18 +201,102 @@ TEST(JobRunTest, ScansGoFirstAndStarveNoJob) {
   EXPECT_TRUE(server.Reaches(id, pb::JOB_STATE_SUCCEEDED));
 }
 
-TEST(JobRunTest, AnEngineErrorFailsTheJobAndKeepsWhatWasThere) {
-  JobServer server(0, {}, kOnePrompt);
-  server.device().FailWhere([](const Scan& scan) { return scan.token_ids == std::vector<int32_t>{3}; });
-  const std::string failed = server.Submit(ManyPrompts(10)).answer.id();
+ServerOptions Impatient() {
+  return {.job_engine_pause = absl::Milliseconds(1)};
+}
+
+TEST(JobRunTest, APromptWithWhichTheEngineFailsIsSetAside) {
+  for (const char* reason : {"ENGINE_FAILED", "OUT_OF_MEMORY"}) {
+    JobServer server(0, Impatient());
+    server.device().FailWhere([](const Scan& scan) { return scan.token_ids == std::vector<int32_t>{3}; },
+                              reason == std::string("ENGINE_FAILED") ? absl::InternalError("no such kernel")
+                                                                     : absl::ResourceExhaustedError("no such memory"));
+    const JobStream stream = server.Stream(server.Submit(ManyPrompts(10)).answer.id());
+    EXPECT_EQ(stream.job.state(), pb::JOB_STATE_PARTIAL) << stream.job.DebugString();
+    ASSERT_EQ(stream.job.skipped_prompts_size(), 1);
+    EXPECT_EQ(stream.job.skipped_prompts(0).prompt_index(), 3);
+    EXPECT_THAT(stream.job.skipped_prompts(0).reason(), HasSubstr("the engine failed: no such"));
+    EXPECT_THAT(PromptsOf(stream), ElementsAre(0, 1, 2, 4, 5, 6, 7, 8, 9));
+  }
+}
+
+// There is no prompt behind it that could tell.
+TEST(JobRunTest, TheLastPromptIsSetAsideToo) {
+  JobServer server(0, Impatient());
+  server.device().FailWhere([](const Scan& scan) { return scan.token_ids == std::vector<int32_t>{9}; });
+  const JobStream stream = server.Stream(server.Submit(ManyPrompts(10)).answer.id());
+  EXPECT_EQ(stream.job.state(), pb::JOB_STATE_PARTIAL);
+  ASSERT_EQ(stream.job.skipped_prompts_size(), 1);
+  EXPECT_EQ(stream.job.skipped_prompts(0).prompt_index(), 9);
+}
+
+TEST(JobRunTest, AnErrorThatGoesAwayCostsNothing) {
+  JobServer server(0, Impatient(), kOnePrompt);
+  std::atomic<int> left = 2;
+  server.device().FailWhere(
+      [&left](const Scan& scan) { return scan.token_ids == std::vector<int32_t>{3} && left-- > 0; });
+  const JobStream stream = server.Stream(server.Submit(ManyPrompts(10)).answer.id());
+  EXPECT_EQ(stream.job.state(), pb::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(stream.rows(), 70);
+}
+
+TEST(JobRunTest, AJobOfWhichNoPromptRunsFailsAndNoOther) {
+  JobServer server(0, Impatient());
+  server.device().FailWhere([](const Scan& scan) { return scan.token_ids.size() == 2; });
+  pb::AblateRequest request = ScanRequest("ab");
+  *request.add_prompts() = request.prompts(0);
+  const std::string failed = server.Submit(request).answer.id();
+  const std::string next = server.Submit(ManyPrompts(2)).answer.id();
   const JobStream stream = server.Stream(failed);
-  EXPECT_TRUE(stream.status.ok());
   EXPECT_EQ(stream.job.state(), pb::JOB_STATE_FAILED);
   EXPECT_EQ(stream.job.error().reason(), "ENGINE_FAILED");
   EXPECT_EQ(stream.job.error().code(), static_cast<int>(grpc::StatusCode::INTERNAL));
   EXPECT_THAT(stream.job.error().message(), HasSubstr("no such kernel"));
-  EXPECT_THAT(PromptsOf(stream), ElementsAre(0, 1, 2));
-  EXPECT_EQ(server.Stream(server.Submit(ScanRequest("b")).answer.id()).job.state(), pb::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(server.Stream(next).job.state(), pb::JOB_STATE_SUCCEEDED);
+}
+
+// A CUDA error that sticks failed every job in the queue within seconds.
+TEST(JobRunTest, AnEngineThatRunsNothingEndsNoJob) {
+  JobServer server(0, Impatient());
+  server.device().FailWhere([](const Scan& /*scan*/) { return true; });
+  std::vector<std::string> ids;
+  for (int i = 0; i < 3; ++i) ids.push_back(server.Submit(ManyPrompts(3)).answer.id());
+  ASSERT_TRUE(server.device().WaitForRuns(12));
+  EXPECT_EQ(server.Get(ids[0]).answer.state(), pb::JOB_STATE_RUNNING);
+  EXPECT_EQ(server.Get(ids[1]).answer.state(), pb::JOB_STATE_QUEUED);
+  EXPECT_EQ(server.Cancel(ids[0]).answer.state(), pb::JOB_STATE_CANCELLED);
+  server.device().FailWhere(nullptr);
+  for (int i = 1; i < 3; ++i) {
+    EXPECT_EQ(server.Stream(ids[static_cast<size_t>(i)]).job.state(), pb::JOB_STATE_SUCCEEDED);
+  }
+}
+
+// A prompt swept over all pairs held the device for as long as it took.
+TEST(JobRunTest, AScanGoesThroughBetweenTwoChunksOfAPrompt) {
+  JobServer server;
+  server.device().SetBlocks({.rows = 1});
+  absl::Notification runs, waits, passed;
+  int n = 0;
+  server.device().SetBetweenBlocks([&] {
+    ++n;
+    if (n == 1) {
+      runs.Notify();
+      waits.WaitForNotification();
+    } else if (n == 3) {
+      EXPECT_TRUE(passed.WaitForNotificationWithTimeout(absl::Seconds(10)));
+    }
+  });
+  const std::string id = server.Submit(ScanRequest("a")).answer.id();
+  runs.WaitForNotification();
+  ScanCall scan(server.stub(), ScanRequest("b"));
+  ASSERT_TRUE(scan.Admitted());
+  server.device().SetBlocks({});
+  waits.Notify();
+  EXPECT_TRUE(scan.Wait().status.ok());
+  passed.Notify();
+  const JobStream stream = server.Stream(id);
+  EXPECT_EQ(stream.job.state(), pb::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(stream.rows(), 7);
 }
 
 // Leave some 450 KiB: one such job fits into the file with its tables, two do not.
@@ -235,6 +335,16 @@ TEST(JobRunTest, AFullDiskHoldsAJobUpUntilThereIsRoom) {
   EXPECT_EQ(server.Stream(second).rows(), 420);
 }
 
+// Nobody deletes what is old while a job runs.
+TEST(JobRunTest, AFullDiskHasWhatIsOldDeleted) {
+  JobServer server(kMaxPages, {.job_retention = {.age = absl::Milliseconds(100)}});
+  const std::string first = server.Submit(LargeResults()).answer.id();
+  ASSERT_TRUE(server.Reaches(first, pb::JOB_STATE_SUCCEEDED));
+  absl::SleepFor(absl::Milliseconds(150));
+  EXPECT_TRUE(server.Reaches(server.Submit(LargeResults()).answer.id(), pb::JOB_STATE_SUCCEEDED));
+  EXPECT_EQ(server.Get(first).status.error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
 TEST(JobRunTest, AJobThatTheDiskHoldsUpCanBeCancelled) {
   JobServer server(kMaxPages);
   const std::string first = server.Submit(LargeResults()).answer.id();
@@ -271,6 +381,24 @@ TEST(JobRunTest, SuspectsRunAloneAndWhatCrashedTwiceIsSetAside) {
   EXPECT_EQ(stream.results.back().completion().rows(), stream.rows());
   // The first run is the suspect's that is not set aside.
   EXPECT_EQ(server.device().runs().at(0).size(), 1U);
+}
+
+// Prepared, or summed up, it would bring down one server after the other.
+TEST(JobRunTest, AJobThatCrashesTheServerOutsideOfItsPromptsFails) {
+  {
+    const auto store = OpenJobs();
+    for (int i = 0; i < 2; ++i) ASSERT_TRUE(store->Submit(SomeJob()).ok());
+  }
+  LeaveWreck({kWholeJob}, SIGSEGV);
+  EXPECT_EQ(OpenJobs()->GetByNumber(1)->job.state(), pb::JOB_STATE_QUEUED);
+  LeaveWreck({kWholeJob}, SIGSEGV);
+  const auto store = OpenJobs();
+  const pb::Job job = store->GetByNumber(1)->job;
+  EXPECT_EQ(job.state(), pb::JOB_STATE_FAILED);
+  EXPECT_EQ(job.error().reason(), "SERVER_CRASHED");
+  EXPECT_THAT(job.error().message(), HasSubstr("crashed 2 times while it prepared this job"));
+  EXPECT_THAT(job.skipped_prompts(), IsEmpty());
+  EXPECT_EQ(store->GetByNumber(2)->job.state(), pb::JOB_STATE_QUEUED);
 }
 
 // A pair's denoising and noising are two scans of one prompt: it is alone all the same.

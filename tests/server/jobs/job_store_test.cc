@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <set>
 #include <string>
@@ -22,9 +24,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
+const JobEngine kEngine = {.weights_sha256 = "w", .runs_as = ""};
 
 std::vector<std::string> Stored(const JobStore& store, int64_t number, int64_t offset = 0) {
-const JobEngine kEngine = {.weights_sha256 = "w", .runs_as = ""};
   const auto page = store.ReadResults(number, offset, 1 << 20);
   EXPECT_TRUE(page.ok()) << page.status();
   return page->messages;
@@ -187,12 +189,20 @@ void DieWith(const std::vector<int32_t>& prompts, bool crash) {
   const pid_t child = fork();
   if (child == 0) {
     const auto store = OpenJobs();
-    store->ledger().NoteFatalSignals();
+    store->ledger().NoteDeath();
     for (const int32_t prompt : prompts) store->ledger().Note(1, prompt);
     kill(getpid(), crash ? SIGSEGV : SIGKILL);
   }
   int status = 0;
   waitpid(child, &status, 0);
+  if (crash) return;
+  // As where the kernel does not tell whom it kills: else a kill is somebody's.
+  const std::string path = (std::filesystem::path(JobsFolder()) / "running").string();
+  std::string kind, boot, rest;
+  std::ifstream in(path);
+  in >> kind >> boot >> rest;
+  rest.assign(std::istreambuf_iterator<char>(in), {});
+  std::ofstream(path) << "b " << boot << " -1" << rest;
 }
 
 std::vector<int32_t> Skipped() {
