@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "server/delta_table.h"
 #include "server/errors.h"
 #include "server/mean_replacement.h"
@@ -13,6 +12,7 @@
 #include "server/prompt_request.h"
 #include "server/readout_request.h"
 #include "server/replacements.h"
+#include "server/request_fields.h"
 #include "server/result_limits.h"
 #include "server/row_blocks.h"
 #include "server/sweep_request.h"
@@ -25,8 +25,6 @@ namespace {
 namespace pb = ::ablation::v1;
 using Libraries = std::vector<std::shared_ptr<const MeanLibrary>>;
 
-constexpr int kMaxPrompts = 100'000;
-
 absl::Status GoOn(const PrepareContext& context) {
   return context.go_on ? context.go_on() : absl::OkStatus();
 }
@@ -34,10 +32,7 @@ absl::Status GoOn(const PrepareContext& context) {
 // All that can be said of a request without its prompts' tokens.
 absl::Status CheckRequest(const pb::AblateRequest& request, const EngineInfo& info) {
   if (absl::Status status = RefuseUnknownFields(request); !status.ok()) return status;
-  if (request.prompts().empty() || request.prompts_size() > kMaxPrompts) {
-    return BadField("prompts", "PROMPT_COUNT_OUT_OF_RANGE",
-                    absl::StrCat("got ", request.prompts_size(), " prompts, expected 1 .. ", kMaxPrompts));
-  }
+  if (absl::Status status = CheckPromptCount(request.prompts_size()); !status.ok()) return status;
   if (absl::Status status = CheckReplacements(request, info); !status.ok()) return status;
   return CheckSummary(request);
 }

@@ -17,8 +17,6 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kLengthBytes = 8;
-// The format allows 100 MB; GPT-2 XL's header has 60 kB.
-constexpr uint64_t kMaxHeaderBytes = 16U << 20U;
 constexpr size_t kMaxDims = 8;
 constexpr size_t kMaxNameBytes = 256;
 
@@ -142,9 +140,9 @@ absl::StatusOr<std::string_view> FindHeader(absl::Span<const uint8_t> bytes, std
   }
   uint64_t length = 0;
   std::memcpy(&length, bytes.data(), kLengthBytes);
-  if (length < 2 || length > kMaxHeaderBytes) {
+  if (length < 2 || length > kMaxSafetensorsHeaderBytes) {
     return FileError(path, absl::StrCat("the safetensors header's length is ", length, ", expected 2 to ",
-                                        kMaxHeaderBytes, " bytes; is this a safetensors file?"));
+                                        kMaxSafetensorsHeaderBytes, " bytes; is this a safetensors file?"));
   }
   if (length > bytes.size() - kLengthBytes) {
     return FileError(path, absl::StrCat("the safetensors header's length is ", length, ", but only ",

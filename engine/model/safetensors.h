@@ -2,6 +2,7 @@
 // gap.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 #include "engine/model/tensor_view.h"
 
 namespace ablate {
+
+// The format allows 100 MB; GPT-2 XL's header has 60 kB.
+inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 16U << 20U;
 
 // The tensors of a file in the order of their bytes, pointing into `bytes`. Checks the whole header and trusts nothing
 // in it; `__metadata__` is checked, and handed out where `metadata` is not null. On success every tensor lies within

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/model/safetensors.h"
 #include "server/errors.h"
 #include "server/means/mean_file.h"
 #include "server/means/mean_store.h"
@@ -16,7 +17,7 @@ namespace pb = ::ablation::v1;
 
 constexpr size_t kMaxPieceBytes = size_t{1} << 20;
 // Arrays and a header.
-constexpr int64_t kMaxFileBytes = kMaxMeanBytes + (int64_t{16} << 20);
+constexpr int64_t kMaxFileBytes = kMaxMeanBytes + int64_t{kMaxSafetensorsHeaderBytes};
 
 }  // namespace
 
@@ -50,6 +51,10 @@ absl::Status ImportMeansUpload::Take(pb::ImportMeanLibraryRequest& message) {
 absl::Status ImportMeansUpload::Conclude() {
   auto library = ParseMeanFile({reinterpret_cast<const uint8_t*>(file_.data()), file_.size()}, "the file");
   if (!library.ok()) return BadField("data", "MEAN_LIBRARY_DAMAGED", library.status().message());
+  if (const auto bytes = library->info.ByteSizeLong(); bytes > kMaxInfoBytes) {
+    return BadField("data", "DESCRIPTION_TOO_LONG",
+                    absl::StrCat("the library's description has ", bytes, " bytes, expected at most ", kMaxInfoBytes));
+  }
   const EngineInfo& model = backend().engine->Describe();
   if (library->info.weights_sha256() != model.weights_sha256) {
     return UnfitField(

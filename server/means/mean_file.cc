@@ -115,6 +115,10 @@ absl::StatusOr<MeanFile> MeanFile::Make(std::shared_ptr<const MeanLibrary> libra
   // Readers that map the file find the arrays aligned.
   header.append((8 - header.size() % 8) % 8, ' ');
   const auto length = static_cast<uint64_t>(header.size());
+  if (length > kMaxSafetensorsHeaderBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("the library's description makes a header of ", length,
+                                                   " bytes, expected at most ", kMaxSafetensorsHeaderBytes));
+  }
   header.insert(0, reinterpret_cast<const char*>(&length), sizeof length);
   return MeanFile(std::move(library), std::move(header));
 }

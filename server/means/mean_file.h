@@ -16,7 +16,7 @@ namespace ablate {
 // The file of a library, made piece by piece: its arrays are not copied. Equal libraries give equal files.
 class MeanFile {
  public:
-  // InvalidArgument where CheckMeanLibrary refuses it.
+  // InvalidArgument where CheckMeanLibrary refuses it, or its description is longer than ParseMeanFile takes.
   static absl::StatusOr<MeanFile> Make(std::shared_ptr<const MeanLibrary> library);
 
   int64_t size_bytes() const;

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
 #include "server/means/mean_id.h"
+#include "server/price.h"
+#include "server/request_fields.h"
 #include "server/resolve.h"
 #include "server/unknown_fields.h"
 
@@ -14,8 +16,6 @@ namespace ablate {
 namespace {
 
 namespace pb = ::ablation::v1;
-
-constexpr int kMaxPrompts = 100'000;
 
 bool TakesClean(const pb::MeanOptions& options) {
   return options.source() != pb::MEAN_SOURCE_CORRUPTED;
@@ -96,7 +96,8 @@ void AddRun(PreparedMeans& means, PreparedRequest& runs, std::vector<int32_t> id
   runs.units.push_back(unit);
 }
 
-// A run's cost depends on its length only.
+// A run's cost depends on its length only. The logits of its last position are computed though nobody wants them: each prompt
+// is read somewhere.
 absl::Status Price(PreparedRequest& runs, const PreparedMeans& means, const Engine& engine, int64_t max_cost) {
   absl::flat_hash_map<size_t, int64_t> cost_of_length;
   for (size_t i = 0; i < runs.units.size(); ++i) {
@@ -109,7 +110,7 @@ absl::Status Price(PreparedRequest& runs, const PreparedMeans& means, const Engi
       }
       const auto cost = engine.Cost(scan);
       if (!cost.ok()) return cost.status();
-      known->second = *cost;
+      known->second = *cost + ReadCost(engine.Describe(), static_cast<int64_t>(scan.read_positions.size()));
     }
     runs.units[i].cost = known->second;
     runs.cost += known->second;
@@ -179,11 +180,9 @@ absl::StatusOr<pb::MeanOptions> WithDefaults(const pb::MeanOptions& options) {
 
 absl::StatusOr<PreparedMeans> PrepareMeans(const pb::ComputeMeansRequest& request, const PrepareContext& context) {
   absl::Status status = RefuseUnknownFields(request);
+  if (status.ok()) status = CheckDisplayName(request.display_name());
+  if (status.ok()) status = CheckPromptCount(request.prompts_size());
   if (!status.ok()) return status;
-  if (request.prompts().empty() || request.prompts_size() > kMaxPrompts) {
-    return BadField("prompts", "PROMPT_COUNT_OUT_OF_RANGE",
-                    absl::StrCat("got ", request.prompts_size(), " prompts, expected 1 .. ", kMaxPrompts));
-  }
   auto options = WithDefaults(request.options());
   if (!options.ok()) return options.status();
 

@@ -41,12 +41,15 @@ absl::Status ListLibraries(const pb::ListMeanLibrariesRequest& request, const st
   auto libraries = (*store)->List();
   if (!libraries.ok()) return StoreError(libraries.status());
   const int page_size = request.page_size() == 0 ? kPage : request.page_size();
+  size_t bytes = 0;
   for (pb::MeanLibrary& library : *libraries) {
     if (library.weights_sha256() != backend.engine->Describe().weights_sha256) continue;
     // The token is the last id of the page before.
     if (library.id() <= request.page_token()) continue;
-    if (response.libraries_size() == page_size) {
-      response.set_next_page_token(response.libraries(page_size - 1).id());
+    bytes += library.ByteSizeLong();
+    const int n = response.libraries_size();
+    if (n == page_size || (n > 0 && bytes > kMaxInfoBytes)) {
+      response.set_next_page_token(response.libraries(n - 1).id());
       break;
     }
     *response.add_libraries() = std::move(library);

@@ -215,6 +215,8 @@ TEST_F(ComputeMeansTest, BadRequestsNameTheField) {
   server_.Serve();
   const Bad bads[] = {
       {"prompts", "got 0 prompts, expected 1 .. 100000", [](auto& r) { r.clear_prompts(); }},
+      {"display_name", "got 201 bytes, expected at most 200",
+       [](auto& r) { r.set_display_name(std::string(201, 'n')); }},
       {"options.mode", "got 9", [](auto& r) { r.mutable_options()->set_mode(static_cast<pb::MeanMode>(9)); }},
       {"options.source", "got 9", [](auto& r) { r.mutable_options()->set_source(static_cast<pb::MeanSource>(9)); }},
       {"options.min_count", "got -1, expected 1 or more", [](auto& r) { r.mutable_options()->set_min_count(-1); }},
@@ -323,7 +325,7 @@ TEST_F(ComputeMeansTest, ADeadlineHolds) {
 
 class LimitedMeansTest : public ComputeMeansTest {
  protected:
-  LimitedMeansTest() : ComputeMeansTest({.limits = {.cost = 9, .tokens = 6}}) {}
+  LimitedMeansTest() : ComputeMeansTest({.limits = {.cost = 10, .tokens = 6}}) {}
 };
 
 TEST_F(LimitedMeansTest, TokensAndCostAreBounded) {
@@ -331,7 +333,7 @@ TEST_F(LimitedMeansTest, TokensAndCostAreBounded) {
   ComputeResult result = Compute(server_.stub(), MeansRequest({{1, 2, 3, 4}, {1, 2, 3}}));
   EXPECT_EQ(result.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(result.status.error_message(), HasSubstr("with prompts[1] the request has more tokens than the 6"));
-  // 2 layers x 5 tokens.
+  // 2 layers x 5 tokens, and the logits of the last one; of 4 tokens it is all of the limit.
   result = Compute(server_.stub(), MeansRequest({{1, 2, 3, 4, 5}}));
   EXPECT_EQ(result.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(DetailsOf(result.status).info.reason(), "REQUEST_TOO_COSTLY");

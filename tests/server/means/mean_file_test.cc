@@ -197,6 +197,15 @@ TEST(MeanFileTest, RandomDamageIsNeverTakenForTheLibrary) {
   }
 }
 
+// A name of that length made a file that was stored and could not be read.
+TEST(MeanFileTest, NoFileIsMadeThatCannotBeRead) {
+  MeanLibrary library = MakeLibrary();
+  library.info.set_display_name(std::string(size_t{17} << 20, 'n'));
+  const auto file = MeanFile::Make(std::make_shared<const MeanLibrary>(library));
+  EXPECT_EQ(file.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(file.status().message()), HasSubstr("expected at most 16777216"));
+}
+
 TEST(MeanBytesTest, NeverOverflows) {
   EXPECT_EQ(MeanBytes(1, 3, 2, 3, 4), (72 + 3) * 8);
   EXPECT_EQ(MeanBytes(1, 1024, 48, 25, 64), (int64_t{1024} * 48 * 25 * 64 + 1024) * 8);

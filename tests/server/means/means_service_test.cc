@@ -68,6 +68,38 @@ TEST_F(MeansServiceTest, ListsThisModelsLibrariesPageByPage) {
   EXPECT_EQ(List(server_.stub(), 5).response.next_page_token(), "");
 }
 
+// Such a page had more bytes than a client takes in one message.
+TEST_F(MeansServiceTest, APageOfLongDescriptionsIsShorter) {
+  server_.Serve();
+  std::vector<std::string> ids;
+  for (const char* data : {"a", "b", "c", "d", "e"}) {
+    MeanLibrary library = MakeLibrary(data);
+    library.info.mutable_options()->set_group_by_template(true);
+    library.info.set_templates(0, std::string(900'000, 't'));
+    ids.push_back(store_->Put(std::make_shared<const MeanLibrary>(WithId(library)))->id());
+  }
+  std::sort(ids.begin(), ids.end());
+  std::vector<std::string> seen;
+  std::string token;
+  do {
+    const ListResult page = List(server_.stub(), 0, token);
+    EXPECT_LE(page.response.ByteSizeLong(), size_t{2} << 20);
+    for (const std::string& id : Ids(page)) seen.push_back(id);
+    token = page.response.next_page_token();
+  } while (!token.empty() && seen.size() < 10);
+  EXPECT_EQ(seen, ids);
+}
+
+TEST_F(MeansServiceTest, ADescriptionThatNoPageHoldsIsNotImported) {
+  server_.Serve();
+  MeanLibrary library = MakeLibrary();
+  library.info.set_display_name(std::string(size_t{3} << 20, 'n'));
+  const ImportResult result = Import(server_.stub(), FileOf(library), size_t{1} << 20);
+  EXPECT_EQ(result.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(result.status.error_message(), HasSubstr("expected at most 2097152"));
+  EXPECT_THAT(*store_->List(), testing::IsEmpty());
+}
+
 TEST_F(MeansServiceTest, AListsFieldsAreChecked) {
   server_.Serve();
   EXPECT_THAT(List(server_.stub(), 1001).status.error_message(), HasSubstr("page_size: got 1001, expected 1 .. 1000"));
