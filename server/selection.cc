@@ -11,7 +11,33 @@
 #include "server/stats/clusters.h"
 
 namespace ablate {
+namespace {
+
 namespace pb = ::ablation::v1;
+
+stats::Clusters ClustersOf(absl::Span<const PreparedPrompt> prompts) {
+  std::vector<std::string> templates;
+  templates.reserve(prompts.size());
+  for (const PreparedPrompt& prompt : prompts) templates.push_back(prompt.template_name);
+  return stats::MakeClusters(templates);
+}
+
+// Over clusters of the means of each one's values [P]. Where each prompt is a cluster it is the mean of the values, bit for bit.
+double MeanOverClusters(absl::Span<const double> values, const stats::Clusters& clusters) {
+  const auto n_clusters = static_cast<size_t>(clusters.count);
+  std::vector<double> sum(n_clusters, 0.0);
+  std::vector<int32_t> count(n_clusters, 0);
+  for (size_t p = 0; p < values.size(); ++p) {
+    const auto cluster = static_cast<size_t>(clusters.of_prompt[p]);
+    sum[cluster] += values[p];
+    ++count[cluster];
+  }
+  double mean = 0;
+  for (size_t c = 0; c < n_clusters; ++c) mean += sum[c] / count[c];
+  return mean / static_cast<double>(n_clusters);
+}
+
+}  // namespace
 
 PromptSplit WithoutSplit(size_t n_prompts) {
   PromptSplit split;
@@ -22,9 +48,7 @@ PromptSplit WithoutSplit(size_t n_prompts) {
 }
 
 absl::StatusOr<PromptSplit> SplitClusters(absl::Span<const PreparedPrompt> prompts, uint64_t seed) {
-  std::vector<std::string> templates;
-  for (const PreparedPrompt& prompt : prompts) templates.push_back(prompt.template_name);
-  const stats::Clusters clusters = stats::MakeClusters(templates);
+  const stats::Clusters clusters = ClustersOf(prompts);
   if (clusters.count < 2) {
     return BadField("summary.split", "TOO_FEW_CLUSTERS",
                     absl::StrCat("the prompts make ", clusters.count, " cluster, expected at least 2 to split"));
@@ -85,10 +109,9 @@ pb::Selection SiteStrengths::Order() const {
   const size_t n_sites = prepared_->variants.size(), n_prompts = prepared_->prompts.size();
   std::vector<double> mean(n_sites);
   std::vector<size_t> order(n_sites);
+  const stats::Clusters clusters = ClustersOf(prepared_->prompts);
   for (size_t v = 0; v < n_sites; ++v) {
-    const auto begin = delta_.begin() + static_cast<std::ptrdiff_t>(v * n_prompts);
-    mean[v] =
-        std::accumulate(begin, begin + static_cast<std::ptrdiff_t>(n_prompts), 0.0) / static_cast<double>(n_prompts);
+    mean[v] = MeanOverClusters(absl::MakeConstSpan(delta_).subspan(v * n_prompts, n_prompts), clusters);
     order[v] = v;
   }
   const auto site = [this](size_t v) { return prepared_->variants[v].sites.at(0); };

@@ -108,6 +108,19 @@ TEST(SelectionTest, AGivenOrderNeedsNoSweepFirst) {
   EXPECT_THAT(server.device().runs(), SizeIs(1));
 }
 
+// As in summaries: what was chosen by prompts was not what the statistics called the strongest.
+TEST(SelectionTest, TemplatesWeighAlike) {
+  TestServer server;
+  server.Serve();
+  pb::AblateRequest request = Prompts(4);
+  for (int i = 0; i < 4; ++i) request.mutable_prompts(i)->set_template_(i == 2 ? "small" : "large");
+  request.mutable_sweep()->mutable_pairs()->set_strongest(2);
+  const ScanResult result = RunScan(server.stub(), request);
+  ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+  const pb::Selection& selection = result.manifest().selection();
+  EXPECT_EQ(selection.mean_delta(0), (MeanDelta({1, 2}, {1, 2, 4}) + MeanDelta({1, 2}, {3})) / 2);
+}
+
 // What chooses must not estimate.
 TEST(SelectionTest, SplitChoosesOnOneHalfAndEstimatesOnTheOther) {
   TestServer server;
