@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/convert.h"
@@ -14,7 +13,6 @@
 #include "server/row_messages.h"
 #include "server/selection_sink.h"
 #include "server/server_info.h"
-#include "spdlog/spdlog.h"
 
 namespace ablate {
 namespace pb = ::ablation::v1;
@@ -176,10 +174,7 @@ void AblateStream::BeginSummary(const std::shared_ptr<const PreparedRequest>& pr
 }
 
 void AblateStream::CancelIfStalled(absl::Time since) {
-  const std::string why =
-      absl::StrCat("the client took no results for ", absl::FormatDuration(backend_->max_write_stall),
-                   " (--max-write-stall): read the stream, or set a deadline");
-  if (AbortIfBusySince(since, why)) spdlog::warn("a call was ended: {}", why);
+  EndIfBusySince(since, StallText("took no results", backend_->max_write_stall, "read the stream, or set a deadline"));
 }
 
 absl::Status AblateStream::TakeBlock(ReadoutBlock block, size_t unit) {

@@ -9,7 +9,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -51,9 +50,8 @@ class ReadStream : public grpc::ServerReadReactor<Message>,
 
   // Ends the call where it has waited for the client's next message since before `since`.
   void CancelIfStalled(absl::Time since) final {
-    const std::string why =
-        absl::StrCat("the client sent nothing for ", absl::FormatDuration(backend_->max_write_stall),
-                     " (--max-write-stall): send the next message, end the stream, or set a deadline");
+    const std::string why = StallText("sent nothing", backend_->max_write_stall,
+                                      "send the next message, end the stream, or set a deadline");
     grpc_call* call = nullptr;
     {
       absl::MutexLock lock(&mu_);

@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 namespace ablate {
+
+std::string StallText(absl::string_view did, absl::Duration limit, absl::string_view way_out) {
+  return absl::StrCat("the client ", did, " for ", absl::FormatDuration(limit), " (--max-write-stall): ", way_out);
+}
 
 StallGuard::StallGuard(absl::Duration limit) : limit_(limit), thread_([this] { Loop(); }) {}
 

@@ -2,14 +2,19 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace ablate {
+
+// Why a call is ended: what the client did not do for so long, and what it should do.
+std::string StallText(absl::string_view did, absl::Duration limit, absl::string_view way_out);
 
 // Thread-safe.
 class StallGuard {

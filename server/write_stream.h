@@ -18,6 +18,7 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 #include "server/errors.h"
+#include "spdlog/spdlog.h"
 
 namespace ablate {
 
@@ -81,6 +82,11 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     grpc_call_cancel_with_status(call, GRPC_STATUS_ABORTED, why.c_str(), nullptr);
     grpc_call_unref(call);
     return true;
+  }
+
+  // The same, with a line in the log.
+  void EndIfBusySince(absl::Time since, const std::string& why) {
+    if (AbortIfBusySince(since, why)) spdlog::warn("a call was ended: {}", why);
   }
 
   // The client has left, its deadline has passed, or the connection broke.

@@ -145,10 +145,7 @@ void ComputeMeansStream::OnOver() {
 }
 
 void ComputeMeansStream::CancelIfStalled(absl::Time since) {
-  const std::string why =
-      absl::StrCat("the client took no message for ", absl::FormatDuration(backend_->max_write_stall),
-                   " (--max-write-stall): read the stream, or set a deadline");
-  if (AbortIfBusySince(since, why)) spdlog::warn("a call was ended: {}", why);
+  EndIfBusySince(since, StallText("took no message", backend_->max_write_stall, "read the stream, or set a deadline"));
 }
 
 }  // namespace ablate

@@ -2,11 +2,9 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "server/means/mean_store.h"
 #include "server/means/store_error.h"
 #include "server/unknown_fields.h"
-#include "spdlog/spdlog.h"
 
 namespace ablate {
 namespace pb = ::ablation::v1;
@@ -58,10 +56,7 @@ void ExportMeansStream::OnOver() {
 }
 
 void ExportMeansStream::CancelIfStalled(absl::Time since) {
-  const std::string why =
-      absl::StrCat("the client took no message for ", absl::FormatDuration(backend_->max_write_stall),
-                   " (--max-write-stall): read the stream, or set a deadline");
-  if (AbortIfBusySince(since, why)) spdlog::warn("a call was ended: {}", why);
+  EndIfBusySince(since, StallText("took no message", backend_->max_write_stall, "read the stream, or set a deadline"));
 }
 
 }  // namespace ablate
