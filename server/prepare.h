@@ -134,7 +134,7 @@ struct PreparedRequest {
   // kDonorVariant, whether it is the unit's donor or its own.
   UnitVariant DescribeVariant(size_t unit, int32_t index) const;
   // Whether a replacement is `resample`.
-  bool has_pairs() const;
+  bool has_resample() const;
   // Rows of a prompt on the wire (scan.proto, RowBlock).
   int64_t rows_of(size_t prompt) const;
   int64_t total_rows() const;

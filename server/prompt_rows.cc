@@ -19,7 +19,7 @@ PromptRows::PromptRows(const PreparedRequest* prepared, int32_t prompt, const Pa
     : prepared_(prepared),
       prompt_(prompt),
       pairs_(pairs),
-      has_pairs_(prepared->has_pairs()),
+      has_resample_(prepared->has_resample()),
       sequences_{MakeJoin(prepared->prompts[static_cast<size_t>(prompt)]),
                  MakeJoin(prepared->prompts[static_cast<size_t>(prompt)])},
       interactions_(pairs, prepared->readout.primary) {}
@@ -92,7 +92,7 @@ void PromptRows::AddUnedited(ReadoutBlock row, int32_t variant, AssembledRows& o
   unedited.values.variant[0] = variant;
   unedited.replacement = {-1};
   unedited.edit_position = {-1};
-  if (has_pairs_) unedited.kl_to_clean = unedited.values.kl_divergence;
+  if (has_resample_) unedited.kl_to_clean = unedited.values.kl_divergence;
   AwaitLevels(std::move(unedited), out);
   if (at.has_clean && at.has_corrupted) AwaitLevels(std::exchange(at.waiting, {}), out);
 }
@@ -103,14 +103,14 @@ void PromptRows::AddEdited(const ReadoutBlock& rows, size_t row, size_t unit, Wi
   edited.values.variant.back() = is.variant;
   edited.replacement.push_back(is.replacement);
   edited.edit_position.push_back(is.edit_position);
-  if (!has_pairs_) return;
+  if (!has_resample_) return;
   edited.kl_to_clean.push_back(prepared_->units[unit].edits_corrupted ? rows.kl_from_donor[row]
                                                                       : rows.kl_divergence[row]);
 }
 
 void PromptRows::AwaitLevels(WireRows rows, AssembledRows& out) {
   const std::vector<double>* level = PrimaryLevel(rows.values, prepared_->readout.primary);
-  if (!has_pairs_ || level == nullptr || level->empty()) {
+  if (!has_resample_ || level == nullptr || level->empty()) {
     Pass(std::move(rows), out.plain);
     return;
   }

@@ -62,7 +62,7 @@ class PromptRows {
   const PreparedRequest* const prepared_;
   const int32_t prompt_;
   const PairIndex* const pairs_;
-  const bool has_pairs_;
+  const bool has_resample_;
   int64_t rows_ = 0;
   // By read position.
   absl::flat_hash_map<int32_t, Unedited> unedited_;

@@ -36,7 +36,7 @@ std::vector<stats::EntryRatios> RatiosOf(const DeltaTable& deltas, bool keeps_se
   std::vector<stats::EntryRatios> ratios(deltas.n_entries());
   for (size_t e = 0; e < ratios.size(); ++e) {
     DeltaTable::Entry entry = deltas.EntryAt(e);
-    if (prepared.has_pairs()) {
+    if (prepared.has_resample()) {
       ratios[e].gap = static_cast<int32_t>(entry.read);
       ratios[e].edits_corrupted = prepared.replacements[static_cast<size_t>(entry.replacement)].edits_corrupted;
     }
@@ -50,7 +50,7 @@ std::vector<stats::EntryRatios> RatiosOf(const DeltaTable& deltas, bool keeps_se
 // [P, reads]
 std::vector<double> GapsOf(const DeltaTable& deltas, absl::Span<const int32_t> prompts) {
   std::vector<double> gaps;
-  if (!deltas.prepared().has_pairs()) return gaps;
+  if (!deltas.prepared().has_resample()) return gaps;
   for (const int32_t prompt : prompts) {
     for (size_t read = 0; read < deltas.n_reads(); ++read) {
       gaps.push_back(deltas.clean_minus_corrupted(static_cast<size_t>(prompt), read));

@@ -76,7 +76,7 @@ void SetTokens(const PreparedRequest& request, const ScanUnit& unit, Scan& scan)
   const bool takes_values = std::any_of(
       request.replacements.begin(), request.replacements.end(),
       [&unit](const PreparedReplacement& r) { return r.from_donor && r.edits_corrupted == unit.edits_corrupted; });
-  if (takes_values || (request.has_pairs() && !unit.is_likelihood)) {
+  if (takes_values || (request.has_resample() && !unit.is_likelihood)) {
     scan.donor_token_ids = unit.edits_corrupted ? prompt.token_ids : prompt.corrupted_ids;
   }
   const std::vector<int32_t>& answer = AnswerOf(prompt, unit);
@@ -123,7 +123,7 @@ std::vector<ScanUnit> MakeUnits(const PreparedRequest& request) {
       for (const bool edits_corrupted : {false, true}) {
         unit.edits_corrupted = edits_corrupted;
         // A likelihood is told of both unedited runs, also of the one that nothing edits.
-        const bool is_told = unit.is_likelihood && request.has_pairs();
+        const bool is_told = unit.is_likelihood && request.has_resample();
         if (is_told || !ReplacementsOf(request, unit).empty()) units.push_back(unit);
       }
     };
@@ -196,7 +196,7 @@ UnitVariant PreparedRequest::DescribeVariant(size_t unit, int32_t index) const {
           .edit_position = positions.empty() ? -1 : positions[static_cast<size_t>(index / n_variants % n_positions)]};
 }
 
-bool PreparedRequest::has_pairs() const {
+bool PreparedRequest::has_resample() const {
   return std::any_of(replacements.begin(), replacements.end(), [](const auto& r) { return r.from_donor; });
 }
 
@@ -205,7 +205,7 @@ int64_t PreparedRequest::rows_of(size_t prompt) const {
   const auto n_edit_positions = std::max<int64_t>(1, static_cast<int64_t>(of.edit_positions.size()));
   const auto n_runs =
       static_cast<int64_t>(replacements.size()) * static_cast<int64_t>(variants.size()) * n_edit_positions;
-  return static_cast<int64_t>(of.read_positions.size()) * (n_runs + 1 + (has_pairs() ? 1 : 0));
+  return static_cast<int64_t>(of.read_positions.size()) * (n_runs + 1 + (has_resample() ? 1 : 0));
 }
 
 int64_t PreparedRequest::total_rows() const {

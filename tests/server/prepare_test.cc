@@ -50,7 +50,7 @@ TEST(PrepareTest, FillsDefaultsIn) {
   EXPECT_EQ(request.table, nullptr);
   EXPECT_EQ(request.readout.min_denominator, 0.1);
   EXPECT_EQ(request.readout.primary, PrimaryMetric::kLogitDiff);
-  EXPECT_FALSE(request.has_pairs());
+  EXPECT_FALSE(request.has_resample());
   ASSERT_THAT(request.prompts, SizeIs(1));
   EXPECT_THAT(request.prompts[0].token_ids, ElementsAre(257, 258));
   EXPECT_THAT(request.prompts[0].read_positions, ElementsAre(1));

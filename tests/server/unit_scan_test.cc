@@ -101,7 +101,7 @@ TEST(UnitScanTest, EntriesPointAtTheReplacementsValues) {
 TEST(UnitScanTest, NoisingEditsTheCleanRunAndDenoisingTheCorruptedOne) {
   const PreparedRequest request =
       MustPrepare(absl::StrCat(kPair, kOneHead, "replacements { zero {} }", kDenoising, kNoising));
-  EXPECT_TRUE(request.has_pairs());
+  EXPECT_TRUE(request.has_resample());
   EXPECT_THAT(Kinds(request), ElementsAre(FieldsAre(false, false, false), FieldsAre(true, false, false)));
 
   const Scan clean = request.MakeScan(0);
