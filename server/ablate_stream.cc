@@ -119,9 +119,6 @@ absl::Status AblateStream::Submit() {
   const absl::Time begin = absl::Now();
   auto made = PrepareWith(selection_.has_value() ? SitesOf(*selection_) : std::vector<Site>());
   if (!made.ok()) return made.status();
-  if (made->cost > backend_->limits.cost - selection_cost_) {
-    return TooCostly(made->cost + selection_cost_, backend_->limits.cost);
-  }
   const auto prepared = std::make_shared<const PreparedRequest>(*std::move(made));
   absl::Status reserved = ReserveTable(*prepared);
   if (reserved.ok() && request_->has_summary()) reserved = ReserveDeltas(DeltaTable::ValuesOf(*prepared));

@@ -108,8 +108,13 @@ absl::Status FitAndPrice(const PrepareContext& context, PreparedRequest& prepare
   return Price(prepared, context);
 }
 
-// The sweep that an order is for, as large as an outcome may make it. Any order gives as many variants with as many sites; rows
-// leave the baseline at their first edited layer, so that none is dearer than one which takes the lowest layers.
+absl::Status CheckCost(const PreparedRequest& prepared, int64_t limit) {
+  return prepared.cost > limit ? TooCostly(prepared.cost, limit) : absl::OkStatus();
+}
+
+// The sweep that an order is for, at the order that stands for all of them. Any order gives as many variants with as many
+// sites; rows leave the baseline at their first edited layer, so that none is dearer than one which takes the lowest layers.
+// Where a prompt is cut into chunks, another may be, by some percent: chunks end at other variants, and repeat other rows.
 absl::StatusOr<std::vector<SiteSet>> DearestSets(const pb::AblateRequest& request, const PreparedRequest& prepared) {
   std::vector<Site> order;
   order.reserve(prepared.variants.size());
@@ -118,15 +123,16 @@ absl::StatusOr<std::vector<SiteSet>> DearestSets(const pb::AblateRequest& reques
   return SweepSets(request, prepared.shape, order);
 }
 
-// Checks and prices what will follow, which must not turn out to be too much when the first sweep has run.
+// Checks and prices what will follow: what is found to be too much is so before the first sweep runs.
 absl::Status PriceFollowUp(const pb::AblateRequest& request, const PrepareContext& context, std::vector<SiteSet> sets,
                            PreparedRequest& prepared) {
   prepared.variants.swap(sets);
   absl::Status status = CheckSummarySize(request, prepared);
   if (status.ok()) status = FitAndPrice(context, prepared);
+  if (status.ok()) status = CheckCost(prepared, context.limits.cost);
   prepared.follow_up.cost = prepared.cost;
-  if (request.has_summary()) prepared.follow_up.delta_values = DeltaTable::ValuesOf(prepared);
   prepared.follow_up.result_bytes = TotalResultBytes(prepared);
+  if (request.has_summary()) prepared.follow_up.delta_values = DeltaTable::ValuesOf(prepared);
   prepared.variants.swap(sets);
   return status;
 }
@@ -182,6 +188,9 @@ absl::StatusOr<PreparedRequest> Prepare(const pb::AblateRequest& request, const 
     return status;
   }
   if (status = FitAndPrice(context, prepared); !status.ok()) return status;
+  // With an order the request was accepted, and what it was found to cost then counts.
+  if (order.empty()) status = CheckCost(prepared, context.limits.cost);
+  if (!status.ok()) return status;
   return prepared;
 }
 

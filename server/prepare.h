@@ -100,7 +100,7 @@ struct UnitVariant {
 
 // What a sweep will take that is prepared when this one has found its order.
 struct FollowUp {
-  // The most that any order makes of it.
+  // What the request is accepted at: no order makes more of it, but for some percent where a prompt is cut into chunks.
   int64_t cost = 0;
   // Of its summary; 0 where none is asked for.
   int64_t delta_values = 0;
@@ -156,7 +156,7 @@ struct PrepareContext {
 // A sweep that a `heads` sweep must order first (`strongest`, an empty cumulative order) is prepared as that `heads` sweep
 // where `order` is empty, and as itself where `order` holds its outcome, the strongest site first. The former is checked in
 // full and with what follows it (FollowUp), but runs no more than the order needs: the first replacement, read at the last
-// read position, at all edit positions together, without effects, likelihood and top-k.
+// read position, at all edit positions together, without effects, likelihood and top-k. The latter is never too costly.
 absl::StatusOr<PreparedRequest> Prepare(const ablation::v1::AblateRequest& request, const PrepareContext& context,
                                         absl::Span<const Site> order = {});
 

@@ -1,4 +1,5 @@
 // Two sweeps in one call: what the second will take is checked before the first runs, and kept for it.
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,6 +44,23 @@ TEST(FollowUpTest, BothSweepsCountAgainstTheLimit) {
     EXPECT_EQ(DetailsOf(result.status).quota.violations_size(), 1);
     EXPECT_THAT(server.device().runs(), IsEmpty()) << "refused before the first sweep, not behind it";
   }
+}
+
+// Where a prompt is cut into chunks an order may cost more than the one that was priced.
+TEST(FollowUpTest, AnOrderThatIsDearerThanExpectedRunsAllTheSame) {
+  TestServer server({.limits = {.cost = 1000}});
+  server.Serve();
+  const auto takes_strongest = [](const Scan& scan) {
+    return std::any_of(scan.variants.begin(), scan.variants.end(), [](const Variant& variant) {
+      return variant.edits.size() == 2 && variant.edits[0].site == Site{1, 1} && variant.edits[1].site == Site{1, 2};
+    });
+  };
+  server.device().SetCost([&](const Scan& scan) { return takes_strongest(scan) ? 1000 : 100; });
+  pb::AblateRequest request = AnsweredPrompts(1, [](int) { return kOurs; });
+  request.mutable_sweep()->mutable_pairs()->set_strongest(2);
+  const ScanResult result = RunScan(server.stub(), request);
+  ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+  EXPECT_GT(result.manifest().cost(), 1000);
 }
 
 // A table for the second sweep that does not fit was found out when the first one had run.

@@ -36,13 +36,15 @@ TEST(PriceTest, ManyReadsOfFewTokensArePriced) {
 // Prices what the planner plans, which depends on the layers that are edited.
 class PlanningEngine final : public FakeEngine {
  public:
-  PlanningEngine() : FakeEngine(std::make_shared<FakeDevice>()) {}
+  explicit PlanningEngine(int64_t max_packed_tokens = 1000)
+      : FakeEngine(std::make_shared<FakeDevice>(), max_packed_tokens) {}
   absl::StatusOr<int64_t> Cost(const Scan& scan) const override {
     PlanPrompt prompt;
     prompt.n_tokens = static_cast<int32_t>(scan.token_ids.size());
     prompt.variants = scan.variants;
     prompt.read_positions = scan.read_positions;
-    const auto planner = Planner::Create({&prompt, 1}, {.n_layers = kLayers, .max_packed_tokens = 1000});
+    const auto planner =
+        Planner::Create({&prompt, 1}, {.n_layers = kLayers, .max_packed_tokens = Describe().max_packed_tokens});
     if (!planner.ok()) return planner.status();
     return planner->cost();
   }
@@ -66,6 +68,26 @@ TEST(PriceTest, WhatFollowsIsPricedAtTheDearestOrder) {
     } while (std::next_permutation(order.begin(), order.end()));
     EXPECT_EQ(first->follow_up.cost, dearest);
   }
+}
+
+// Such a request was refused when its first sweep had run.
+TEST(PriceTest, AnOrderIsNotRefusedWhereChunksMakeItDearer) {
+  const PlanningEngine engine(6);
+  PrepareContext context = {.engine = &engine, .limits = {}, .means = nullptr, .go_on = {}};
+  const auto request = RequestOf(absl::StrCat(kPrompt, "sweep { cumulative {} }"));
+  const auto first = Prepare(request, context);
+  ASSERT_TRUE(first.ok()) << first.status();
+  context.limits.cost = first->follow_up.cost;
+  std::vector<Site> order = {{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1}, {1, 2}};
+  int64_t dearest = 0;
+  do {
+    const auto second = Prepare(request, context, order);
+    ASSERT_TRUE(second.ok()) << second.status();
+    dearest = std::max(dearest, second->cost);
+  } while (std::next_permutation(order.begin(), order.end()));
+  EXPECT_GT(dearest, context.limits.cost) << "else this tests nothing";
+  --context.limits.cost;
+  EXPECT_EQ(ReasonOf(Prepare(request, context).status()), "REQUEST_TOO_COSTLY");
 }
 
 }  // namespace
