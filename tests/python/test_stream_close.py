@@ -123,10 +123,10 @@ def test_a_task_that_is_cancelled_while_it_waits_for_a_row_hears_of_it(endless, 
     """Though its stream is closed as well."""
 
     async def use(a: ablate.AsyncClient) -> None:
-        rows = a.stream(request_)
-        for _ in range(13):
-            await anext(rows)
         for closes in (False, True):
+            rows = a.stream(request_)
+            for _ in range(13):
+                await anext(rows)
             waiting = asyncio.ensure_future(anext(rows, "no more"))
             await asyncio.sleep(0.1)
             waiting.cancel()
@@ -134,7 +134,6 @@ def test_a_task_that_is_cancelled_while_it_waits_for_a_row_hears_of_it(endless, 
                 await rows.close()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-            rows = a.stream(request_)
 
     run(endless.address, use)
 

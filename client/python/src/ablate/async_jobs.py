@@ -52,8 +52,8 @@ class AsyncJob(JobBase):
                         return self
                     bar.show(self.message.prompts_done, self.message.n_prompts)
                     retries.reset()
-                    asked += 1
                 await asyncio.sleep(self._pause(retries, asked, failure))
+                asked += 1
 
     async def results(
         self, allow_partial: bool = False, progress: bool | None = None, *, data: Prompts | None = None

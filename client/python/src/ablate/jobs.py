@@ -52,8 +52,8 @@ class Job(JobBase):
                         return self
                     bar.show(self.message.prompts_done, self.message.n_prompts)
                     retries.reset()
-                    asked += 1
                 time.sleep(self._pause(retries, asked, failure))
+                asked += 1
 
     def results(
         self, allow_partial: bool = False, progress: bool | None = None, *, data: Prompts | None = None
