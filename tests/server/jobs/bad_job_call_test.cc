@@ -80,7 +80,7 @@ TEST(BadJobCallTest, AJobThatIsNotThere) {
 // It was put into the message as it came.
 TEST(BadJobCallTest, AnIdOfAnyTextIsQuoted) {
   JobServer server;
-  const grpc::Status cut = server.Get(std::string(79, 'a') + "\xC3\xA9").status;
+  const grpc::Status cut = server.Get(absl::StrCat(std::string(79, 'a'), "\xC3\xA9")).status;
   ExpectError(cut, grpc::StatusCode::NOT_FOUND, "JOB_NOT_FOUND");
   EXPECT_EQ(cut.error_message(), absl::StrCat("there is no job \"", std::string(79, 'a'), " ...\""));
   EXPECT_EQ(server.Get("a\nerror: b").status.error_message(), "there is no job \"a\\nerror: b\"");

@@ -19,7 +19,7 @@ TEST(JobLimitsTest, AJobWhoseResultsTheStoreWouldDropIsRefused) {
   JobServer server(0, {.job_retention = {.bytes = 20'000}});
   ASSERT_TRUE(server.Submit(ManyPrompts(2)).status.ok());
   pb::AblateRequest many = ManyPrompts(200);
-  pb::AblateRequest ordered = ManyPrompts(20);
+  pb::AblateRequest ordered = AnsweredPrompts(20, [](int prompt) { return std::vector<int32_t>{prompt}; });
   ordered.mutable_sweep()->mutable_cumulative();
   ordered.mutable_readout()->set_top_k(100);
   for (const pb::AblateRequest& request : {many, ordered}) {
@@ -111,7 +111,6 @@ TEST(JobLimitsTest, OnlyWhatIsStoredEndsWhereThatEndedAtFirst) {
   EXPECT_EQ(results, stored);
   EXPECT_EQ(response.next_offset(), stored);
   EXPECT_EQ(response.job().state(), pb::JOB_STATE_RUNNING);
-  EXPECT_GT(response.job().n_results(), stored);
   server.device().Resume();
 }
 
