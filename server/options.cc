@@ -118,8 +118,9 @@ void AddJobs(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--job-retention", raw.job_retention_days, "Days for which a job that has ended is kept; 0: for good")
       ->check(CLI::Range(0.0, 36'500.0));
   app.add_option("--max-job-store-bytes", options.server.job_retention.bytes,
-                 "Most bytes of all jobs' results; where there are more, of the tenant with the most of them the jobs that "
-                 "ended first are deleted, but none within an hour of its end; a job that gives more alone is refused")
+                 "Most bytes of all jobs' results; where there are more, of the tenant with the most of them the jobs "
+                 "that ended first are deleted, but none within an hour of its end; a job that gives more alone is "
+                 "refused")
       ->check(CLI::Range(int64_t{1} << 20, INT64_MAX));
   app.add_option("--max-open-jobs", options.server.max_open_jobs, "Most jobs of one tenant that have not ended")
       ->check(CLI::Range(int64_t{1}, INT64_MAX));

@@ -16,7 +16,8 @@ namespace ablate {
 // What a server with this engine runs jobs with.
 JobEngine JobEngineOf(const EngineInfo& info);
 
-// With a job's turn, the time left, why it waits and when it expires. Of several jobs, each knows the queue that the first saw.
+// With a job's turn, the time left, why it waits and when it expires. Of several jobs, each knows the queue that the
+// first saw.
 class JobDescriber {
  public:
   // Borrowed. It has a job store.

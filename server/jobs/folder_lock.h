@@ -11,8 +11,8 @@ namespace ablate {
 // Held until it goes, or the process dies. Movable.
 class FolderLock {
  public:
-  // AlreadyExists where another process holds it; PermissionDenied where this one may not write there; FailedPrecondition
-  // where the file `lock` cannot be made or the file system has no locks.
+  // AlreadyExists where another process holds it; PermissionDenied where this one may not write there;
+  // FailedPrecondition where the file `lock` cannot be made or the file system has no locks.
   static absl::StatusOr<FolderLock> Take(const std::string& folder);
 
   FolderLock(FolderLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}

@@ -14,8 +14,9 @@ constexpr int kApplicationId = 0x41424C4A;
 
 // Never edited: a step that was released is part of files out there.
 constexpr std::array<const char*, kJobSchemaVersion> kSteps = {
-    // 1: `number` is the order of submission and of turns. Offsets count a job's results without gaps. Whatever belongs to a
-    // job is found by its number; a job that is deleted goes at once, its results piece by piece (JobStore::Sweep).
+    // 1: `number` is the order of submission and of turns. Offsets count a job's results without gaps. Whatever belongs
+    // to a job is found by its number; a job that is deleted goes at once, its results piece by piece
+    // (JobStore::Sweep).
     R"sql(
 CREATE TABLE jobs (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -76,8 +77,9 @@ ALTER TABLE jobs ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
 CREATE INDEX jobs_by_tenant ON jobs (tenant, number);
 CREATE UNIQUE INDEX jobs_by_request_id ON jobs (tenant, request_id) WHERE request_id != '';
 )sql",
-    // 3: what a job that has begun was begun in, and what its request takes, which goes when it ends; deleted jobs that still
-    // have results; `turn` rises from one tenant's start of a job to the next one's. The states 1 and 2 have not ended.
+    // 3: what a job that has begun was begun in, and what its request takes, which goes when it ends; deleted jobs that
+    // still have results; `turn` rises from one tenant's start of a job to the next one's. The states 1 and 2 have not
+    // ended.
     R"sql(
 ALTER TABLE jobs ADD COLUMN runs_as TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN request_bytes INTEGER NOT NULL DEFAULT 0;

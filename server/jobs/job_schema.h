@@ -9,8 +9,8 @@ namespace ablate {
 // What this server reads and writes. Steps lead from each version to the next.
 inline constexpr int kJobSchemaVersion = 3;
 
-// FailedPrecondition where the file is of a version newer than `version`, or is no job store. Only reads. Throws as SQLiteCpp
-// does.
+// FailedPrecondition where the file is of a version newer than `version`, or is no job store. Only reads. Throws as
+// SQLiteCpp does.
 absl::Status CheckJobSchema(SQLite::Database& database, int version = kJobSchemaVersion);
 
 // Makes the tables in an empty file, or brings those of an older version up to `version`, all in one transaction.

@@ -1,7 +1,8 @@
-// Jobs in an SQLite file (WAL, synchronous=FULL): whatever a call has returned OK for survives the process and the machine.
+// Jobs in an SQLite file (WAL, synchronous=FULL): whatever a call has returned OK for survives the process and the
+// machine.
 //
-// A job's results are a list of messages without gaps, appended in the transaction that marks their prompt as done: no prompt is
-// there twice, none half. Readers see what was committed, and never wait for a writer.
+// A job's results are a list of messages without gaps, appended in the transaction that marks their prompt as done: no
+// prompt is there twice, none half. Readers see what was committed, and never wait for a writer.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +42,8 @@ struct NewJob {
   int64_t cost = 0;
 };
 
-// What a server runs jobs with. One that has begun is gone on with by its like only: rows of two kinds would stand under one
-// manifest.
+// What a server runs jobs with. One that has begun is gone on with by its like only: rows of two kinds would stand
+// under one manifest.
 struct JobEngine {
   std::string weights_sha256;
   // In words, e.g. `float32 on cpu`; equal where rows may stand together.
@@ -87,20 +88,20 @@ struct ResultPage {
   StoredJob stored;
 };
 
-// Thread-safe. Errors: NotFound where there is no such job; Unavailable where the disk is full or fails; DataLoss where the
-// file is damaged.
+// Thread-safe. Errors: NotFound where there is no such job; Unavailable where the disk is full or fails; DataLoss where
+// the file is damaged.
 class JobStore {
  public:
   // AlreadyExists where another server uses the folder; PermissionDenied where it cannot be made or written to;
-  // FailedPrecondition, with the way out, where the file is damaged, of a newer version or not a job store, which leaves it as
-  // it is.
+  // FailedPrecondition, with the way out, where the file is damaged, of a newer version or not a job store, which
+  // leaves it as it is.
   static absl::StatusOr<std::unique_ptr<JobStore>> Open(const JobStoreOptions& options);
   ~JobStore();
 
   // For clients: a job of another tenant is not there.
 
-  // A job of the tenant's with this request_id that is the same request is returned as it is; InvalidArgument where it is
-  // another one. ResourceExhausted where `max_open` of the tenant's have not ended.
+  // A job of the tenant's with this request_id that is the same request is returned as it is; InvalidArgument where it
+  // is another one. ResourceExhausted where `max_open` of the tenant's have not ended.
   absl::StatusOr<StoredJob> Submit(const NewJob& job, int64_t max_open = std::numeric_limits<int64_t>::max());
   // The job that Submit would return, if there is one: what was accepted needs no second check.
   absl::StatusOr<std::optional<StoredJob>> FindReplay(const NewJob& job) const;
@@ -118,8 +119,9 @@ class JobStore {
     int32_t jobs = 0;
     int64_t cost = 0;
   };
-  // By number: what comes before each of those that such an engine may run, if no other job is submitted. What has begun comes
-  // first; then tenants take turns, first whose last start is longest ago; of one tenant, in the order of submission.
+  // By number: what comes before each of those that such an engine may run, if no other job is submitted. What has
+  // begun comes first; then tenants take turns, first whose last start is longest ago; of one tenant, in the order of
+  // submission.
   absl::StatusOr<std::map<int64_t, Ahead>> Queue(const JobEngine& engine) const;
 
   // For the one who runs jobs.
@@ -129,11 +131,11 @@ class JobStore {
   absl::StatusOr<StoredJob> GetByNumber(int64_t number) const;
   // Cancelled where the job has ended or was deleted.
   absl::StatusOr<std::string> ReadRequest(int64_t number) const;
-  // It runs from now on; the first time counts as its start, and as its tenant's turn. Aborted where it has ended, or was begun
-  // in something else.
+  // It runs from now on; the first time counts as its start, and as its tenant's turn. Aborted where it has ended, or
+  // was begun in something else.
   absl::Status MarkRunning(int64_t number, absl::string_view runs_as);
-  // What the chooser gave for a prompt, where a `heads` sweep comes first; each prompt once. Its messages are pieces of one,
-  // and come back as that.
+  // What the chooser gave for a prompt, where a `heads` sweep comes first; each prompt once. Its messages are pieces of
+  // one, and come back as that.
   absl::Status AddChoices(int64_t number, absl::Span<const PromptResults> choices);
   absl::StatusOr<std::vector<PromptResults>> ReadChoices(int64_t number) const;
   // What goes before the prompts' results, and what the whole job costs. Once.
@@ -154,12 +156,12 @@ class JobStore {
 
   // For the housekeeper.
 
-  // Ends a piece of what the caller of Delete began, or gives some pages back to the disk; some milliseconds. True where there
-  // is more to do.
+  // Ends a piece of what the caller of Delete began, or gives some pages back to the disk; some milliseconds. True
+  // where there is more to do.
   absl::StatusOr<bool> Sweep();
-  // Deletes jobs that ended longer than `age` ago; then, while all results and requests take more than `max_bytes`, the job that
-  // ended first, more than kKeptAtLeast ago, of the tenant with the most bytes among those that have such a job and more than
-  // an equal share of `max_bytes`. Returns how many.
+  // Deletes jobs that ended longer than `age` ago; then, while all results and requests take more than `max_bytes`, the
+  // job that ended first, more than kKeptAtLeast ago, of the tenant with the most bytes among those that have such a
+  // job and more than an equal share of `max_bytes`. Returns how many.
   absl::StatusOr<int64_t> Expire(absl::Duration age, int64_t max_bytes, absl::Time now);
   // Time to fetch a job's results, however full the store is.
   static constexpr absl::Duration kKeptAtLeast = absl::Hours(1);

@@ -10,8 +10,8 @@ std::string BlobOf(const SQLite::Column& column) {
   return std::string(static_cast<const char*>(column.getBlob()), static_cast<size_t>(column.getBytes()));
 }
 
-// Numbers and remaining cost of the jobs that such an engine may run, in the order of their turns. A lap is one job of each
-// tenant; what has begun is lap 0.
+// Numbers and remaining cost of the jobs that such an engine may run, in the order of their turns. A lap is one job of
+// each tenant; what has begun is lap 0.
 SQLite::Statement Turns(SQLite::Database& database, const JobEngine& engine) {
   SQLite::Statement turns(
       database,

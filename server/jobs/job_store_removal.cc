@@ -76,8 +76,8 @@ void TakeOld(int64_t before_ms, std::map<std::string, Holding>& holdings, std::v
   }
 }
 
-// While there are more than `max_bytes`: of who has most of them, one that ended before `before_ms`. Nobody loses any to the
-// jobs of others while he has no more than his share.
+// While there are more than `max_bytes`: of who has most of them, one that ended before `before_ms`. Nobody loses any
+// to the jobs of others while he has no more than his share.
 void TakeLarge(int64_t max_bytes, int64_t before_ms, std::map<std::string, Holding>& holdings,
                std::vector<int64_t>& expired) {
   const int64_t share = max_bytes / std::max<int64_t>(1, static_cast<int64_t>(holdings.size()));

@@ -17,8 +17,9 @@ struct OpenedJobs {
   std::string why_none = {};
 };
 
-// `jobs_dir`: nullopt is a folder of the user's, and no store, with a warning, where another server has that or it cannot be
-// made; an empty one is no store. Errors as JobStore::Open's: jobs of somebody's are in a store that is damaged or newer.
+// `jobs_dir`: nullopt is a folder of the user's, and no store, with a warning, where another server has that or it
+// cannot be made; an empty one is no store. Errors as JobStore::Open's: jobs of somebody's are in a store that is
+// damaged or newer.
 absl::StatusOr<OpenedJobs> OpenJobStore(const std::optional<std::string>& jobs_dir);
 
 }  // namespace ablate

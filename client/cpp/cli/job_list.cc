@@ -9,7 +9,8 @@
 namespace ablate::cli {
 namespace {
 
-// A line a job, whatever becomes of it; the first error, behind all of them. Where nobody answers, the rest are not asked for.
+// A line a job, whatever becomes of it; the first error, behind all of them. Where nobody answers, the rest are not
+// asked for.
 template <typename Work>
 absl::Status ForEachJob(const JobOptions& options, const Work& work) {
   absl::Status first;
