@@ -27,7 +27,9 @@ DATA = [prompt | fields for prompt, fields in zip(PROMPTS, SOME, strict=True)]
 
 @pytest.fixture(scope="module")
 def results(client: ablate.Client) -> list[AblateResponse]:
-    request = ablate.request(PROMPTS, layers="0-1", summary=True, likelihood=True, compensation=True)
+    # Compensation is of a difference of answers.
+    prompts = [prompt | {"contrast": " France"} for prompt in PROMPTS]
+    request = ablate.request(prompts, layers="0-1", summary=True, likelihood=True, compensation=True)
     return list(client._connection.stream(_calls.ABLATE, request, None))
 
 
