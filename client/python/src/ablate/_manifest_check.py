@@ -41,11 +41,12 @@ def check_manifest(manifest: Manifest, request: AblateRequest) -> None:
         raise ContractError(f"the selection names prompts {chosen} of {asked}, expected some, each at most once")
 
 
-def asked_for(request: AblateRequest) -> list[str]:
+def asked_for(request: AblateRequest, primary_metric: str) -> list[str]:
     """Columns of rows that are absent unless the request asks for them."""
     names = list(_EFFECTS) if request.readout.effects else []
     if any(r.HasField("resample") for r in request.replacements):
         names.append("kl_to_clean")
-    if request.sweep.HasField("pairs"):
+    # Where a prompt has no target, there is no metric whose interaction it would be.
+    if request.sweep.HasField("pairs") and primary_metric:
         names.append("interaction")
     return names

@@ -136,10 +136,11 @@ class StreamCheck:
 
     def _take_rows(self, block: RowBlock) -> Entries:
         space = self._behind_head("rows")
+        assert self.manifest is not None
         rows = max(len(block.variant), len(block.prompt_index), len(block.position))
         top_k = self._request.readout.top_k
         columns = read_columns(block, rows, lambda name: top_k if name in ("top_k_id", "top_k_logprob") else 1)
-        require(columns, "position", *asked_for(self._request))
+        require(columns, "position", *asked_for(self._request, self.manifest.primary_metric))
         for name in ("top_k_id", "top_k_logprob") if top_k else ():
             require(columns, name)
             columns[name] = columns[name].reshape(-1, top_k)
