@@ -227,6 +227,23 @@ def test_curve_of_several_prompts_has_a_band(client):
     assert not scan.plot.curve(prompt=0).collections
 
 
+def test_templates_are_weighed_alike(client):
+    many = [{**prompt, "template": "a" if p < 2 else "b"} for p, prompt in enumerate(MANY)]
+    scan = client.scan(many, layers=5, progress=False)
+    values = scan.array("delta_logit_diff").astype(np.float64)
+    ax = scan.plot.heatmap()
+    np.testing.assert_allclose(image(ax)[5], (values[:2].mean(axis=0) + values[2])[5] / 2, rtol=1e-5)
+    assert "mean of 3 prompts, 2 templates weighed alike" in ax.get_title()
+    curve = client.scan(many, sweep="cumulative", steps=2, progress=False)
+    steps = curve.array("logit_diff").astype(np.float64)
+    ends = np.stack([steps[:2].mean(axis=0), steps[2]])
+    ax = curve.plot.curve()
+    np.testing.assert_allclose(ax.lines[0].get_ydata()[1:], ends.mean(axis=0), rtol=1e-5)
+    band = ax.collections[0].get_paths()[0].vertices
+    error = ends.std(axis=0, ddof=1) / np.sqrt(2)
+    assert band[:, 1].max() >= (ends.mean(axis=0) + error).max() - 1e-5
+
+
 def test_mean_and_band_pass_over_what_has_no_figure():
     middle, band = _values.mean_and_band(np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]]))
     np.testing.assert_array_equal(middle, [2, 5, np.nan])

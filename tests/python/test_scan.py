@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from typing import Any
 
@@ -12,6 +13,9 @@ import pyarrow.parquet
 import pytest
 
 import ablate
+from ablate._json_lines import read_scan
+from ablate._manifest_json import manifest_json
+from ablate._means import over_prompts
 from tests.e2e.programs import Server
 
 SCAN: dict[str, Any] = {"prompts": "Berlin is the capital of", "target": " Germany", "contrast": " France"}
@@ -65,6 +69,14 @@ def test_pairs_are_symmetric_with_single_heads_on_the_diagonal(client):
     assert array[0, 0] == values["L5H1"]
     assert array[1, 2] == values["L5H3+L9H0"]
     assert np.isfinite(array).all()
+
+
+def test_pairs_of_prompts_without_a_target_have_no_interaction(client):
+    prompts = [{"prompt": TEXTS[0], "target": " Germany"}, {"prompt": TEXTS[1]}]
+    for one in (prompts, TEXTS[0]):
+        scan = client.scan(one, sweep="pairs", sites="L5H1,L5H3")
+        assert scan.primary_metric == ""
+        assert "interaction" not in scan.columns
 
 
 def test_other_sweeps_lie_along_their_variants(client):
@@ -176,6 +188,35 @@ def test_the_strongest_of_several_prompts_are_so_on_the_mean(client):
     assert row["delta_target_logprob"].item() == pytest.approx(means[5, 3], rel=1e-12)
 
 
+def test_templates_are_weighed_alike(client):
+    """As the summary does: two prompts of one template count as one."""
+    prompts = [
+        {"prompt": f"{city} is", "target": " in", "template": template}
+        for city, template in [("Berlin", "a"), ("Rome", "a"), ("Paris", "b"), ("Madrid", "")]
+    ]
+    scan = client.scan(prompts, summary=True, layers="4-5")
+    means = scan.summary.set_index("variant")["mean"]
+    top = scan.top(24).set_index("variant")["delta_target_logprob"]
+    assert top.to_dict() == pytest.approx({variant: means[variant] for variant in top.index}, rel=1e-6)
+    assert f'title="L5H3: {means["L5H3"]:.4g}"' in scan._repr_html_()
+    values = scan.array("delta_target_logprob").astype(np.float64)
+    assert values.mean(axis=0)[5, 3] != pytest.approx(means["L5H3"], rel=1e-3)
+    scan.plot.heatmap()  # its own test holds the picture against `over_prompts`
+    np.testing.assert_allclose(over_prompts(values, scan.prompts)[5, 3], means["L5H3"], rtol=1e-6)
+
+
+def test_a_scan_without_rows_yet_is_shown_as_one(heads):
+    scan = read_scan([json.dumps({"manifest": json.loads(manifest_json(heads))})], "x")
+    assert not scan.has_figures
+    assert heads.has_figures
+    assert "no rows yet" in scan._repr_html_()
+    assert scan.top().empty
+    assert scan.top().columns.tolist() == ["replacement", "variant", "kl_divergence"]
+    for draw in (scan.plot.heatmap, scan.plot.scatter, lambda: scan.plot.block(0), lambda: scan.array("entropy")):
+        with pytest.raises(KeyError, match="no rows yet"):
+            draw()
+
+
 def test_without_a_target_the_divergence_counts(client):
     scan = client.scan("Berlin is the capital of", layers=0)
     assert scan.default_column == "kl_divergence"
@@ -264,3 +305,10 @@ def test_a_float64_server_gives_float64(tmp_path):
             assert np.any(scan.columns["entropy"] != scan.columns["entropy"].astype(np.float32))
     finally:
         assert server.stop() == 0
+
+
+def test_files_have_the_processs_mode_which_is_left_alone(heads, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", None)  # whoever sets it sets it for every thread
+    heads.to_npz(tmp_path / "scan.npz")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "scan.npz").stat().st_mode == (tmp_path / "other").stat().st_mode

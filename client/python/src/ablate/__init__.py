@@ -19,8 +19,9 @@ from ablate._request import request
 from ablate._server_files import LocalServerError
 from ablate._spec import read_request, write_request
 from ablate._version import __version__
-from ablate.aio import AsyncClient, AsyncScanStream, connect_async
+from ablate.aio import AsyncClient, connect_async
 from ablate.async_jobs import AsyncJob
+from ablate.async_streams import AsyncScanStream
 from ablate.client import Client
 from ablate.errors import (
     AblateError,

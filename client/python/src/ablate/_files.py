@@ -1,34 +1,22 @@
-"""Scans as files, which appear only when they are whole."""
+"""Files that appear only when they are whole; scans as `.npz`."""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
-from google.protobuf.json_format import MessageToJson
 
 from ablate._blocks import Array
+from ablate._manifest_json import manifest_json
 
 if TYPE_CHECKING:
     from ablate.scan import Scan
 
 _KEYS = frozenset({"prompt_index", "replacement", "variant", "edit_position", "position", "top_k_id", "top_k_logprob"})
-
-
-def to_parquet(scan: Scan, path: str | os.PathLike[str]) -> None:
-    try:
-        import pyarrow
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise ImportError("to_parquet needs pyarrow (the extra [arrow]): pip install pyarrow") from None
-    table = pyarrow.Table.from_pandas(scan.to_pandas(), preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), b"ablate.manifest": manifest_json(scan).encode()}
-    table = table.replace_schema_metadata(metadata)
-    write_whole(path, lambda file: parquet.write_table(table, file))
 
 
 def to_npz(scan: Scan, path: str | os.PathLike[str]) -> None:
@@ -46,22 +34,17 @@ def to_npz(scan: Scan, path: str | os.PathLike[str]) -> None:
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
 
 
-def manifest_json(scan: Scan) -> str:
-    """Protobuf JSON with the contract's names."""
-    return MessageToJson(scan.manifest, preserving_proto_field_name=True, indent=None)
-
-
 def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
+    """OSError where it cannot be written; then nothing is left."""
     target = Path(path)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        try:
+    made = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    # Not tempfile's, whose files are their maker's alone: this one is as any other new file, by the process's umask.
+    number = os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(number, "wb") as file:
             write(file)
-            file.flush()
-            # A temporary file is its maker's alone; this one is as any other new file.
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(file.name).chmod(0o666 & ~mask)
-            Path(file.name).replace(target)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+        # Closed: Windows moves no open file.
+        made.replace(target)
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ablate._means import over_prompts
 
 if TYPE_CHECKING:
     from ablate.scan import Scan
@@ -22,6 +24,8 @@ _STYLE = (
 
 def scan_html(scan: Scan) -> str:
     parts = [f"<p><b>{html.escape(_title(scan))}</b><br>{html.escape(_subtitle(scan))}</p>"]
+    if not scan.has_figures:
+        return "".join([*parts, "<p>no rows yet</p>"])
     column = scan.default_column
     map_ = _heat_map(scan, column) if scan.axes == ("layer", "head") else None
     parts.append(map_ or scan.top(10).to_html(index=False))
@@ -49,10 +53,10 @@ def _subtitle(scan: Scan) -> str:
 
 
 def _heat_map(scan: Scan, column: str) -> str | None:
-    """The means over the prompts under the first replacement."""
+    """The means over the prompts (of each template, and then over those) under the first replacement."""
     values = scan.array(column, replacement=0)
     if values.ndim == 3:
-        values = _mean(values)
+        values = over_prompts(values, scan.prompts)
     if values.size > _MAX_CELLS:
         return None
     largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0
@@ -66,12 +70,6 @@ def _heat_map(scan: Scan, column: str) -> str | None:
         f'<table style="{_STYLE[0]}"><caption>{html.escape(caption)}</caption>'
         f"<tr><td></td>{heads}</tr>{''.join(rows)}</table>"
     )
-
-
-def _mean(values: Any) -> Any:
-    """Over prompts; NaN where none has the figure."""
-    counts = np.isfinite(values).sum(axis=0)
-    return np.where(counts > 0, np.nansum(values, axis=0) / np.maximum(counts, 1), np.nan)
 
 
 def _cell(label: str, value: float, largest: float) -> str:

@@ -94,10 +94,17 @@ def _cells(column: Any) -> list[Any]:
     return cells
 
 
-def strongest(keys: Columns, values: Array, kept: Array, name: str) -> pd.DataFrame:
-    """Means of the kept rows' values over all rows of the same keys, that furthest from 0 first; none of NaN."""
-    frame = pd.DataFrame({**keys, name: values.astype(np.float64)})[kept]
-    means = frame.groupby(list(keys), sort=False, dropna=False, observed=True)[name].mean().dropna().reset_index()
+def strongest(keys: Columns, values: Array, kept: Array, clusters: Array, name: str) -> pd.DataFrame:
+    """Means of the kept rows' values over all rows of the same keys, that furthest from 0 first; none of NaN.
+
+    `clusters`: [rows]; they are weighed alike, whatever their size.
+    """
+    frame = pd.DataFrame({**keys, "": clusters, name: values.astype(np.float64)})[kept]
+
+    def means_of(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
+        return frame.groupby(list(names), sort=False, dropna=False, observed=True)[name].mean().reset_index()
+
+    means = means_of(means_of(frame, *keys, ""), *keys).dropna(subset=[name])
     order = means[name].abs().sort_values(ascending=False, kind="stable").index
     return means.loc[order].reset_index(drop=True)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ablate._blocks import Array
 from ablate._layout import Layout
-from ablate._rows import RowSpace
+from ablate._rows import KEYS, RowSpace
 
 if TYPE_CHECKING:
     from ablate._proto.ablation.v1.scan_pb2 import Manifest, ResolvedPrompt, Variant
@@ -72,6 +72,8 @@ class Tensors:
     def column(self, column: str) -> Array:
         if column in self._columns:
             return self._columns[column]
+        if self._columns.keys() <= set(KEYS):
+            raise KeyError(f"no column {column!r}: there are no rows yet")
         raise KeyError(f"no column {column!r} in this scan; there are {', '.join(self._columns)}")
 
     def _of_prompt(self, values: Array, replacement: int, prompt: int, read: int) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ablate import _files, _table
+from ablate import _table
 from ablate._extras import Extras, ScanExtras
 from ablate._html import scan_html
 from ablate._layout import single_sites
 from ablate._legend import Legend
-from ablate._rows import BASELINE, CORRUPTED, RowSpace
+from ablate._means import clusters_of
+from ablate._rows import BASELINE, CORRUPTED, KEYS, RowSpace
+from ablate._save import ScanFiles
 from ablate._tensors import Tensors
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.floating[Any]]
 
 
-class Scan(ScanExtras):
+class Scan(ScanExtras, ScanFiles):
     """The results of a scan, whole: every row came, once.
 
     Attributes:
@@ -159,45 +160,36 @@ class Scan(ScanExtras):
     def top(self, n: int = 10, column: str | None = None, read: int = -1) -> pd.DataFrame:
         """The n runs whose `column` (default: the primary metric's delta) is furthest from 0, the strongest first.
 
-        Of several prompts, the mean over those that have the figure. KeyError where there is no such column.
+        Of several prompts, the mean over those that have the figure, templates weighed alike as in the summary.
+        KeyError where there is no such column; no run where there are no rows yet.
 
         >>> client.scan("Berlin is the capital of", target=" Germany", contrast=" France").top(3).columns.tolist()
         ['replacement', 'variant', 'delta_logit_diff']
         """
         column = column or self.default_column
-        self._tensors.column(column)
+        if self.has_figures:
+            values = self._tensors.column(column)
+        else:
+            values = np.full(len(self), np.nan)  # a job's that has only begun
         kept = self._tensors.at_read(read) & (self.columns["variant"] >= 0)
         keys = ["replacement", "variant", *(["edit_position"] if self._space.sweeps_positions else [])]
-        return _table.strongest({name: self._tidy[name] for name in keys}, self.columns[column], kept, column)[:n]
+        clusters = clusters_of(self.prompts)[self.columns["prompt_index"]]
+        return _table.strongest({name: self._tidy[name] for name in keys}, values, kept, clusters, column)[:n]
+
+    @property
+    def has_figures(self) -> bool:
+        """Whether any row has come: of a job that has only begun, none may have.
+
+        >>> client.scan("Berlin is the capital of", layers=5).has_figures
+        True
+        """
+        return len(self.columns) > len(KEYS)
 
     @property
     def default_column(self) -> str:
         """The primary metric's delta, or, without a target, `kl_divergence`."""
         delta = f"delta_{self.primary_metric}"
         return delta if delta in self.columns else "kl_divergence"
-
-    def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Writes `to_pandas()`; needs the extra `[arrow]`.
-
-        The manifest is in the file's metadata (`ablate.manifest`, protobuf JSON).
-        The file appears only when it is whole. OSError where it cannot be written.
-
-        >>> client.scan("Berlin is the capital of", target=" Germany").to_parquet(folder / "scan.parquet")
-        """
-        _files.to_parquet(self, path)
-
-    def to_npz(self, path: str | os.PathLike[str]) -> None:
-        """Writes arrays: each metric along `axes` as `array` gives it, the labels, and the manifest as protobuf JSON.
-
-        [prompts, replacements, *axes] at the last read position; `axes` names the sweep's; `row.NAME` are the columns
-        as they are. The file appears only when it is whole. OSError where it cannot be written.
-
-        >>> import numpy as np
-        >>> client.scan("Berlin is the capital of", target=" Germany").to_npz(folder / "scan.npz")
-        >>> np.load(folder / "scan.npz")["kl_divergence"].shape
-        (1, 1, 12, 12)
-        """
-        _files.to_npz(self, path)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The rows in the order of `columns`, as dicts with the names of `to_pandas`; None where there is no figure.

@@ -2,7 +2,7 @@
 
 Each returns its axes, so that a title, a limit or `axes.figure.savefig(...)` is yours. Colours diverge from white at
 zero to orange (positive) and purple (negative), which all kinds of colour vision tell apart; grey is no figure at all.
-Of several prompts, figures show the mean.
+Of several prompts, figures show the mean, which weighs templates alike, as the summary does.
 
     >>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France")
     >>> axes = scan.plot.heatmap()
@@ -18,88 +18,34 @@ import numpy as np
 
 from ablate.plot import _words
 from ablate.plot._block import draw_block
-from ablate.plot._maps import draw_map
+from ablate.plot._map_figures import MapFigures
 from ablate.plot._points import draw_curves, draw_scatter
-from ablate.plot._style import Floats
-from ablate.plot._values import added, changes, index_of_variants, mean_and_band, replacement_index, values_of
+from ablate.plot._style import set_title
+from ablate.plot._values import (
+    added,
+    changes,
+    demand_axes,
+    index_of_variants,
+    mean_and_band,
+    observations,
+    replacement_index,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ablate.scan import Scan
-
 __all__ = ["Plotter"]
 
 
-class Plotter:
+class Plotter(MapFigures):
     """The figures of one scan.
 
-    Arguments that all of them know:
+    Arguments that they share:
         replacement: its label or index; the default is the first.
         prompt: its index; the default is the only one, or the mean over all.
         read: which of the read positions, as Python indexes; the default is the last.
-        ax: axes to draw into; the default is a new figure.
+        ax: axes to draw into; the default is a new figure. Not of `block`, which has two panels and makes its own.
     """
-
-    def __init__(self, scan: Scan) -> None:
-        self._scan = scan
-
-    def heatmap(
-        self,
-        column: str | None = None,
-        *,
-        replacement: str | int | None = None,
-        prompt: int | None = None,
-        read: int = -1,
-        position: int | None = None,
-        head: int | None = None,
-        limit: float | None = None,
-        numbers: bool | None = None,
-        ax: Axes | None = None,
-    ) -> Axes:
-        """One column for each head of each layer, or each layer at each edit position.
-
-        Args:
-            column: the default is the change of the primary metric (of the logit difference, say), else the KL
-                divergence.
-            position: where positions were swept over (`each_position`): the edit position shown, negative from the end.
-            head: instead, the head that is shown at all positions.
-            limit: the value of full colour, to compare figures; the default is the largest.
-            numbers: whether cells show their values; the default is up to 16 x 16 cells.
-
-        Raises:
-            ValueError: the sweep is not `heads` or `layers`, or which position or head is not said.
-            KeyError: there is no such column.
-        """
-        scan, r = self._scan, replacement_index(self._scan, replacement)
-        axes = scan.axes
-        if axes[0] != "layer":
-            raise ValueError(
-                f"a heat map is of a sweep over heads or layers, this one is over {axes[0]}s: plot.pairs, plot.curve"
-            )
-        column = column or scan.default_column
-        values = values_of(scan, column, r, prompt, read)
-        rows = [f"L{layer}" for layer in range(values.shape[0])]
-        what = _words.ablated(scan)
-        if "edit_position" in axes:
-            if axes[-1] == "head":
-                if (position is None) == (head is None):
-                    raise ValueError("positions were swept over: name either the `position` or the `head` to show")
-                values = values[:, position, :] if position is not None else values[:, :, head]
-                what += f" at position {position}" if position is not None else f" at one position, head {head}"
-            else:
-                what += " at one position"
-            if position is None:
-                columns, x_label = self._tokens(prompt, values.shape[1]), "position"
-        if values.ndim == 1:
-            values, columns, x_label = values[:, np.newaxis], [""], "all heads of the layer"
-        elif "edit_position" not in axes or position is not None:
-            columns, x_label = [f"H{h}" for h in range(values.shape[1])], "head"
-        ax = self._map(values, rows, columns, column, limit, numbers, ax)
-        ax.set_xlabel(x_label)
-        ax.set_ylabel("layer")
-        _set_title(ax, _words.title(scan, what, [r], prompt))
-        return ax
 
     def block(
         self, layer: int, *, replacement: str | int | None = None, prompt: int | None = None, read: int = -1
@@ -111,9 +57,14 @@ class Plotter:
 
         Raises:
             ValueError: the sweep is not `heads` without positions, there is no target, or no such layer.
+
+        >>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France")
+        >>> left, right = scan.plot.block(5)
+        >>> right.get_xlabel()
+        "change of log p(' France'), nats"
         """
         scan, r = self._scan, replacement_index(self._scan, replacement)
-        self._demand(("layer", "head"), "one layer's heads are")
+        demand_axes(scan, ("layer", "head"), "one layer's heads are")
         n_layers = scan.manifest.model.n_layers
         if not 0 <= layer < n_layers:
             raise ValueError(f"layer {layer}: expected 0 to {n_layers - 1}")
@@ -137,6 +88,11 @@ class Plotter:
 
         What lies on the diagonal changes both alike, and so not their difference; the `named` variants furthest from it
         carry their labels. ValueError where there is no contrast.
+
+        >>> scan = client.scan("Berlin is the capital of", target=" Germany", contrast=" France")
+        >>> axes = scan.plot.scatter(named=3)
+        >>> axes.get_xlabel(), axes.get_ylabel()
+        ("change of log p(' Germany'), nats", "change of log p(' France'), nats")
         """
         scan, r = self._scan, replacement_index(self._scan, replacement)
         if "edit_position" in scan.axes:
@@ -151,7 +107,7 @@ class Plotter:
         ax = draw_scatter(target[at], contrast[at], labels, layers, named, ax)
         ax.set_xlabel(_words.escape(_words.metric(scan, "delta_target_logprob")))
         ax.set_ylabel(_words.escape(_words.metric(scan, "delta_contrast_logprob")))
-        _set_title(ax, _words.title(scan, _words.ablated(scan), [r], prompt))
+        set_title(ax, _words.title(scan, _words.ablated(scan), [r], prompt))
         return ax
 
     def curve(
@@ -169,7 +125,12 @@ class Plotter:
             column: the default is the primary metric, else the KL divergence.
             replacement: the only one to show; the default is all.
 
-        Of several prompts, the mean, and a band of one standard error to both sides. ValueError under another sweep.
+        Of several prompts, the mean, and a band of one standard error to both sides; templates count as one each.
+        ValueError under another sweep.
+
+        >>> scan = client.scan("Berlin is the capital of", target=" Germany", sweep="cumulative", steps=3)
+        >>> scan.plot.curve().get_xlabel()
+        'heads ablated'
         """
         scan = self._scan
         if scan.manifest.sweep.WhichOneof("kind") != "cumulative":
@@ -183,63 +144,12 @@ class Plotter:
         lines = []
         for r in shown:
             edited = np.stack([scan.array(column, r, p, read) for p in prompts])
-            lines.append((scan.replacements[r], *mean_and_band(np.hstack([baseline[:, np.newaxis], edited]))))
+            steps = observations(scan, np.hstack([baseline[:, np.newaxis], edited]))
+            lines.append((scan.replacements[r], *mean_and_band(steps)))
         sizes = [len(v.sites) for v in scan.variants]
-        ax = draw_curves(sizes, added(scan), lines, float(np.nanmean(baseline)), ax)
-        several = len(baseline) > 1
+        ax = draw_curves(sizes, added(scan), lines, float(np.nanmean(observations(scan, baseline))), ax)
+        several = any(band is not None for _, _, band in lines)
         ax.set_xlabel("heads ablated" + (" (band: one standard error to both sides)" if several else ""))
         ax.set_ylabel(_words.escape(_words.metric(scan, column)))
-        _set_title(ax, _words.title(scan, "more and more heads ablated", shown, prompt))
+        set_title(ax, _words.title(scan, "more and more heads ablated", shown, prompt))
         return ax
-
-    def pairs(
-        self,
-        column: str = "interaction",
-        *,
-        replacement: str | int | None = None,
-        prompt: int | None = None,
-        read: int = -1,
-        limit: float | None = None,
-        numbers: bool | None = None,
-        ax: Axes | None = None,
-    ) -> Axes:
-        """What two heads do together (`sweep="pairs"`); the default is their interaction.
-
-        That is the change under both less the sum of each one's: 0 where they do not depend on each other. Of columns
-        that single heads have too, the diagonal shows those. ValueError under another sweep.
-        """
-        scan, r = self._scan, replacement_index(self._scan, replacement)
-        self._demand(("site", "site"), "pairs are")
-        labels = [_words.site(*site) for site in scan.sites]
-        values = values_of(scan, column, r, prompt, read).copy()
-        if column == "interaction":  # of a head with itself
-            np.fill_diagonal(values, np.nan)
-        ax = self._map(values, labels, labels, column, limit, numbers, ax)
-        ax.set_xlabel("head")
-        ax.set_ylabel("head")
-        _set_title(ax, _words.title(scan, "two heads ablated together", [r], prompt))
-        return ax
-
-    def _map(
-        self, values: Floats, rows: list[str], columns: list[str], column: str, limit: float | None,
-        numbers: bool | None, ax: Axes | None,
-    ) -> Axes:  # fmt: skip
-        label = "\n".join(filter(None, [_words.metric(self._scan, column), _words.which_way(column)]))
-        one_sided = _words.is_one_sided(column)
-        return draw_map(values, rows, columns, label, one_sided=one_sided, limit=limit, numbers=numbers, ax=ax)
-
-    def _demand(self, axes: tuple[str, ...], what: str) -> None:
-        if self._scan.axes != axes:
-            raise ValueError(
-                f"{what} of a sweep along {' and '.join(axes)}, this one is along {' and '.join(self._scan.axes)}"
-            )
-
-    def _tokens(self, prompt: int | None, n: int) -> list[str]:
-        """Positions with their tokens, where it is one prompt's."""
-        if prompt is None and len(self._scan.prompts) > 1:
-            return [str(i) for i in range(n)]
-        return [f"{i} {token.text!r}" for i, token in enumerate(self._scan.prompts[prompt or 0].tokens)]
-
-
-def _set_title(ax: Axes, title: str) -> None:
-    ax.set_title(_words.escape(title), fontsize=10)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ablate.plot import _words
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap, Normalize
@@ -30,6 +32,10 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
         return ax
     made: Axes = pyplot().subplots(figsize=(width, height), layout="constrained")[1]
     return made
+
+
+def set_title(ax: Axes, title: str) -> None:
+    ax.set_title(_words.escape(title), fontsize=10)
 
 
 def pyplot() -> Any:

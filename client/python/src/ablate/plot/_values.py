@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ablate._means import cluster_means, clusters_of, mean, over_prompts
 from ablate.plot import _words
 from ablate.plot._style import Floats
 
@@ -24,21 +25,28 @@ def replacement_index(scan: Scan, replacement: str | int | None) -> int:
     raise ValueError(f"replacement {replacement!r}: expected one of {', '.join(scan.replacements)}")
 
 
+def demand_axes(scan: Scan, axes: tuple[str, ...], what: str) -> None:
+    """ValueError where the scan is along others."""
+    if scan.axes != axes:
+        raise ValueError(f"{what} of a sweep along {' and '.join(axes)}, this one is along {' and '.join(scan.axes)}")
+
+
 def values_of(scan: Scan, column: str, replacement: int, prompt: int | None, read: int) -> Floats:
-    """[*axes] of one prompt, or the mean over all where `prompt` is None; NaN where none has the figure."""
+    """[*axes] of one prompt, or the mean over all where `prompt` is None; NaN where none has the figure.
+
+    Templates are weighed alike, as in the summary.
+    """
     values = scan.array(column, replacement, prompt, read)
-    return values if prompt is not None or len(scan.prompts) == 1 else mean(values)
+    return values if prompt is not None or len(scan.prompts) == 1 else over_prompts(values, scan.prompts)
 
 
-def mean(values: Floats) -> Floats:
-    """[prompts, ...] -> [...]; NaN where none has the figure."""
-    counts = np.isfinite(values).sum(axis=0)
-    means: Floats = np.where(counts > 0, np.nansum(values, axis=0) / np.maximum(counts, 1), np.nan)
-    return means
+def observations(scan: Scan, values: Floats) -> Floats:
+    """[prompts, ...] -> what counts as one: [templates, ...]; of a single prompt it."""
+    return values if len(values) == 1 else cluster_means(values, clusters_of(scan.prompts))
 
 
 def mean_and_band(values: Floats) -> tuple[Floats, Floats | None]:
-    """[prompts, steps] -> the mean, and it minus and plus a standard error, [steps, 2], of two prompts and more."""
+    """[n, steps] -> the mean, and it minus and plus a standard error, [steps, 2], of two and more."""
     if len(values) < 2:
         return values[0], None
     middle = mean(values)
@@ -50,7 +58,7 @@ def mean_and_band(values: Floats) -> tuple[Floats, Floats | None]:
 
 def changes(scan: Scan, replacement: int, prompt: int | None, read: int) -> tuple[Floats, Floats | None]:
     """[*axes] each: the changes of the target's and the contrast's log-probs. ValueError where there is no target."""
-    if "delta_target_logprob" not in scan.columns:
+    if scan.has_figures and "delta_target_logprob" not in scan.columns:
         raise ValueError("this figure needs a target: scan with target=...")
     target = values_of(scan, "delta_target_logprob", replacement, prompt, read)
     if "delta_contrast_logprob" not in scan.columns:
