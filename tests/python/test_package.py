@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import doctest
 import importlib
 import inspect
 import pkgutil
+import pydoc
 import re
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Awaitable, Iterator
+from typing import Any, get_type_hints
 
 import pytest
 
 import ablate
+from ablate import plot
+from ablate.interop import labels, nnsight, transformer_lens
+from ablate.options import MeansOptions, ScanOptions
 from tests.oracle.models import ROOT
 from tools.python import generate_proto
 
@@ -61,6 +68,17 @@ def test_help_spells_the_options_out(call):
     parameters = inspect.signature(call).parameters
     assert {"prompts", "sweep", "target", "seed"} <= parameters.keys()
     assert "options" not in parameters
+    assert str(parameters["sweep"].annotation) == "SweepKind"
+    text = pydoc.plain(pydoc.render_doc(call))
+    assert 'target: The token measured, with its leading space, e.g. " Germany"' in text
+    assert "seed: Of `random_sets` and `summary`" in text
+
+
+def test_every_option_is_told_about():
+    for options in (ScanOptions, MeansOptions):
+        for name, hint in get_type_hints(options, include_extras=True).items():
+            (words,) = hint.__metadata__
+            assert words.endswith("."), name
 
 
 def _examples() -> list[Any]:
@@ -74,23 +92,72 @@ def _examples() -> list[Any]:
     return [test for test in {t.name: t for t in found}.values() if test.examples]
 
 
+class _Awaits(ast.NodeTransformer):
+    """`await x` at a prompt, as `python -m asyncio` and notebooks have it, for a runner that knows none."""
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        return ast.Call(ast.Name("_wait_for", ast.Load()), [self.generic_visit(node).value], [])
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return node
+
+
+def _without_awaits(source: str) -> str:
+    tree = ast.parse(source)
+    return ast.unparse(ast.fix_missing_locations(_Awaits().visit(tree))) + "\n" if "await " in source else source
+
+
 @pytest.mark.parametrize("example", _examples(), ids=lambda test: test.name)
 def test_the_examples_run(example, server, client, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    example.globs.update(client=client, address=server.address, folder=tmp_path)
-    report: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
-    runner.run(example, out=report.append, clear_globs=False)
-    assert not runner.failures, "".join(report)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    asynchronous = _is_async(example.name)
+    with asyncio.Runner() as runner:
+        named = ablate.connect_async(server.address) if asynchronous else client
+        example.globs.update(client=named, address=server.address, folder=tmp_path)
+        if asynchronous:
+            example.globs["_wait_for"] = lambda awaited: runner.run(_awaited(awaited))
+            for one in example.examples:
+                one.source = _without_awaits(one.source)
+        report: list[str] = []
+        doctests = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+        doctests.run(example, out=report.append, clear_globs=False)
+        if asynchronous:
+            runner.run(named.close())
+    assert not doctests.failures, "".join(report)
 
 
-def test_the_public_calls_have_examples():
-    named = {test.name for test in _examples()}
-    for name in (
-        "client.Client.scan",
-        "client.Client.stream",
-        "_connect.connect",
-        "scan.Scan.array",
-        "scan.Scan.to_pandas",
-    ):
-        assert f"ablate.{name}" in named
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+def _is_async(name: str) -> bool:
+    return any(module in name for module in ("ablate.aio.Async", "ablate.async_", "ablate._async_"))
+
+
+def _public() -> Iterator[tuple[str, Any]]:
+    """What people call or read: names of the public modules, and the public parts of their classes."""
+    for module in (ablate, plot, labels, nnsight, transformer_lens):
+        own = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
+        for name in getattr(module, "__all__", own):
+            value = getattr(module, name)
+            if inspect.isfunction(value):
+                yield f"{module.__name__}.{name}", value
+            elif inspect.isclass(value):
+                yield from ((f"{module.__name__}.{name}.{part}", what) for part, what in _parts(value))
+
+
+def _parts(of: type[Any]) -> Iterator[tuple[str, Any]]:
+    for owner in of.__mro__:
+        ours = owner.__module__.startswith("ablate") and "._proto" not in owner.__module__
+        for name, value in vars(owner).items() if ours else ():
+            if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                yield name, value
+
+
+def test_every_public_call_has_an_example_and_every_property_its_words():
+    told = dict(_public())
+    assert len(told) > 80
+    properties = {name for name, value in told.items() if isinstance(value, property)}
+    assert not [name for name in properties if not (told[name].__doc__ or "").strip()]
+    assert not [name for name in told.keys() - properties if ">>> " not in (told[name].__doc__ or "")]
