@@ -1,7 +1,5 @@
-"""Checks that a stream of results is whole: in order, nothing missing, nothing twice, nothing that is no number.
-
-The rules of client/cpp/stream_check.h.
-"""
+"""Checks that a stream of results is whole, by the rules of client/cpp/stream_check.h: in order, nothing missing, nothing
+twice, nothing that is no number."""
 
 from __future__ import annotations
 
