@@ -1,5 +1,5 @@
-"""Checks that a stream of results is whole, by the rules of client/cpp/stream_check.h: in order, nothing missing, nothing
-twice, nothing that is no number."""
+"""Checks that a stream of results is whole, by the rules of client/cpp/stream_check.h: in order, nothing missing,
+nothing twice, nothing that is no number."""
 
 from __future__ import annotations
 
