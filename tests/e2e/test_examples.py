@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,15 +22,33 @@ ROWS = 145
 # Of each data set.
 PROMPTS = 8
 
-# What Slurm does with a script: a run for each index of its array, the options behind it handed on.
+# What Slurm does with a script: a run for each index of its array, the options behind it handed on. `--array` in front
+# of the script goes before its own.
 SBATCH = """#!/usr/bin/env bash
 set -euo pipefail
+array=
+if [[ $1 == --array=* ]]; then array=${1#--array=}; shift; fi
 script=$1; shift
-last=$(sed -n 's/^#SBATCH --array=0-//p' "$script")
-for index in $(seq 0 "$last"); do
-  SLURM_ARRAY_TASK_ID=$index SLURM_ARRAY_TASK_COUNT=$((last + 1)) SLURM_CPUS_PER_TASK=1 bash "$script" "$@"
+array=${array:-$(sed -n 's/^#SBATCH --array=//p' "$script")}
+indices=()
+for part in ${array//,/ }; do mapfile -t -O ${#indices[@]} indices < <(seq "${part%-*}" "${part#*-}"); done
+for index in "${indices[@]}"; do
+  SLURM_ARRAY_TASK_ID=$index SLURM_ARRAY_TASK_COUNT=${#indices[@]} SLURM_ARRAY_TASK_MAX=${indices[-1]} \\
+    SLURM_CPUS_PER_TASK=1 bash "$script" "$@"
 done
 """
+
+
+# `ablate`, of a server that says it has other weights where the environment names some.
+DESCRIBE_ANOTHER = """#!/usr/bin/env bash
+set -euo pipefail
+if [[ $1 != describe || ! -v WEIGHTS ]]; then exec "$ABLATE" "$@"; fi
+"$ABLATE" "$@" | sed -E 's/("weights_sha256": *")[0-9a-f]+/\\1'"$WEIGHTS"'/'
+"""
+
+
+def n_jobs(server: Server) -> int:
+    return len(ablate(server, "job", "list", "--format", "id").stdout.split())
 
 
 def run(*command: str | Path, **environment: str | Path) -> subprocess.CompletedProcess[str]:
@@ -40,6 +59,13 @@ def run(*command: str | Path, **environment: str | Path) -> subprocess.Completed
 def table(file: Path) -> list[dict[str, str]]:
     with file.open(newline="") as lines:
         return list(csv.DictReader(lines))
+
+
+def ids_of(lines: str) -> set[str]:
+    """Of a part's prompts."""
+    rows = [json.loads(line) for line in lines.splitlines()[1:]]
+    assert len(rows) == PROMPTS // 4 * ROWS
+    return {row["fields"]["id"] for row in rows}
 
 
 def test_makefile(tmp_path: Path) -> None:
@@ -83,29 +109,34 @@ def test_slurm_array(tmp_path: Path) -> None:
     tools.mkdir()
     (tools / "sbatch").write_text(SBATCH)
     (tools / "sbatch").chmod(0o755)
-    command = (tools / "sbatch", EXAMPLES / "array.sbatch", EXAMPLES / "data" / "capitals.jsonl", out)
-    done = run(*command, ABLATE=ABLATE, MODEL=DEMO, DEVICE="cpu")
+
+    def submit(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        what = (*options, EXAMPLES / "array.sbatch", EXAMPLES / "data" / "capitals.jsonl", out)
+        return run(tools / "sbatch", *what, ABLATE=ABLATE, MODEL=DEMO, DEVICE="cpu", **environment)
+
+    done = submit()
     assert done.returncode == 0, done.stderr
     parts = sorted(out.iterdir())
     assert [part.name for part in parts] == [f"part-{task:04d}.jsonl" for task in range(4)]
     ids: list[str] = []
     for part in parts:
-        rows = [json.loads(line) for line in part.read_text().splitlines()[1:]]
-        assert len(rows) == PROMPTS // 4 * ROWS
-        ids += {row["fields"]["id"] for row in rows}
+        ids += ids_of(part.read_text())
     assert sorted(ids) == [f"capitals-{i}" for i in range(PROMPTS)]
     # Queued again: what is there is not made again.
     before = {part: part.stat().st_mtime_ns for part in parts}
-    parts[1].unlink()
-    assert run(*command, ABLATE=ABLATE, MODEL=DEMO, DEVICE="cpu").returncode == 0
+    texts = [parts[i].read_text() for i in (1, 3)]
+    for i in (1, 3):
+        parts[i].unlink()
+    # Some tasks alone: the data is split as before, though Slurm counts two of them.
+    assert submit("--array=1,3").returncode == 0
     assert sorted(out.iterdir()) == parts
-    assert [part for part in parts if part.stat().st_mtime_ns != before[part]] == [parts[1]]
-
-
-def snakemake() -> str | None:
-    root = EXAMPLES.parent
-    places = [str(root / venv / "bin") for venv in (".venv", ".venv-peers")]
-    return shutil.which("snakemake", path=os.pathsep.join([*places, os.environ.get("PATH", "")]))
+    assert [part for part in parts if part.stat().st_mtime_ns != before[part]] == [parts[1], parts[3]]
+    for text, i in zip(texts, (1, 3), strict=True):
+        assert ids_of(parts[i].read_text()) == ids_of(text)
+    refused = submit("--array=0-5")
+    assert refused.returncode == 2
+    assert "no task 5 of 4" in refused.stderr
+    assert sorted(out.iterdir()) == parts
 
 
 @pytest.fixture
@@ -116,16 +147,18 @@ def server(tmp_path: Path) -> Iterator[Server]:
     started.stop()
 
 
-@pytest.mark.long
-@pytest.mark.skipif(snakemake() is None, reason="snakemake is not installed in .venv or .venv-peers")
 def test_snakefile(server: Server, tmp_path: Path) -> None:
     out = tmp_path / "out"
 
-    def make(*options: str) -> subprocess.CompletedProcess[str]:
-        tool = snakemake()
-        assert tool is not None
+    tool = tmp_path / "ablate"
+    tool.write_text(DESCRIBE_ANOTHER)
+    tool.chmod(0o755)
+
+    def make(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
         what: list[str | Path] = ["--snakefile", EXAMPLES / "Snakefile", "--cores", "2", "--directory", tmp_path]
-        return run(tool, *what, *options, "--config", f"ablate={ABLATE}", f"out={out}", ABLATE_SERVER=server.address)
+        # Snakemake of the tests, whatever is on PATH.
+        what = [sys.executable, "-m", "snakemake", *what, *options, "--config", f"ablate={tool}", f"out={out}"]
+        return run(*what, ABLATE=ABLATE, ABLATE_SERVER=server.address, **environment)
 
     done = make()
     assert done.returncode == 0, done.stderr
@@ -137,4 +170,7 @@ def test_snakefile(server: Server, tmp_path: Path) -> None:
     # All over again, the workflow finds its jobs.
     shutil.rmtree(out)
     assert make("--forceall").returncode == 0
-    assert len(ablate(server, "job", "list", "--format", "id").stdout.split()) == 4
+    assert n_jobs(server) == 4
+    # Another model is another job.
+    assert make("--forcerun", "submit", "--until", "submit", WEIGHTS="0" * 64).returncode == 0
+    assert n_jobs(server) == 8
