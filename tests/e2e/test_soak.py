@@ -9,7 +9,7 @@ import pytest
 from ablate._proto.ablation.v1.scan_pb2 import AblateResponse, Completion, Manifest, RowBlock
 from tests.oracle.probe import BUILD_DIR
 from tools.soak.__main__ import main
-from tools.soak.table import differences, make_table
+from tools.soak.table import contradictions, differences, make_table
 
 
 @pytest.mark.slow
@@ -68,6 +68,13 @@ def without_column(block: RowBlock) -> None:
 def test_a_soak_sees(change: Callable[[RowBlock], None], said: str) -> None:
     found = differences(make_table(messages(change)), make_table(messages()))
     assert any(said in line for line in found), found
+
+
+def test_a_part_may_miss_rows_and_nothing_else() -> None:
+    whole = make_table(messages())
+    assert contradictions(make_table(messages(lost)[:-1]), whole) == []
+    for change in (other_bits, twice):
+        assert contradictions(make_table(messages(change)), whole)
 
 
 def test_equal_is_equal_in_whatever_order() -> None:

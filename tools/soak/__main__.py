@@ -6,15 +6,16 @@ import argparse
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ablate._proto.ablation.v1 import jobs_pb2 as v1
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
 from tools.soak.calls import Calls
-from tools.soak.kills import Kills
+from tools.soak.kills import Kills, Submission
 from tools.soak.server import Ablated
-from tools.soak.table import Table, differences, make_table
+from tools.soak.table import Table, contradictions, differences, make_table
 from tools.soak.workload import ROOT, make_requests
 
 _FINISH_S = 600.0
@@ -24,8 +25,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./run soak",
         description="Jobs run while their server is killed (SIGKILL) again and again and started anew on the same "
-        "folder. Holds at the end that no job is lost and no result is missing, there twice, or other than a server "
-        "gives that is left alone, bit for bit.",
+        "folder; some are cancelled or deleted while it dies. Holds at the end that no job is lost and no result is "
+        "missing, there twice, or other than a server gives that is left alone, bit for bit; that what was cancelled "
+        "went on no more, and that what was deleted is gone.",
         epilog="Exit codes: 0 all of it held, else 1.",
     )
     parser.add_argument("--kill", type=int, nargs="?", const=100, required=True, metavar="N", help="kills (100)")
@@ -57,31 +59,38 @@ def check(kills: Kills, calls: Calls, expected: dict[str, Table]) -> list[str]:
     problems = []
     wanted = {submission.request_id: submission for submission in kills.submissions}
     jobs = calls.list_all(page_size=7)
-    stored = [job.request_id for job in jobs]
-    problems += [f"submission {r} has {stored.count(r)} jobs" for r in wanted if stored.count(r) != 1]
+    stored = Counter(job.request_id for job in jobs)
+    for request_id, submission in wanted.items():
+        n_jobs = 0 if submission.wish == "delete" else 1
+        if stored[request_id] != n_jobs:
+            problems.append(f"submission {request_id} has {stored[request_id]} jobs, expected {n_jobs}")
     problems += [f"job {job.id} is nobody's" for job in jobs if job.request_id not in wanted]
     for job in jobs:
         submission = wanted[job.request_id]
         if set(submission.answers) != {job.id}:
             problems.append(f"job {job.id}: its submissions were answered with {submission.answers}")
-        problems += [
-            f"job {job.id} ({submission.kind}): {problem}"
-            for problem in check_job(job, kills, calls, expected[submission.kind])
-        ]
+        found = check_job(job, submission, kills, calls, expected[submission.kind])
+        problems += [f"job {job.id} ({submission.kind}): {problem}" for problem in found]
     return problems
 
 
-def check_job(job: v1.Job, kills: Kills, calls: Calls, expected: Table) -> list[str]:
+def check_job(job: v1.Job, submission: Submission, kills: Kills, calls: Calls, expected: Table) -> list[str]:
     messages, end = calls.stored(job.id)
-    problems = differences(make_table(messages), expected)
-    if end.state != v1.JOB_STATE_SUCCEEDED:
-        problems.append(f"{v1.JobState.Name(end.state)} {end.error.message}")
-    problems += [f"prompt {s.prompt_index} was set aside: {s.reason}" for s in end.skipped_prompts]
-    if end.prompts_done != end.n_prompts or end.n_results != len(messages) or end.cost_done != end.cost:
+    problems = [f"prompt {s.prompt_index} was set aside: {s.reason}" for s in end.skipped_prompts]
+    if end.n_results != len(messages):
         problems.append(f"its counts are wrong: {end}")
     if job.id not in kills.followers or kills.followers[job.id].messages != messages:
         problems.append("its reader, who went on from where each stream broke, saw other results than are stored")
-    return problems
+    if submission.granted is not None and submission.granted.state == v1.JOB_STATE_CANCELLED:
+        if (end.state, end.n_results) != (v1.JOB_STATE_CANCELLED, submission.granted.n_results):
+            problems.append(f"it went on behind its cancellation: {end}")
+        return problems + contradictions(make_table(messages), expected)
+    # It may have come to its end before anybody could cancel it.
+    if end.state != v1.JOB_STATE_SUCCEEDED:
+        problems.append(f"{v1.JobState.Name(end.state)} {end.error.message}")
+    if end.prompts_done != end.n_prompts or end.cost_done != end.cost:
+        problems.append(f"its counts are wrong: {end}")
+    return problems + differences(make_table(messages), expected)
 
 
 def report(kills: Kills, seconds: float) -> str:

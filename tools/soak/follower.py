@@ -24,6 +24,8 @@ class Follower(threading.Thread):
         self.messages: list[bytes] = []
         self.final: v1.Job | None = None
         self.resumes = 0
+        #: Somebody deletes the job.
+        self.may_vanish = self.vanished = False
         self.problems: list[str] = []
         self._server = server
         self._given_up = threading.Event()
@@ -34,7 +36,7 @@ class Follower(threading.Thread):
     def run(self) -> None:
         calls = Calls(self._server.address)
         try:
-            while self.final is None and not self.problems and not self._given_up.is_set():
+            while not (self.final or self.vanished or self.problems or self._given_up.is_set()):
                 if self._server.serving.wait(timeout=0.2):
                     self._read(calls)
         finally:
@@ -51,7 +53,8 @@ class Follower(threading.Thread):
                 if response.next_offset != len(self.messages):
                     self.problems.append(f"next_offset {response.next_offset} behind result {len(self.messages) - 1}")
         except grpc.RpcError as error:
-            if error.code() not in _BREAKS:
+            self.vanished = self.may_vanish and error.code() == grpc.StatusCode.NOT_FOUND
+            if error.code() not in _BREAKS and not self.vanished:
                 self.problems.append(f"{error.code().name}: {error.details()}")
             self.resumes += 1
             # Until the one who killed it says so.

@@ -7,18 +7,20 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import grpc
 
+from ablate._proto.ablation.v1 import jobs_pb2 as v1
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
 from tools.soak.calls import Calls
 from tools.soak.follower import Follower
 from tools.soak.server import Ablated
 
 # Seconds. A start takes some, and so does a job; a request is on its way for some milliseconds.
-_ANY_MOMENT, _LOADING, _SUBMIT, _COMMIT = 1.0, 4.0, 0.02, 0.004
-_MOMENTS = {"loading": 2, "submit": 4, "commit": 8, "any moment": 8}
+_ANY_MOMENT, _LOADING, _CALL, _COMMIT = 1.0, 4.0, 0.02, 0.004
+_MOMENTS = {"loading": 2, "submit": 4, "cancel": 3, "delete": 3, "commit": 8, "any moment": 8}
 _OPEN_JOBS = 3
 
 
@@ -31,6 +33,10 @@ class Submission:
     request_id: str
     #: Job id of each answer; they must be one.
     answers: list[str] = field(default_factory=list)
+    #: What its client wants besides, until it is granted: `cancel` or `delete`.
+    wish: str = ""
+    #: The job as the answer had it; of a deleted one nothing.
+    granted: v1.Job | None = None
 
 
 class Kills:
@@ -60,7 +66,11 @@ class Kills:
             self._server.wait_ready()
             self._settle()
             if moment == "submit":
-                self._kill_in_submit()
+                self._kill_in(moment, self._submit, self._next())
+            elif moment in ("cancel", "delete"):
+                submission = self._random.choice(self._open())
+                submission.wish = moment
+                self._kill_in(moment, self._grant, submission)
             elif moment == "commit":
                 self._server.await_commits(self._random.randint(1, 8), timeout_s=10)
                 time.sleep(self._random.uniform(0, _COMMIT))
@@ -79,7 +89,8 @@ class Kills:
             follower.join(timeout=max(0.0, deadline - time.monotonic()))
             follower.give_up()
         for job, follower in self.followers.items():
-            problems = follower.problems or ([] if follower.final else [f"its reader saw no end in {timeout_s:g} s"])
+            saw_end = follower.final or follower.vanished
+            problems = follower.problems or ([] if saw_end else [f"its reader saw no end in {timeout_s:g} s"])
             self.problems += [f"job {job}: {problem}" for problem in problems]
         return self.problems
 
@@ -97,8 +108,14 @@ class Kills:
                 self.unacknowledged += 1
                 self.unacknowledged_but_stored += submission.request_id in before
                 self._submit(submission)
-        while sum(follower.is_alive() for follower in self.followers.values()) < _OPEN_JOBS:
+            if submission.wish and submission.granted is None:
+                self._grant(submission)
+        while len(self._open()) < _OPEN_JOBS:
             self._submit(self._next())
+
+    def _open(self) -> list[Submission]:
+        """Those whose end nobody has seen yet, and nobody wants to see."""
+        return [s for s in self.submissions if s.answers and not s.wish and self.followers[s.answers[0]].is_alive()]
 
     def _next(self) -> Submission:
         kinds = list(self._requests)
@@ -114,18 +131,30 @@ class Kills:
             self.followers[job.id] = Follower(self._server, job.id)
             self.followers[job.id].start()
 
-    def _kill_in_submit(self) -> None:
-        submission = self._next()
+    def _grant(self, submission: Submission) -> None:
+        (job,) = set(submission.answers)
+        if submission.wish == "cancel":
+            submission.granted = self._calls.cancel(job)
+            return
+        self.followers[job].may_vanish = True
+        try:
+            self._calls.delete(job)
+        except grpc.RpcError as error:
+            # An answer that was lost.
+            if error.code() != grpc.StatusCode.NOT_FOUND:
+                raise
+        submission.granted = v1.Job()
 
+    def _kill_in(self, moment: str, make_call: Callable[[Submission], None], submission: Submission) -> None:
         def call() -> None:
             try:
-                self._submit(submission)
+                make_call(submission)
             except grpc.RpcError as error:
                 if error.code() != grpc.StatusCode.UNAVAILABLE:
-                    self.problems.append(f"a submission failed: {error.code().name}: {error.details()}")
+                    self.problems.append(f"{moment} failed: {error.code().name}: {error.details()}")
 
         thread = threading.Thread(target=call)
         thread.start()
-        time.sleep(self._random.uniform(0, _SUBMIT))
-        self._kill("submit")
+        time.sleep(self._random.uniform(0, _CALL))
+        self._kill(moment)
         thread.join()
