@@ -84,8 +84,8 @@ class Probe:
         return Result(answer, rows)
 
     def explain(self, scans: Sequence[Scan]) -> dict[str, Any]:
-        """What all scans as one batch ask of the machine (engine/plan/work.h): "layers", "gemm_flops", "attention_flops",
-        "readout_flops", "elements_moved".
+        """What all scans as one batch ask of the machine (engine/plan/work.h): "layers", "gemm_flops",
+        "attention_flops", "readout_flops", "elements_moved".
         """
         return self._ask({"explain": [scan.wire() for scan in scans]})
 
