@@ -48,7 +48,7 @@ class Oracle:
         return expected
 
     def order(self, request: Json) -> tuple[list[Site], list[float]]:
-        """Of a sweep whose sites a `heads` sweep orders: the strongest first, and the mean deltas."""
+        """Of a sweep whose sites a `heads` sweep orders: the strongest first, and the mean deltas (templates weigh alike)."""
         first = copy.deepcopy(request)
         first["sweep"] = {"heads": {}, "filter": request["sweep"].get("filter", {})}
         first["replacements"] = first.get("replacements", [{"zero": {}}])[:1]
@@ -58,7 +58,7 @@ class Oracle:
             name: asked[name] for name in ("reduction", "target_mode", "edit_appended") if name in asked
         }
         heads = spec.variants(first, self.geometry)
-        sums = np.zeros(len(heads))
+        clusters: dict[str | int, list[np.ndarray]] = {}
         for prompt in range(len(request["prompts"])):
             # The last of the positions that the request reads.
             length = len(self.prompt(request, prompt).ids)
@@ -66,10 +66,12 @@ class Oracle:
             one["readout"] = first["readout"] | {
                 "positions": {"positions": [spec.read_positions(request, length)[-1]]},
             }
+            deltas = np.zeros(len(heads))
             for (key, _), row in self.expect(one, heads).rows.items():
                 if key.variant >= 0:
-                    sums[key.variant] += row["delta_" + row["_primary"]]
-        mean = sums / len(request["prompts"])
+                    deltas[key.variant] = row["delta_" + row["_primary"]]
+            clusters.setdefault(one["prompts"][0].get("template") or prompt, []).append(deltas)
+        mean = np.mean([np.mean(cluster, axis=0) for cluster in clusters.values()], axis=0)
         ranked = sorted(range(len(heads)), key=lambda i: -abs(mean[i]))
         return [heads[i].sites[0] for i in ranked], [mean[i] for i in ranked]
 
