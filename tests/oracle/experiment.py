@@ -48,7 +48,7 @@ class Oracle:
         return expected
 
     def order(self, request: Json) -> tuple[list[Site], list[float]]:
-        """Of a sweep whose sites a `heads` sweep orders: the strongest first, and the mean deltas (templates weigh alike)."""
+        """The sites that a `heads` sweep orders, the strongest first, and the mean deltas; templates weigh alike."""
         first = copy.deepcopy(request)
         first["sweep"] = {"heads": {}, "filter": request["sweep"].get("filter", {})}
         first["replacements"] = first.get("replacements", [{"zero": {}}])[:1]
