@@ -112,9 +112,10 @@ absl::Status CheckCost(const PreparedRequest& prepared, int64_t limit) {
   return prepared.cost > limit ? TooCostly(prepared.cost, limit) : absl::OkStatus();
 }
 
-// The sweep that an order is for, at the order that stands for all of them. Any order gives as many variants with as many
-// sites; rows leave the baseline at their first edited layer, so that none is dearer than one which takes the lowest layers.
-// Where a prompt is cut into chunks, another may be, by some percent: chunks end at other variants, and repeat other rows.
+// The sweep that an order is for, at the order that stands for all of them. Any order gives as many variants with as
+// many sites; rows leave the baseline at their first edited layer, so that none is dearer than one which takes the
+// lowest layers. Where a prompt is cut into chunks, another may be, by some percent: chunks end at other variants, and
+// repeat other rows.
 absl::StatusOr<std::vector<SiteSet>> DearestSets(const pb::AblateRequest& request, const PreparedRequest& prepared) {
   std::vector<Site> order;
   order.reserve(prepared.variants.size());

@@ -4,8 +4,8 @@
 // position's logits take V D, so that a read costs V / (4 D + 2 d_mlp) units: 5.45 in GPT-2 Small.
 //
 // Effects and compensation have no price of their own: a row of them takes about D + d_mlp multiply-adds a layer, and a
-// D x D product in float64 for each layer that it edits. The passes become smaller under effects (TokensOfPass), so that those
-// repeat more rows, which the plan's cost counts already.
+// D x D product in float64 for each layer that it edits. The passes become smaller under effects (TokensOfPass), so
+// that those repeat more rows, which the plan's cost counts already.
 #pragma once
 
 #include <cstdint>

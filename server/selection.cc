@@ -22,7 +22,8 @@ stats::Clusters ClustersOf(absl::Span<const PreparedPrompt> prompts) {
   return stats::MakeClusters(templates);
 }
 
-// Over clusters of the means of each one's values [P]. Where each prompt is a cluster it is the mean of the values, bit for bit.
+// Over clusters of the means of each one's values [P]. Where each prompt is a cluster it is the mean of the values, bit
+// for bit.
 double MeanOverClusters(absl::Span<const double> values, const stats::Clusters& clusters) {
   const auto n_clusters = static_cast<size_t>(clusters.count);
   std::vector<double> sum(n_clusters, 0.0);

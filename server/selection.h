@@ -37,8 +37,8 @@ void NameChoosers(const PromptSplit& split, size_t n_prompts, ablation::v1::Sele
 // Leaves the given prompts of a prepared `heads` sweep.
 void KeepForSelection(absl::Span<const int32_t> prompts, PreparedRequest& prepared);
 
-// The mean delta of every site, as Selection has it: over clusters of their means, so that the prompts of a large template
-// weigh no more than those of a small one, as in summaries. Not thread-safe.
+// The mean delta of every site, as Selection has it: over clusters of their means, so that the prompts of a large
+// template weigh no more than those of a small one, as in summaries. Not thread-safe.
 class SiteStrengths {
  public:
   // Of a sweep over single sites.

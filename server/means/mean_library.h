@@ -26,8 +26,8 @@ struct MeanLibrary {
 inline constexpr int64_t kMaxMeanBytes = int64_t{1} << 30;
 // What the names of its templates may take, so that the file's header stays under the reader's limit.
 inline constexpr int64_t kMaxTemplateBytes = int64_t{1} << 20;
-// What its whole description may take as a message, where the server did not make it; one made here takes less. Clients take
-// answers of 4 MiB.
+// What its whole description may take as a message, where the server did not make it; one made here takes less. Clients
+// take answers of 4 MiB.
 inline constexpr size_t kMaxInfoBytes = size_t{2} << 20;
 
 // Bytes of `mean` and `count` of such a library; kMaxMeanBytes + 1 where they are more than kMaxMeanBytes. The arguments are

@@ -96,8 +96,8 @@ void AddRun(PreparedMeans& means, PreparedRequest& runs, std::vector<int32_t> id
   runs.units.push_back(unit);
 }
 
-// A run's cost depends on its length only. The logits of its last position are computed though nobody wants them: each prompt
-// is read somewhere.
+// A run's cost depends on its length only. The logits of its last position are computed though nobody wants them: each
+// prompt is read somewhere.
 absl::Status Price(PreparedRequest& runs, const PreparedMeans& means, const Engine& engine, int64_t max_cost) {
   absl::flat_hash_map<size_t, int64_t> cost_of_length;
   for (size_t i = 0; i < runs.units.size(); ++i) {

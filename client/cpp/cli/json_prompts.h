@@ -13,8 +13,9 @@ namespace ablate::cli {
 // absent. Other keys are fields. InvalidArgument names `source` and the line.
 absl::Status ParseJsonLines(absl::string_view source, absl::string_view text, DataSet* data);
 
-// auto-circuit's layout: {"prompts": [{"clean", "corrupt", "answers", "wrong_answers"}]}, with the same keys for each prompt; or
-// the list alone. What else the document holds is not looked at. InvalidArgument names `source` and `prompts[i]`.
+// auto-circuit's layout: {"prompts": [{"clean", "corrupt", "answers", "wrong_answers"}]}, with the same keys for each
+// prompt; or the list alone. What else the document holds is not looked at. InvalidArgument names `source` and
+// `prompts[i]`.
 absl::Status ParseJsonDocument(absl::string_view source, absl::string_view text, DataSet* data);
 
 // Whether `text`, without space in front, is a document with `prompts` or a list, rather than lines.

@@ -66,8 +66,8 @@ absl::Status PrintLibrary(const v1::MeanLibrary& library, const std::string& for
   return json.ok() ? Print(*json) : json.status();
 }
 
-// Opens the command's session: where it is with a server of its own, the model is loaded, so that what the command needs
-// beside it is looked at first.
+// Opens the command's session: where it is with a server of its own, the model is loaded, so that what the command
+// needs beside it is looked at first.
 using OpenSession = std::function<absl::StatusOr<Session>()>;
 
 absl::Status RunCompute(const MeansOptions& options, const OpenSession& open) {
