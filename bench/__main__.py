@@ -20,11 +20,12 @@ from bench.common import machine_facts
 from bench.heads import run_case
 from bench.limit import Machine
 from bench.peers import Peers
+from bench.precision import compare_precisions
 from tests.oracle.models import GPT2_SMALL, write_random_model
 from tests.oracle.probe import Probe
 
 QUICK = ("6-tokens", "32-tokens")
-OTHERS = ("pairs", "last-position", "service")
+OTHERS = ("precisions", "pairs", "last-position", "service")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -76,6 +77,9 @@ def measure(args: argparse.Namespace, model_dir: Path) -> dict:
                 if name in args.cases:
                     say(name)
                     found[name.replace("-", "_")] = run()
+    if "precisions" in args.cases:
+        say("precisions")
+        found["precisions"] = [compare_precisions(case, model_dir, args.threads) for case in cases.heads_cases()[:2]]
     if "service" in args.cases:
         say("the service")
         found["service"] = service.compare_service(model_dir, args.threads, seconds=20)

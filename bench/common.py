@@ -33,12 +33,18 @@ def processor() -> str:
     return platform.processor()
 
 
+def instructions() -> set[str]:
+    """What the processor can do, by the kernel's names: `avx512_bf16`, ..."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("flags"):
+            return set(line.split())
+    return set()
+
+
 def machine_facts() -> dict[str, str | int]:
     """What a reader must know of the machine to place the figures."""
     pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    flags = next(
-        (line.split() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), []
-    )
+    flags = instructions()
     wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
     return {
         "processor": processor(),

@@ -27,6 +27,8 @@ def as_markdown(report: dict, charts: list[str]) -> str:
     lines += [f"\n![{name}]({name})" for name in charts]
     for case in report.get("heads", []):
         lines += heads_table(case)
+    for compared in report.get("precisions", []):
+        lines += precisions_table(compared)
     if "pairs" in report:
         lines += pairs_text(report["pairs"])
     if "last_position" in report:
@@ -79,6 +81,29 @@ def row(name: str, figures: dict, ours: dict, difference: float | None) -> str:
     times = " | ".join(time_text(figures[key]) for key in ("median", "min", "max"))
     told = "" if difference is None else f"{difference:.1e}"
     return f"| {name} | {times} | {figures['runs']} | {figures['median'] / ours['median']:.2f}x | {told} |"
+
+
+def precisions_table(compared: dict) -> list[str]:
+    float32 = compared["precisions"]["float32"]["median"]
+    return [
+        "",
+        f"## {compared['title']}",
+        "",
+        "| precision | median | min | max | faster | error of `target_logprob` | error of `delta_logit_diff` | "
+        "Spearman | of the ten strongest |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(
+            f"| {name} | "
+            + " | ".join(time_text(figures[key]) for key in ("median", "min", "max"))
+            + f" | {float32 / figures['median']:.2f}x | {figures['rms_error_of_target_logprob']:.1e} | "
+            f"{figures['rms_error_of_delta_logit_diff']:.1e} | {figures['spearman']:.6f} | "
+            f"{figures['top_10_overlap']} |"
+            for name, figures in compared["precisions"].items()
+        ),
+        "",
+        f"Errors are root mean squares over the heads, against our float64; `delta_logit_diff` itself has "
+        f"{compared['rms_of_delta_logit_diff']:.2g}. Spearman: of the heads' `delta_logit_diff`.",
+    ]
 
 
 def pairs_text(p: dict) -> list[str]:

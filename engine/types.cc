@@ -13,16 +13,18 @@ std::string_view Name(Precision precision) {
       return "float32";
     case Precision::kFloat64:
       return "float64";
+    case Precision::kBf16:
+      return "bf16";
   }
   return "unknown";
 }
 
 absl::StatusOr<Precision> ParsePrecision(std::string_view text) {
-  for (Precision precision : {Precision::kFloat32, Precision::kFloat64}) {
+  for (Precision precision : {Precision::kFloat32, Precision::kFloat64, Precision::kBf16}) {
     if (text == Name(precision)) return precision;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("precision: got '", std::string(text), "', expected float32 or float64"));
+      absl::StrCat("precision: got '", std::string(text), "', expected float32, float64 or bf16"));
 }
 
 }  // namespace ablate

@@ -14,7 +14,8 @@
 
 namespace ablate {
 
-enum class Precision { kFloat32, kFloat64 };
+// kBf16: matrices and what is multiplied with them are rounded to bfloat16, products summed in float32; all else is float32.
+enum class Precision { kFloat32, kFloat64, kBf16 };
 
 std::string_view Name(Precision precision);  // `float32`
 absl::StatusOr<Precision> ParsePrecision(std::string_view text);

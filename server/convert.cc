@@ -17,6 +17,8 @@ pb::Precision MakePrecision(Precision precision) {
       return pb::PRECISION_FLOAT32;
     case Precision::kFloat64:
       return pb::PRECISION_FLOAT64;
+    case Precision::kBf16:
+      return pb::PRECISION_BF16;
   }
   return pb::PRECISION_UNSPECIFIED;
 }

@@ -34,9 +34,9 @@ int64_t CellsAtOnce(c10::Device device) {
 }
 
 // Mean of W_U's rows of a set, [D].
-at::Tensor MeanUnembedding(const at::Tensor& wte, const std::vector<int32_t>& ids) {
+at::Tensor MeanUnembedding(const at::Tensor& unembedding, const std::vector<int32_t>& ids) {
   const std::vector<int64_t> rows(ids.begin(), ids.end());
-  return Rows(wte, Index(rows, wte.device())).mean(0);
+  return Rows(unembedding, Index(rows, unembedding.device())).mean(0);
 }
 
 // 1 / sigma of a LayerNorm over each row of x [n, D].
@@ -90,8 +90,8 @@ void EffectsTap::MakeDirections(const Chunk& chunk) {
       const auto [at, is_new] = known.try_emplace({answers.targets, answers.contrasts}, known.size());
       direction_of_reads.push_back(at->second);
       if (!is_new) continue;
-      directions.push_back(MeanUnembedding(weights_.wte, answers.targets) -
-                           MeanUnembedding(weights_.wte, answers.contrasts));
+      directions.push_back(MeanUnembedding(weights_.unembedding, answers.targets) -
+                           MeanUnembedding(weights_.unembedding, answers.contrasts));
     }
   }
   if (directions.empty()) return;
@@ -131,8 +131,8 @@ void EffectsTap::MeasureCells(int32_t layer, const LayerOutput& out, const Weigh
   const at::Tensor edited = at::tensor(at::ArrayRef<uint8_t>(flags.data(), flags.size()), at::kByte)
                                 .view({n, h})
                                 .to(g_.device(), at::kDouble);
-  const at::Tensor z = Rows(out.z_out.view({-1, d}), token);  // [n, D]
-  const at::Tensor before = Rows(unedited.heads, read);       // [n, H]
+  const at::Tensor z = Rows(out.z_out, token);           // [n, D]
+  const at::Tensor before = Rows(unedited.heads, read);  // [n, H]
   const at::Tensor after = (z * Rows(weighed.heads, direction)).view({n, h, dh}).sum(2);
   const at::Tensor moved = after - before;
   heads_.narrow(0, 1 + first, n).select(1, layer).copy_(moved * (1 - edited));
@@ -158,7 +158,7 @@ void EffectsTap::MeasureCells(int32_t layer, const LayerOutput& out, const Weigh
 }
 
 EffectsTap::Unedited EffectsTap::MeasureUnedited(const LayerOutput& out, const Weighed& weighed) const {
-  const int64_t h = config_.n_heads, dh = config_.d_head, d = config_.d_model;
+  const int64_t h = config_.n_heads, dh = config_.d_head;
   const auto n_reads = static_cast<int64_t>(cells_.unedited_token.size());  // K
   const int64_t at_once = CellsAtOnce(g_.device());
   std::vector<at::Tensor> z, heads, mlp;
@@ -166,7 +166,7 @@ EffectsTap::Unedited EffectsTap::MeasureUnedited(const LayerOutput& out, const W
     const int64_t n = std::min(at_once, n_reads - first);
     const at::Tensor token = IndexOf(cells_.unedited_token, first, n, g_.device());  // [n]
     const at::Tensor direction = direction_of_read_.narrow(0, first, n);             // [n]
-    z.push_back(Rows(out.z_out.view({-1, d}), token));
+    z.push_back(Rows(out.z_out, token));
     heads.push_back((z.back() * Rows(weighed.heads, direction)).view({-1, h, dh}).sum(2));
     mlp.push_back(RowDot(Rows(out.hidden, token), Rows(weighed.mlp, direction)));
   }

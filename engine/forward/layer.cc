@@ -13,23 +13,28 @@ LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const
   const int64_t dh = config.d_head;
   const double epsilon = config.layer_norm_epsilon;
 
-  at::Tensor normed = workspace.Take(Slot::kNormed, {n, d});
+  const Operand operand = OperandOf(weights.c_attn_weight);
+
+  at::Tensor normed_buffer = workspace.Take(Slot::kNormed, {n, d});
   at::Tensor qkv = workspace.Take(Slot::kHidden, {n, 3 * d});
-  LayerNorm(x, weights.ln_1_weight, weights.ln_1_bias, epsilon, {}, normed);
+  at::Tensor normed = LayerNorm(x, weights.ln_1_weight, weights.ln_1_bias, epsilon, {}, operand, normed_buffer);
   Linear(normed, weights.c_attn_weight, weights.c_attn_bias, Epilogue::kBias, qkv);
 
   at::Tensor z = workspace.Take(Slot::kHeads, {n, h, dh});
   Attend(qkv.view({n, 3, h, dh}), plan.rows, z);
 
   at::Tensor x_out = workspace.TakeOther(x, {m, d});
-  at::Tensor z_out = workspace.Take(Slot::kEditedHeads, {m, h, dh});
-  FanOut(x, z, weights.c_proj_bias, edit_table, plan, x_out, z_out);
-  Linear(z_out.view({m, d}), weights.c_proj_weight, {}, Epilogue::kAddTo, x_out);
+  at::Tensor edited = workspace.Take(Slot::kEditedHeads, {m, h, dh});
+  FanOut(x, z, weights.c_proj_bias, edit_table, plan, x_out, edited);
+  at::Tensor edited_rows = edited.view({m, d});
+  const at::Tensor z_out = AsOperand(edited_rows, operand);
+  Linear(z_out, weights.c_proj_weight, {}, Epilogue::kAddTo, x_out);
 
-  normed = workspace.Take(Slot::kNormed, {m, d});
-  at::Tensor hidden = workspace.Take(Slot::kHidden, {m, config.d_mlp});
-  LayerNorm(x_out, weights.ln_2_weight, weights.ln_2_bias, epsilon, weights.mlp_c_proj_bias, normed);
-  Linear(normed, weights.c_fc_weight, weights.c_fc_bias, Epilogue::kGeluTanh, hidden);
+  normed_buffer = workspace.Take(Slot::kNormed, {m, d});
+  at::Tensor hidden_buffer = workspace.Take(Slot::kHidden, {m, config.d_mlp});
+  normed = LayerNorm(x_out, weights.ln_2_weight, weights.ln_2_bias, epsilon, weights.mlp_c_proj_bias, operand,
+                     normed_buffer);
+  const at::Tensor hidden = Linear(normed, weights.c_fc_weight, weights.c_fc_bias, Epilogue::kGeluTanh, hidden_buffer);
   Linear(hidden, weights.mlp_c_proj_weight, {}, Epilogue::kAddTo, x_out);
   return {x_out, z, z_out, hidden};
 }

@@ -15,7 +15,7 @@ namespace ablate {
 struct LayerOutput {
   at::Tensor x;       // [M, D], the residual
   at::Tensor z;       // [N, H, Dh], the heads' outputs before any edit
-  at::Tensor z_out;   // [M, H, Dh], edited: what went into c_proj
+  at::Tensor z_out;   // [M, D], edited: what went into c_proj
   at::Tensor hidden;  // [M, Dm], what went into the MLP's c_proj
 };
 

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/forward/caught.h"
 #include "engine/forward/device.h"
+#include "engine/forward/gemm_bf16.h"
 #include "engine/forward/gpt_engine.h"
 #include "engine/forward/host.h"
 #include "engine/forward/self_test.h"
@@ -38,13 +39,19 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   absl::StatusOr<DeviceChoice> choice = ChooseDevice(options.device);
   if (!choice.ok()) return choice.status();
   c10::Device& device = choice->device;
-  if (options.precision == Precision::kFloat64 && !device.is_cpu()) {
+  if (options.precision != Precision::kFloat32 && !device.is_cpu()) {
+    const char* why = options.precision == Precision::kFloat64 ? "float64 is the CPU's oracle"
+                                                               : "bf16 is computed on the CPU only, so far";
     if (options.device != "auto") {
       return absl::InvalidArgumentError(
-          absl::StrCat("precision: float64 is the CPU's oracle, device is ", options.device, "; use --device cpu"));
+          absl::StrCat("precision: ", why, ", device is ", options.device, "; use --device cpu"));
     }
     device = c10::Device(c10::kCPU);
-    choice->why_cpu = "float64 is the CPU's oracle";
+    choice->why_cpu = why;
+  }
+  if (options.precision == Precision::kBf16 && !HasBf16Gemm()) {
+    return absl::InvalidArgumentError(
+        "precision: bf16 needs a CPU with AVX512-BF16 (Cooper Lake, Sapphire Rapids, Zen 4 or later); use float32");
   }
   const c10::OptionalDeviceGuard on_device(device);
   if (options.threads < 0 || options.threads > kMostThreads) {
@@ -72,8 +79,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   at::set_num_threads(info.threads);
   // float32 means float32: no TF32 in cuBLAS.
   at::globalContext().setAllowTF32CuBLAS(false);
-  auto weights =
-      LoadWeights(**checkpoint, *config, options.precision == Precision::kFloat64 ? at::kDouble : at::kFloat, device);
+  auto weights = LoadWeights(**checkpoint, *config, options.precision, device);
   if (!weights.ok()) return weights.status();
 
   info.n_layers = config->n_layers;

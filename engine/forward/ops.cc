@@ -8,9 +8,11 @@
 
 #include "engine/forward/attend_composed.h"
 #include "engine/forward/fan_out_tables.h"
+#include "engine/forward/gemm_bf16.h"
 #include "kernels/cpu/attend.h"
 #include "kernels/cpu/gelu.h"
 #include "kernels/cpu/layer_norm.h"
+#include "kernels/cpu/round_rows.h"
 #include "kernels/fan_out_check.h"
 #include "kernels/fan_out_cpu.h"
 #include "kernels/fan_out_launch.h"
@@ -48,6 +50,26 @@ constexpr int64_t kRowGrain = 16;
 template <typename T>
 T* DataOrNull(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.data_ptr<T>() : nullptr;
+}
+
+// Where an operand lies in the buffer [M, D] that it was computed in.
+at::Tensor Placed(const at::Tensor& buffer, Operand operand) {
+  return operand == Operand::kExact ? buffer : buffer.view(at::kBFloat16).narrow(1, 0, buffer.size(1));
+}
+
+// buffer = gelu_tanh(buffer + bias), on the CPU.
+at::Tensor BiasGelu(const at::Tensor& bias, Operand operand, at::Tensor& buffer) {
+  WithElementType(buffer, [&](auto element) {
+    using T = decltype(element);
+    kernels::cpu::BiasGeluArgs<T> args;
+    args.x = buffer.data_ptr<T>();
+    args.bias = bias.data_ptr<T>();
+    args.d_mlp = buffer.size(1);
+    args.rounds = operand == Operand::kBf16;
+    at::parallel_for(0, buffer.size(0), kRowGrain,
+                     [&](int64_t begin, int64_t end) { kernels::cpu::BiasGeluTanh(args, begin, end); });
+  });
+  return Placed(buffer, operand);
 }
 
 // Cuts the tasks (row, head) into `n_parts` ranges of about equal cost: part i is [bounds[i], bounds[i + 1]).
@@ -94,46 +116,46 @@ void AttendCpu(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z)
 
 }  // namespace
 
-void Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Epilogue epilogue, at::Tensor& out) {
-  CheckRows("linear: x", x, {0, weight.size(0)});
-  CheckRows("linear: out", out, {x.size(0), weight.size(1)});
+Operand OperandOf(const at::Tensor& weight) {
+  return weight.scalar_type() == at::kBFloat16 ? Operand::kBf16 : Operand::kExact;
+}
+
+at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Epilogue epilogue,
+                  at::Tensor& buffer) {
+  CheckRows("linear: buffer", buffer, {x.size(0), weight.size(1)});
   if (epilogue != Epilogue::kAddTo) CheckVector("linear: bias", bias, weight.size(1));
+  if (OperandOf(weight) == Operand::kBf16) {
+    if (epilogue == Epilogue::kBias) buffer.copy_(bias.expand_as(buffer));
+    GemmBf16(x, weight, epilogue == Epilogue::kGeluTanh ? 0.0F : 1.0F, buffer);
+    return epilogue == Epilogue::kGeluTanh ? BiasGelu(bias, Operand::kBf16, buffer) : buffer;
+  }
+  CheckRows("linear: x", x, {0, weight.size(0)});
   switch (epilogue) {
     case Epilogue::kBias:
-      at::addmm_out(out, bias, x, weight);
-      return;
+      at::addmm_out(buffer, bias, x, weight);
+      return buffer;
     case Epilogue::kAddTo:
-      out.addmm_(x, weight);
-      return;
+      return buffer.addmm_(x, weight);
     case Epilogue::kGeluTanh:
       break;
   }
   if (!x.is_cpu()) {
-    at::addmm_out(out, bias, x, weight);
-    at::gelu_(out, "tanh");
-    return;
+    at::addmm_out(buffer, bias, x, weight);
+    return at::gelu_(buffer, "tanh");
   }
-  at::mm_out(out, x, weight);
-  WithElementType(out, [&](auto element) {
-    using T = decltype(element);
-    kernels::cpu::BiasGeluArgs<T> args;
-    args.x = out.data_ptr<T>();
-    args.bias = bias.data_ptr<T>();
-    args.d_mlp = out.size(1);
-    at::parallel_for(0, out.size(0), kRowGrain,
-                     [&](int64_t begin, int64_t end) { kernels::cpu::BiasGeluTanh(args, begin, end); });
-  });
+  at::mm_out(buffer, x, weight);
+  return BiasGelu(bias, Operand::kExact, buffer);
 }
 
-void LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
-               const at::Tensor& then_add, at::Tensor& out) {
+at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+                     const at::Tensor& then_add, Operand operand, at::Tensor& buffer) {
   if (!x.is_cpu()) {
-    out.copy_(at::layer_norm(x, {x.size(1)}, weight, bias, epsilon));
+    buffer.copy_(at::layer_norm(x, {x.size(1)}, weight, bias, epsilon));
     if (then_add.defined()) x.add_(then_add);
-    return;
+    return buffer;
   }
   CheckRows("layer_norm: x", x, {0, x.size(1)});
-  CheckRows("layer_norm: out", out, x.sizes());
+  CheckRows("layer_norm: buffer", buffer, x.sizes());
   CheckVector("layer_norm: weight", weight, x.size(1));
   CheckVector("layer_norm: bias", bias, x.size(1));
   if (then_add.defined()) CheckVector("layer_norm: then_add", then_add, x.size(1));
@@ -146,10 +168,22 @@ void LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, 
     args.add = DataOrNull<T>(then_add);
     args.epsilon = static_cast<T>(epsilon);
     args.d_model = x.size(1);
-    args.out = out.data_ptr<T>();
+    args.out = buffer.data_ptr<T>();
+    args.rounds = operand == Operand::kBf16;
     at::parallel_for(0, x.size(0), kRowGrain,
                      [&](int64_t begin, int64_t end) { kernels::cpu::LayerNorm(args, begin, end); });
   });
+  return Placed(buffer, operand);
+}
+
+at::Tensor AsOperand(at::Tensor& buffer, Operand operand) {
+  if (operand == Operand::kBf16) {
+    CheckRows("round: buffer", buffer, {0, buffer.size(1)});
+    const kernels::cpu::RoundRowsArgs args = {.x = buffer.data_ptr<float>(), .d = buffer.size(1)};
+    at::parallel_for(0, buffer.size(0), kRowGrain,
+                     [&](int64_t begin, int64_t end) { kernels::cpu::RoundRows(args, begin, end); });
+  }
+  return Placed(buffer, operand);
 }
 
 void Attend(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z) {

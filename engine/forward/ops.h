@@ -19,19 +19,31 @@ constexpr int64_t PadRows(int64_t rows) {
   return (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
 }
 
+// What a GEMM reads: as it was computed, or, where it meets a bfloat16 weight, rounded to nearest even. What is rounded lies in
+// the first half of each row of the buffer that it was computed in, so that nothing else is needed.
+enum class Operand { kExact, kBf16 };
+
+// That of a weight.
+Operand OperandOf(const at::Tensor& weight);
+
 enum class Epilogue {
   kBias,      // out = x W + bias
   kGeluTanh,  // out = gelu_tanh(x W + bias), GPT-2's `gelu_new`
   kAddTo,     // out += x W; bias is not used
 };
 
-// x [M, K], weight [K, O], bias [O], out [M, O].
-void Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Epilogue epilogue, at::Tensor& out);
+// buffer [M, O]; x [M, K] and weight [K, O] as one Operand; bias [O]. Returns [M, O] in the buffer: as it was computed, or
+// behind kGeluTanh as the weight's operand, which is what the next GEMM reads.
+at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Epilogue epilogue,
+                  at::Tensor& buffer);
 
-// out = layer_norm(x) over the last dimension. `then_add` [D], where defined, is added to x in place afterwards: the
-// bias of the GEMM that will accumulate onto x. x, out [M, D].
-void LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
-               const at::Tensor& then_add, at::Tensor& out);
+// layer_norm(x) over the last dimension, as `operand`, in `buffer`. `then_add` [D], where defined, is added to x in place
+// afterwards: the bias of the GEMM that will accumulate onto x. x, buffer [M, D].
+at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+                     const at::Tensor& then_add, Operand operand, at::Tensor& buffer);
+
+// buffer [M, D], as `operand`.
+at::Tensor AsOperand(at::Tensor& buffer, Operand operand);
 
 // Causal attention of each row over its prompt's baseline keys [0, begin) and its own. qkv [N, 3, H, Dh], z [N, H, Dh];
 // N >= the rows' tokens, what lies behind them is left alone.

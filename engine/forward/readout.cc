@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "engine/forward/answer_sets.h"
+#include "engine/forward/gemm_bf16.h"
 #include "engine/forward/ops.h"
 
 namespace ablate {
@@ -85,11 +86,17 @@ at::Tensor Unembed(const Weights& weights, const GptConfig& config, const at::Te
   index.resize(padded, rows[0]);
   const at::Tensor picked = at::tensor(index, at::kLong).to(residuals.device());
   at::Tensor x = residuals.index_select(0, picked);  // [B, D]
-  at::Tensor normed = workspace.Take(Slot::kNormed, {padded, config.d_model});
-  LayerNorm(x, weights.ln_f_weight, weights.ln_f_bias, config.layer_norm_epsilon, {}, normed);
+  at::Tensor buffer = workspace.Take(Slot::kNormed, {padded, config.d_model});
+  const Operand operand = OperandOf(weights.unembedding);
+  const at::Tensor normed =
+      LayerNorm(x, weights.ln_f_weight, weights.ln_f_bias, config.layer_norm_epsilon, {}, operand, buffer);
   const int64_t stride = (config.vocab_size + kLogitsAlignment - 1) / kLogitsAlignment * kLogitsAlignment;
   at::Tensor logits = workspace.Take(Slot::kLogits, {padded, stride}).narrow(1, 0, config.vocab_size);
-  at::mm_out(logits, normed, weights.wte.t());
+  if (operand == Operand::kBf16) {
+    GemmBf16(normed, weights.unembedding.t(), 0.0F, logits);
+  } else {
+    at::mm_out(logits, normed, weights.unembedding.t());
+  }
   return logits;
 }
 

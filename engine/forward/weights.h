@@ -8,10 +8,12 @@
 #include "absl/status/statusor.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/config.h"
+#include "engine/types.h"
 
 namespace ablate {
 
-// One block. Matrices are (in, out), as in Hugging Face's Conv1D.
+// One block. Matrices are (in, out), as in Hugging Face's Conv1D; bfloat16 in that precision, as `unembedding` is, and all
+// else float32.
 struct LayerWeights {
   at::Tensor ln_1_weight, ln_1_bias;              // [D]
   at::Tensor c_attn_weight, c_attn_bias;          // [D, 3D], [3D]
@@ -22,14 +24,15 @@ struct LayerWeights {
 };
 
 struct Weights {
-  at::Tensor wte;                     // [V, D], also the unembedding
+  at::Tensor wte;                     // [V, D]
+  at::Tensor unembedding;             // [V, D], wte itself unless it is rounded
   at::Tensor wpe;                     // [n_positions, D]
   std::vector<LayerWeights> layers;   // L
   at::Tensor ln_f_weight, ln_f_bias;  // [D]
 };
 
 // Converts and copies; NaN or Inf is an error that names the file and tensor.
-absl::StatusOr<Weights> LoadWeights(const Checkpoint& checkpoint, const GptConfig& config, at::ScalarType dtype,
+absl::StatusOr<Weights> LoadWeights(const Checkpoint& checkpoint, const GptConfig& config, Precision precision,
                                     c10::Device device);
 
 }  // namespace ablate

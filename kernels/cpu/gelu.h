@@ -11,6 +11,8 @@ struct BiasGeluArgs {
   T* x = nullptr;           // [M, Dm]
   const T* bias = nullptr;  // [Dm]
   int64_t d_mlp = 0;        // Dm
+  // Write bfloat16, rounded to nearest even, into the first half of each row. float only.
+  bool rounds = false;
 };
 
 // Rows [row_begin, row_end) of the M. Ranges may run at once in several threads.

@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/exp_impl.h"
 #include "kernels/cpu/gelu.h"
+#include "kernels/cpu/row_out.h"
 
 namespace ablate::kernels::cpu::ABLATE_ISA {
 
@@ -17,20 +18,29 @@ ABLATE_INLINE Vector<T> GeluTanh(Vector<T> x) {
   return x / (Exp(power) + static_cast<T>(1));
 }
 
-template <typename T>
-void BiasGelu(const BiasGeluArgs<T>& args, int64_t row_begin, int64_t row_end) {
+template <typename T, typename Out>
+ABLATE_INLINE void BiasGeluInto(const BiasGeluArgs<T>& args, int64_t row_begin, int64_t row_end) {
   const int64_t d = args.d_mlp;
   const int64_t whole = d - d % kLanes<T>;
   for (int64_t row = row_begin; row < row_end; ++row) {
-    T* x = args.x + row * d;
-    for (int64_t i = 0; i < whole; i += kLanes<T>)
-      Store<T>(x + i, GeluTanh<T>(Load<T>(x + i) + Load<T>(args.bias + i)));
+    const T* x = args.x + row * d;
+    // In place: half as wide at most, it never overtakes what is read.
+    const Out out = {args.x + row * d};
+    for (int64_t i = 0; i < whole; i += kLanes<T>) out.Put(i, GeluTanh<T>(Load<T>(x + i) + Load<T>(args.bias + i)));
     if (whole < d) {
       const int64_t rest = d - whole;
       const Vector<T> tail = LoadFirst<T>(x + whole, rest, T{0}) + LoadFirst<T>(args.bias + whole, rest, T{0});
-      StoreFirst<T>(x + whole, GeluTanh<T>(tail), rest);
+      out.PutFirst(whole, GeluTanh<T>(tail), rest);
     }
   }
+}
+
+template <typename T>
+void BiasGelu(const BiasGeluArgs<T>& args, int64_t row_begin, int64_t row_end) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (args.rounds) return BiasGeluInto<T, RoundedRow>(args, row_begin, row_end);
+  }
+  BiasGeluInto<T, ExactRow<T>>(args, row_begin, row_end);
 }
 
 }  // namespace ablate::kernels::cpu::ABLATE_ISA

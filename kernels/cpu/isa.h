@@ -9,6 +9,7 @@
 #include "kernels/cpu/gelu.h"
 #include "kernels/cpu/layer_norm.h"
 #include "kernels/cpu/readout.h"
+#include "kernels/cpu/round_rows.h"
 
 namespace ablate::kernels::cpu {
 
@@ -20,6 +21,8 @@ struct KernelTable {
   void (*attend)(const AttendArgs<T>&, int64_t, int64_t, const AttendScratch<T>&);
   void (*layer_norm)(const LayerNormArgs<T>&, int64_t, int64_t);
   void (*bias_gelu)(const BiasGeluArgs<T>&, int64_t, int64_t);
+  // Null but for float.
+  void (*round_rows)(const RoundRowsArgs&, int64_t, int64_t);
   void (*readout)(const ReadoutQuery<T>*, int32_t, ReadoutRow*, int64_t, int64_t);
 };
 

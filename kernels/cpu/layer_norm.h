@@ -16,6 +16,8 @@ struct LayerNormArgs {
   T epsilon = 0;
   T* out = nullptr;     // [M, D], not x
   int64_t d_model = 0;  // D
+  // Write bfloat16, rounded to nearest even, into the first half of each row of `out`. float only.
+  bool rounds = false;
 };
 
 // Rows [row_begin, row_end) of the M. Ranges may run at once in several threads.

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "kernels/cpu/layer_norm.h"
+#include "kernels/cpu/row_out.h"
 #include "kernels/cpu/simd.h"
 
 namespace ablate::kernels::cpu::ABLATE_ISA {
@@ -23,11 +24,11 @@ ABLATE_INLINE T SumOf(const T* x, int64_t n, Term term) {
   return Sum<T>((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
-template <typename T>
+template <typename T, typename Out>
 ABLATE_INLINE void LayerNormRow(const LayerNormArgs<T>& args, int64_t row) {
   const int64_t d = args.d_model;
   T* x = args.x + row * d;
-  T* out = args.out + row * d;
+  const Out out = {args.out + row * d};
   const T mean = SumOf<T>(x, d, [](Vector<T> v) { return v; }) / static_cast<T>(d);
   const Vector<T> means = Set<T>(mean);
   const T variance = SumOf<T>(x, d, [&](Vector<T> v) { return (v - means) * (v - means); }) / static_cast<T>(d);
@@ -38,20 +39,26 @@ ABLATE_INLINE void LayerNormRow(const LayerNormArgs<T>& args, int64_t row) {
   int64_t i = 0;
   for (; i + kLanes<T> <= d; i += kLanes<T>) {
     const Vector<T> v = Load<T>(x + i);
-    Store<T>(out + i, normalised(v, Load<T>(args.gamma + i), Load<T>(args.beta + i)));
+    out.Put(i, normalised(v, Load<T>(args.gamma + i), Load<T>(args.beta + i)));
     if (args.add != nullptr) Store<T>(x + i, v + Load<T>(args.add + i));
   }
   if (i == d) return;
   const int64_t rest = d - i;
   const Vector<T> v = LoadFirst<T>(x + i, rest, T{0});
-  StoreFirst<T>(out + i,
-                normalised(v, LoadFirst<T>(args.gamma + i, rest, T{0}), LoadFirst<T>(args.beta + i, rest, T{0})), rest);
+  out.PutFirst(i, normalised(v, LoadFirst<T>(args.gamma + i, rest, T{0}), LoadFirst<T>(args.beta + i, rest, T{0})),
+               rest);
   if (args.add != nullptr) StoreFirst<T>(x + i, v + LoadFirst<T>(args.add + i, rest, T{0}), rest);
 }
 
 template <typename T>
 void LayerNormRows(const LayerNormArgs<T>& args, int64_t row_begin, int64_t row_end) {
-  for (int64_t row = row_begin; row < row_end; ++row) LayerNormRow<T>(args, row);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (args.rounds) {
+      for (int64_t row = row_begin; row < row_end; ++row) LayerNormRow<T, RoundedRow>(args, row);
+      return;
+    }
+  }
+  for (int64_t row = row_begin; row < row_end; ++row) LayerNormRow<T, ExactRow<T>>(args, row);
 }
 
 }  // namespace ablate::kernels::cpu::ABLATE_ISA

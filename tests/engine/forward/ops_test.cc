@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/forward/device.h"
+#include "engine/forward/gemm_bf16.h"
 #include "engine/forward/logits_readout.h"
 #include "engine/plan/plan.h"
 
@@ -82,6 +83,36 @@ TEST_P(OpsTest, Linear) {
   }
 }
 
+// Against the same rounded operands in float64: what is left is what float32 sums lose. CPU only.
+TEST_P(OpsTest, LinearOfRoundedOperands) {
+  if (!device_.is_cpu() || !HasBf16Gemm()) GTEST_SKIP() << "no bfloat16 here";
+  for (const auto& [m, k, o] : {GemmShape{16, 96, 288}, {160, 768, 2304}, {96, 3072, 768}, {16, 64, 2723}}) {
+    at::Tensor x_buffer = Random({m, k});
+    const at::Tensor weight = Random({k, o}).to(at::kBFloat16);
+    const at::Tensor bias = Random({o});
+    const std::string what = "linear of bfloat16, K " + std::to_string(k);
+    const at::Tensor expected_x = x_buffer.to(at::kBFloat16);
+    const at::Tensor x = AsOperand(x_buffer, OperandOf(weight));
+    ASSERT_TRUE(at::equal(x, expected_x));
+    const at::Tensor exact = at::addmm(Exact(bias), Exact(x), Exact(weight));
+    const at::Tensor standard = at::addmm(bias, x.to(at::kFloat), weight.to(at::kFloat));
+
+    at::Tensor out = at::empty({m, o});
+    ExpectAsGood(Linear(x, weight, bias, Epilogue::kBias, out), standard, exact, what);
+
+    const at::Tensor before = Random({m, o});
+    out.copy_(before);
+    ExpectAsGood(Linear(x, weight, {}, Epilogue::kAddTo, out), standard - bias + before,
+                 exact - Exact(bias) + Exact(before), what + ", add to");
+
+    const at::Tensor hidden = Linear(x, weight, bias, Epilogue::kGeluTanh, out);
+    EXPECT_EQ(hidden.scalar_type(), at::kBFloat16);
+    // Half a unit in the last of 8 bits is 2^-9 of the value.
+    const at::Tensor gelu = at::gelu(exact, "tanh");
+    EXPECT_LE((Exact(hidden) - gelu).abs().sub(gelu.abs() * 0x1.01p-9).max().item<double>(), 1e-4) << what;
+  }
+}
+
 TEST_P(OpsTest, LayerNorm) {
   for (const int64_t d : {96, 768, 1600}) {
     // Far from zero mean and unit variance, as GPT-2's residuals are.
@@ -91,7 +122,7 @@ TEST_P(OpsTest, LayerNorm) {
     const at::Tensor bias = Random({d});
     const at::Tensor add = Random({d});
     at::Tensor out = at::empty_like(x);
-    LayerNorm(x, weight, bias, 1e-5, add, out);
+    LayerNorm(x, weight, bias, 1e-5, add, Operand::kExact, out);
     ExpectAsGood(out, at::layer_norm(before, {d}, weight, bias, 1e-5),
                  at::layer_norm(Exact(before), {d}, Exact(weight), Exact(bias), 1e-5),
                  "layer_norm, D " + std::to_string(d));

@@ -1,0 +1,61 @@
+"""Our float32 and bf16 in turns, and what each is worth: against our float64, which runs once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from bench.cases import HeadsCase
+from bench.common import instructions
+from bench.heads import spread
+from tests.oracle.probe import Probe, Result, Scan
+
+ROUNDS = 7
+
+
+def _column(result: Result, scans: list[Scan], name: str) -> np.ndarray:
+    """`[prompts x variants]`, without the unedited runs."""
+    return np.array(
+        [
+            result.rows[p, v, scan.read_positions[-1]][name]
+            for p, scan in enumerate(scans)
+            for v in range(len(scan.variants))
+        ]
+    )
+
+
+def compare_precisions(case: HeadsCase, model_dir: Path, threads: int) -> dict:
+    scans = case.scans()
+    names = ["float32", *(["bf16"] if "avx512_bf16" in instructions() else [])]
+    with Probe(model_dir, threads=threads, precision="float64") as probe:
+        exact = probe.run(scans)
+    probes = {name: Probe(model_dir, threads=threads, precision=name) for name in names}
+    try:
+        found = {name: probe.run(scans) for name, probe in probes.items()}
+        times: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(ROUNDS):
+            for name, probe in probes.items():
+                times[name].append(probe.run(scans).stats["wall_ns"] / 1e9)
+    finally:
+        for probe in probes.values():
+            probe.__exit__()
+    want = _column(exact, scans, "delta_logit_diff")
+    strongest = set(np.argsort(-np.abs(want))[:10])
+    figures = {}
+    for name, result in found.items():
+        effects = _column(result, scans, "delta_logit_diff")
+        levels = _column(result, scans, "target_logprob") - _column(exact, scans, "target_logprob")
+        figures[name] = spread(times[name]) | {
+            "rms_error_of_target_logprob": float(np.sqrt(np.mean(levels**2))),
+            "rms_error_of_delta_logit_diff": float(np.sqrt(np.mean((effects - want) ** 2))),
+            "spearman": float(spearmanr(effects, want).statistic),
+            "top_10_overlap": len(strongest & set(np.argsort(-np.abs(effects))[:10])),
+            "batch_invariant": probes[name].info["batch_invariant"],
+        }
+    return {
+        "title": f"precisions: {case.title.removesuffix(', float32')}",
+        "rms_of_delta_logit_diff": float(np.sqrt(np.mean(want**2))),
+        "precisions": figures,
+    }
