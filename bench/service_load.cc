@@ -1,7 +1,7 @@
 // So many clients that scan one prompt again and again, each on a connection of its own: how long a scan takes them.
 //   service_load --server unix:/tmp/a.sock --clients 8 --seconds 10 --tokens 6
-// One JSON object: {"clients", "seconds", "scans", "latency_ns": [each scan's, sorted], "forward_ns": [likewise, the server's
-// word for it]}. What is sent is the same for all: random token ids, all heads zeroed.
+// One JSON object: {"clients", "seconds", "scans", "latency_ns": [each scan's, sorted], "forward_ns": [likewise, the
+// server's word for it]}. What is sent is the same for all: random token ids, all heads zeroed.
 #include <algorithm>
 #include <cstdint>
 #include <iostream>

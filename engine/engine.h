@@ -29,9 +29,9 @@ struct EngineOptions {
   Precision precision = Precision::kFloat32;
   // CPU threads; 0: one a core.
   int32_t threads = 0;
-  // Most packed tokens in a layer of one forward pass; 0: from the free memory, at most 16,384 on the CPU and 262,144 on
-  // a GPU. What cannot be cut (plan.h) may exceed it. Scans with effects or heads' outputs, which take memory too, get passes
-  // of fewer tokens.
+  // Most packed tokens in a layer of one forward pass; 0: from the free memory, at most 16,384 on the CPU and 262,144
+  // on a GPU. What cannot be cut (plan.h) may exceed it. Scans with effects or heads' outputs, which take memory too,
+  // get passes of fewer tokens.
   int64_t max_packed_tokens = 0;
 };
 
@@ -69,8 +69,8 @@ struct RunStats {
 // Takes the blocks of a Run, in its thread. An error ends the Run, which returns it.
 using BlockSink = std::function<absl::Status(ReadoutBlock block)>;
 
-// Not thread-safe: one thread owns an engine's device. Describe, tokenizer, FoldedValueBias, Validate, Cost and Work are const,
-// touch no device, and may be called from any thread.
+// Not thread-safe: one thread owns an engine's device. Describe, tokenizer, FoldedValueBias, Validate, Cost and Work
+// are const, touch no device, and may be called from any thread.
 class Engine {
  public:
   // Loads the model, warms the device up and runs the self-test. Errors name the file, tensor or option at fault.
@@ -79,8 +79,8 @@ class Engine {
 
   virtual const EngineInfo& Describe() const = 0;
   virtual const Tokenizer& tokenizer() const = 0;
-  // b_V + ln_1.bias W_V, [L, H, Dh]: what a head gives where its input is LayerNorm's bias alone, whatever it attends to
-  // (the contract's `zero_keep_value_bias`).
+  // b_V + ln_1.bias W_V, [L, H, Dh]: what a head gives where its input is LayerNorm's bias alone, whatever it attends
+  // to (the contract's `zero_keep_value_bias`).
   virtual const std::vector<double>& FoldedValueBias() const = 0;
 
   // InvalidArgument names the scan's field and its range.
@@ -92,7 +92,8 @@ class Engine {
 
   // Runs all scans as one packed batch (in chunks where it exceeds the budget) and hands out each row's readouts
   // exactly once; a prompt's deltas, KL and top1_preserved refer to its own baseline. A row's values depend on its own
-  // scan only (bit for bit on the CPU where `batch_invariant`). ResourceExhausted: memory ran out in the smallest chunks too.
+  // scan only (bit for bit on the CPU where `batch_invariant`). ResourceExhausted: memory ran out in the smallest
+  // chunks too.
   virtual absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) = 0;
 };
 

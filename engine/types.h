@@ -14,7 +14,8 @@
 
 namespace ablate {
 
-// kBf16: matrices and what is multiplied with them are rounded to bfloat16, products summed in float32; all else is float32.
+// kBf16: matrices and what is multiplied with them are rounded to bfloat16, products summed in float32; all else is
+// float32.
 enum class Precision { kFloat32, kFloat64, kBf16 };
 
 std::string_view Name(Precision precision);  // `float32`
@@ -42,7 +43,8 @@ struct Answers {
   std::vector<int32_t> contrasts;
 };
 
-// The outputs of all heads of a scan's unedited run, before `c_proj`: z [L, T, H, Dh] in the engine's precision, widened.
+// The outputs of all heads of a scan's unedited run, before `c_proj`: z [L, T, H, Dh] in the engine's precision,
+// widened.
 using HeadOutputs = std::vector<double>;
 
 // One prompt under one list of variants, with what is measured.
@@ -58,7 +60,8 @@ struct Scan {
   std::shared_ptr<const EditTable> table;
   // Sorted, distinct, each in [0, T); at least one.
   std::vector<int32_t> read_positions;
-  // One for all read positions, or one for each; either all or none have targets, and likewise contrasts. Empty: nothing.
+  // One for all read positions, or one for each; either all or none have targets, and likewise contrasts. Empty:
+  // nothing.
   std::vector<Answers> answers;
   Reduction reduction = Reduction::kMeanLogit;
   // 0 .. kMaxTopK.
@@ -67,8 +70,8 @@ struct Scan {
   bool effects = false;
   // Also measure what the rest of the model does about an edit; needs `effects`.
   bool compensation = false;
-  // Takes z of the unedited run, once, in the thread in Run, in the order of Run's scans and before this scan's baseline is
-  // handed out. An error ends the Run. May be empty.
+  // Takes z of the unedited run, once, in the thread in Run, in the order of Run's scans and before this scan's
+  // baseline is handed out. An error ends the Run. May be empty.
   std::function<absl::Status(const HeadOutputs& z)> on_head_outputs;
   // Polled between chunks, from the thread in Run; true drops the rest of this scan. May be empty.
   std::function<bool()> cancelled;
@@ -83,8 +86,8 @@ struct Scan {
 };
 
 // Readouts of some rows of one scan, one entry a row in each column that is present (docs/design.md, "What is
-// measured"). Values are float32 widened, or float64 in that precision. "Baseline" is the scan's own unedited run, for the
-// donor's row too.
+// measured"). Values are float32 widened, or float64 in that precision. "Baseline" is the scan's own unedited run, for
+// the donor's row too.
 struct ReadoutBlock {
   // Index into Run's scans.
   int32_t scan = 0;

@@ -73,8 +73,8 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
   std::optional<Gate::Pass> pass_;
   const absl::Time arrival_;
 
-  // What follows belongs to one thread at a time: the executor's until the request is submitted, the device's until it is
-  // complete, and then that of the summaries.
+  // What follows belongs to one thread at a time: the executor's until the request is submitted, the device's until it
+  // is complete, and then that of the summaries.
   // Of the sweep that chose sites, where one ran.
   std::optional<PromptSplit> split_;
   std::optional<ablation::v1::Selection> selection_;

@@ -11,8 +11,8 @@
 
 namespace ablate {
 
-// Appends the compensation of a block of unit `unit`, of variants only, in messages of at most about `max_bytes`. Nothing
-// where the block has none. CheckColumns has passed the block.
+// Appends the compensation of a block of unit `unit`, of variants only, in messages of at most about `max_bytes`.
+// Nothing where the block has none. CheckColumns has passed the block.
 void AppendCompensation(const ReadoutBlock& block, const PreparedRequest& prepared, size_t unit, size_t max_bytes,
                         std::vector<ablation::v1::CompensationBlock>& blocks);
 

@@ -12,8 +12,8 @@
 
 namespace ablate {
 
-// Most values that one request's summary may take, 9 bytes each, and those of all requests. An entry takes as many as there
-// are prompts, and some 300 bytes for its figures and their message.
+// Most values that one request's summary may take, 9 bytes each, and those of all requests. An entry takes as many as
+// there are prompts, and some 300 bytes for its figures and their message.
 inline constexpr int64_t kFigureValues = 32;
 inline constexpr int64_t kMaxDeltaValues = 50'000'000;
 inline constexpr int64_t kMaxDeltaValuesTogether = 4 * kMaxDeltaValues;

@@ -19,7 +19,8 @@ absl::Status ErrorWithReason(absl::StatusCode code, absl::string_view reason, ab
 // BadRequest. `description` says what came and what was expected.
 absl::Status BadField(absl::string_view field, absl::string_view reason, absl::string_view description);
 
-// The same as FAILED_PRECONDITION: the field is well-formed, but what it names does not fit, e.g. another model's means.
+// The same as FAILED_PRECONDITION: the field is well-formed, but what it names does not fit, e.g. another model's
+// means.
 absl::Status UnfitField(absl::string_view field, absl::string_view reason, absl::string_view description);
 
 // An error that goes away: carries RetryInfo.

@@ -34,8 +34,8 @@ class Interactions {
  public:
   Interactions(const PairIndex* index, PrimaryMetric primary) : index_(index), primary_(primary) {}
 
-  // Takes rows that lack `interaction` and appends, with it, those that are complete now: unedited runs and single sites
-  // at once, with 0. Rows whose primary metric is missing are appended without it.
+  // Takes rows that lack `interaction` and appends, with it, those that are complete now: unedited runs and single
+  // sites at once, with 0. Rows whose primary metric is missing are appended without it.
   void Take(const WireRows& rows, WireRows& complete);
 
  private:

@@ -22,8 +22,8 @@ class LikelihoodJoin {
   LikelihoodJoin(int32_t prompt, size_t n_reads, std::function<UnitVariant(int32_t variant)> describe)
       : prompt_(prompt), n_reads_(n_reads), describe_(std::move(describe)) {}
 
-  // Takes reads, each with the next token as its target. Appends messages of at most about `max_bytes` with the runs that
-  // are complete now. A donor's reads are passed over: the tokens are not its own.
+  // Takes reads, each with the next token as its target. Appends messages of at most about `max_bytes` with the runs
+  // that are complete now. A donor's reads are passed over: the tokens are not its own.
   void Take(const ReadoutBlock& reads, size_t max_bytes, std::vector<ablation::v1::LikelihoodBlock>& blocks);
 
   // Bytes that one run takes in a message, at most.

@@ -39,8 +39,8 @@ class MeanCover {
  public:
   // It is that of replacement `index`.
   MeanCover(const MeanLibrary& library, int index) : library_(&library), index_(index), groups_(library) {}
-  // Whether there is a mean, over enough tokens, wherever the prompt is edited. FAILED_PRECONDITION names the prompt, and the
-  // position or template.
+  // Whether there is a mean, over enough tokens, wherever the prompt is edited. FAILED_PRECONDITION names the prompt,
+  // and the position or template.
   absl::Status Check(const PreparedRequest& prepared, size_t prompt) const;
 
  private:
@@ -57,8 +57,8 @@ std::vector<std::string> GroupByTemplate(std::vector<PreparedPrompt>& prompts);
 // Numbers that AppendMeans would append, where prompts are at most `n_positions` long.
 int64_t MeanTableSize(const MeanLibrary& library, size_t n_templates, int32_t n_positions);
 
-// Appends the library's means at the positions 0 .. n_positions - 1 (as far as it has them), for each of `templates` where it
-// is grouped, to `table`, and says where they are. All templates are the library's.
+// Appends the library's means at the positions 0 .. n_positions - 1 (as far as it has them), for each of `templates`
+// where it is grouped, to `table`, and says where they are. All templates are the library's.
 PreparedReplacement AppendMeans(const MeanLibrary& library, absl::Span<const std::string> templates,
                                 int32_t n_positions, EditTable& table);
 

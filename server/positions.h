@@ -15,8 +15,8 @@ namespace ablate {
 // Most entries of a request's list of positions: each is looked at once for each prompt.
 inline constexpr int kMaxPositionEntries = 10'000;
 
-// The positions of a prompt of `n_tokens` tokens that `positions` names, rising, each once; all where it is empty. BadField
-// names the entry under `field`, the prompt (`prompts[3]`) and its length.
+// The positions of a prompt of `n_tokens` tokens that `positions` names, rising, each once; all where it is empty.
+// BadField names the entry under `field`, the prompt (`prompts[3]`) and its length.
 absl::StatusOr<std::vector<int32_t>> ResolvePositions(const ablation::v1::Positions& positions, int32_t n_tokens,
                                                       const std::string& field, const std::string& prompt);
 

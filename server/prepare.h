@@ -74,8 +74,8 @@ struct PreparedReadout {
 };
 
 // One scan of a prompt. Most prompts have one; denoising edits another run, a sequence is appended to the prompt, so
-// that the target's and the contrast's are scans of their own, and so is the prompt's likelihood. Where a replacement is
-// `resample`, every unit that gives rows has the pair's other run as its donor.
+// that the target's and the contrast's are scans of their own, and so is the prompt's likelihood. Where a replacement
+// is `resample`, every unit that gives rows has the pair's other run as its donor.
 struct ScanUnit {
   int32_t prompt = 0;
   // The unedited run is the corrupted one, and the replacements are those with `edits_corrupted`.
@@ -83,8 +83,8 @@ struct ScanUnit {
   // Under `is_sequence`: the contrast's tokens are appended, not the target's.
   bool appends_contrast = false;
   // Reads how likely its own prompt is (the corrupted one under `edits_corrupted`), and gives no rows: at the positions
-  // 0 .. T - 2, with the next token as target. A donor's reads mean nothing: those tokens are not its own; so both runs of a
-  // pair have such a unit where a replacement is `resample`, one without variants where nothing edits it.
+  // 0 .. T - 2, with the next token as target. A donor's reads mean nothing: those tokens are not its own; so both runs
+  // of a pair have such a unit where a replacement is `resample`, one without variants where nothing edits it.
   bool is_likelihood = false;
   // Packed tokens x layers, with its readouts.
   int64_t cost = 0;
@@ -111,8 +111,8 @@ struct FollowUp {
 struct PreparedRequest {
   ModelShape shape;
   std::vector<PreparedPrompt> prompts;
-  // In the order of the prompts; of one prompt the target's, the contrast's, the likelihood's, of each the clean run's before
-  // the corrupted one's.
+  // In the order of the prompts; of one prompt the target's, the contrast's, the likelihood's, of each the clean run's
+  // before the corrupted one's.
   std::vector<ScanUnit> units;
   // Without the baseline; shared by all prompts.
   std::vector<SiteSet> variants;
@@ -130,8 +130,8 @@ struct PreparedRequest {
 
   // The scan of a unit. Made when its turn comes: the variants of 100,000 prompts would fill the memory.
   Scan MakeScan(size_t unit) const;
-  // What variant `index` of MakeScan(unit) is; unedited runs are theirs under the contract's numbers: the corrupted run is
-  // kDonorVariant, whether it is the unit's donor or its own.
+  // What variant `index` of MakeScan(unit) is; unedited runs are theirs under the contract's numbers: the corrupted run
+  // is kDonorVariant, whether it is the unit's donor or its own.
   UnitVariant DescribeVariant(size_t unit, int32_t index) const;
   // Whether a replacement is `resample`.
   bool has_resample() const;
@@ -150,13 +150,14 @@ struct PrepareContext {
   std::function<absl::Status()> go_on;
 };
 
-// Checks everything before any work is done. INVALID_ARGUMENT names the field; FAILED_PRECONDITION where a mean library does
-// not fit; RESOURCE_EXHAUSTED where the request exceeds the limits. Thread-safe.
+// Checks everything before any work is done. INVALID_ARGUMENT names the field; FAILED_PRECONDITION where a mean library
+// does not fit; RESOURCE_EXHAUSTED where the request exceeds the limits. Thread-safe.
 //
-// A sweep that a `heads` sweep must order first (`strongest`, an empty cumulative order) is prepared as that `heads` sweep
-// where `order` is empty, and as itself where `order` holds its outcome, the strongest site first. The former is checked in
-// full and with what follows it (FollowUp), but runs no more than the order needs: the first replacement, read at the last
-// read position, at all edit positions together, without effects, likelihood and top-k. The latter is never too costly.
+// A sweep that a `heads` sweep must order first (`strongest`, an empty cumulative order) is prepared as that `heads`
+// sweep where `order` is empty, and as itself where `order` holds its outcome, the strongest site first. The former is
+// checked in full and with what follows it (FollowUp), but runs no more than the order needs: the first replacement,
+// read at the last read position, at all edit positions together, without effects, likelihood and top-k. The latter is
+// never too costly.
 absl::StatusOr<PreparedRequest> Prepare(const ablation::v1::AblateRequest& request, const PrepareContext& context,
                                         absl::Span<const Site> order = {});
 

@@ -10,8 +10,9 @@
 namespace ablate {
 namespace {
 
-// Everything that a unit's cost depends on, since a request's prompts share their sweep, and where it edits and reads follows
-// from the length: which run is edited, whether it is a likelihood, the prompt's length, how many tokens are appended.
+// Everything that a unit's cost depends on, since a request's prompts share their sweep, and where it edits and reads
+// follows from the length: which run is edited, whether it is a likelihood, the prompt's length, how many tokens are
+// appended.
 using CostKey = std::array<int64_t, 4>;
 
 absl::StatusOr<int64_t> CostOf(const PreparedRequest& prepared, size_t unit, const Engine& engine) {

@@ -11,10 +11,10 @@ namespace ablate {
 
 using EngineLoader = std::function<absl::StatusOr<std::unique_ptr<Engine>>(const EngineOptions&)>;
 
-// `verify` as the first argument measures the numeric floor (verify_command.h). All else serves until SIGTERM or SIGINT.
-// Returns the exit code: 0 after a drain, --help or --version; 1 where the port or the model cannot be had, with one line on
-// standard error; 2 for a bad option. The port file and a unix socket are gone then. A second signal ends the process at
-// once with 128 + its number, and they stay.
+// `verify` as the first argument measures the numeric floor (verify_command.h). All else serves until SIGTERM or
+// SIGINT. Returns the exit code: 0 after a drain, --help or --version; 1 where the port or the model cannot be had,
+// with one line on standard error; 2 for a bad option. The port file and a unix socket are gone then. A second signal
+// ends the process at once with 128 + its number, and they stay.
 int RunProgram(int argc, const char* const* argv, const EngineLoader& load);
 
 }  // namespace ablate

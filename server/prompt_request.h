@@ -13,7 +13,8 @@ namespace ablate {
 // Most targets, and most contrasts, of a prompt.
 inline constexpr int kMaxAnswers = 1'000;
 
-// Prompt `index` of the request, whose replacements and readout have been checked. BadField names what is wrong with it.
+// Prompt `index` of the request, whose replacements and readout have been checked. BadField names what is wrong with
+// it.
 absl::StatusOr<PreparedPrompt> PreparePrompt(const ablation::v1::AblateRequest& request, int index,
                                              const Engine& engine);
 

@@ -25,8 +25,9 @@ struct AssembledRows {
   std::vector<ablation::v1::LikelihoodBlock> likelihood;
 };
 
-// The engine's blocks come in any order and refer to their scan's own unedited run; a prompt may have several scans (ScanUnit).
-// Rows that need others (`normalized`, `interaction`, sequences) wait for them here: at most the prompt's rows.
+// The engine's blocks come in any order and refer to their scan's own unedited run; a prompt may have several scans
+// (ScanUnit). Rows that need others (`normalized`, `interaction`, sequences) wait for them here: at most the prompt's
+// rows.
 class PromptRows {
  public:
   // Both outlive it; `pairs` is null where the sweep is not over pairs.

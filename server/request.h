@@ -35,8 +35,8 @@ class ResultSink {
   // Exactly once, and last.
   virtual void Complete(absl::Status status, const RequestTiming& timing) = 0;
 
-  // Others run between two chunks of the batch that the request is in, and then it goes on: a background one's. From the
-  // device's thread.
+  // Others run between two chunks of the batch that the request is in, and then it goes on: a background one's. From
+  // the device's thread.
   virtual void Suspend() {}
   virtual void Resume() {}
 
@@ -59,8 +59,8 @@ struct Request {
   int64_t cost_to_come = 0;
   // Follows one that was let in with it, and finds room whatever waits.
   bool is_follow_up = false;
-  // Adds to a unit's scan what PreparedRequest does not know, e.g. who takes its heads' outputs. Called in the device thread
-  // before each of its runs: a failed one may be tried again. May be empty.
+  // Adds to a unit's scan what PreparedRequest does not know, e.g. who takes its heads' outputs. Called in the device
+  // thread before each of its runs: a failed one may be tried again. May be empty.
   std::function<void(Scan& scan, size_t unit)> amend;
 
   // The queue's and the scheduler's own. `next_unit` is guarded by the scheduler's mutex, the rest belongs to the

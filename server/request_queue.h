@@ -1,14 +1,14 @@
 // The requests that wait for the device, in the order of their turns.
 //
-// Requests take turns prompt by prompt, with all of a prompt's units, since their rows need each other: a batch takes one
-// prompt of each waiting request, then a second one of each, up to the batch's cost. So a request of 10,000 prompts is fed
-// in batches, and a small one that comes later waits for one batch at most. A request whose reader is slow is passed over
-// while too much of its results waits: it holds up nobody, and the server never keeps more of it than the sink's limit or,
-// where that is more, one prompt's rows.
+// Requests take turns prompt by prompt, with all of a prompt's units, since their rows need each other: a batch takes
+// one prompt of each waiting request, then a second one of each, up to the batch's cost. So a request of 10,000 prompts
+// is fed in batches, and a small one that comes later waits for one batch at most. A request whose reader is slow is
+// passed over while too much of its results waits: it holds up nobody, and the server never keeps more of it than the
+// sink's limit or, where that is more, one prompt's rows.
 //
-// Background requests, those of jobs, stand in a lane of their own: they run when no other request can, in batches of about
-// half a second, and every so many batches in any case, so that they never starve. What waits there fills no queue. A prompt
-// that takes longer, e.g. one swept over all pairs, lets others through between two of its chunks.
+// Background requests, those of jobs, stand in a lane of their own: they run when no other request can, in batches of
+// about half a second, and every so many batches in any case, so that they never starve. What waits there fills no
+// queue. A prompt that takes longer, e.g. one swept over all pairs, lets others through between two of its chunks.
 #pragma once
 
 #include <cstddef>
@@ -51,8 +51,8 @@ class RequestQueue {
  public:
   explicit RequestQueue(const RequestQueueOptions& options) : options_(options) {}
 
-  // Whether `request` may be put in: a background one always. RESOURCE_EXHAUSTED with RetryInfo where too many wait, or too
-  // much.
+  // Whether `request` may be put in: a background one always. RESOURCE_EXHAUSTED with RetryInfo where too many wait, or
+  // too much.
   absl::Status CheckRoom(const Request& request) const;
   void Put(std::shared_ptr<Request> request);
 

@@ -16,7 +16,8 @@ namespace ablate {
 std::vector<ablation::v1::AblateResponse> MakeMessages(AssembledRows rows, const RowFormat& format,
                                                        const Tokenizer& tokenizer);
 
-// What statistics need of a block: the columns that can be primary, their deltas, `top1_preserved`, and what identifies rows.
+// What statistics need of a block: the columns that can be primary, their deltas, `top1_preserved`, and what identifies
+// rows.
 WireRows PrimaryRows(const ablation::v1::RowBlock& block);
 
 }  // namespace ablate

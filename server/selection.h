@@ -44,8 +44,8 @@ class SiteStrengths {
   // Of a sweep over single sites.
   explicit SiteStrengths(std::shared_ptr<const PreparedRequest> prepared);
 
-  // Takes the rows of one prompt that have come, of which a site has one that counts: all edit positions are edited together
-  // (Prepare).
+  // Takes the rows of one prompt that have come, of which a site has one that counts: all edit positions are edited
+  // together (Prepare).
   void Take(int32_t prompt, const WireRows& rows);
 
   // The strongest site first; of equals the one in the lower layer, then the lower head.

@@ -10,16 +10,16 @@
 
 namespace ablate {
 
-// The runs of one prompt, either those that are edits of the clean run or those of the corrupted one. A row comes out when
-// all reads of its run have gone in, the contrast's included where there is one.
+// The runs of one prompt, either those that are edits of the clean run or those of the corrupted one. A row comes out
+// when all reads of its run have gone in, the contrast's included where there is one.
 class SequenceJoin {
  public:
   // Read positions of a run: tokens of the target and of the contrast, 0: no contrast.
   SequenceJoin(size_t n_target, size_t n_contrast) : n_target_(n_target), n_contrast_(n_contrast) {}
 
-  // Takes reads, each with one token of the sequence as its target. Appends the rows that are complete now: log-probs and
-  // their deltas are sums over the reads, `logit_diff` is the target's minus the contrast's, probabilities are those of
-  // the whole sequences, and all else is of the target's first read, at `first_position`. No `*_logit`.
+  // Takes reads, each with one token of the sequence as its target. Appends the rows that are complete now: log-probs
+  // and their deltas are sums over the reads, `logit_diff` is the target's minus the contrast's, probabilities are
+  // those of the whole sequences, and all else is of the target's first read, at `first_position`. No `*_logit`.
   void Take(const ReadoutBlock& reads, bool of_contrast, int32_t first_position, ReadoutBlock& rows);
 
  private:

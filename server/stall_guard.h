@@ -22,7 +22,8 @@ class StallGuard {
   class Watched {
    public:
     virtual ~Watched() = default;
-    // Ends the call where the transport has not got rid of one message since before `since`. Any thread; must not block.
+    // Ends the call where the transport has not got rid of one message since before `since`. Any thread; must not
+    // block.
     virtual void CancelIfStalled(absl::Time since) = 0;
   };
 

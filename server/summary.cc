@@ -71,8 +71,9 @@ std::vector<int32_t> EditPositionsOf(const PreparedRequest& prepared) {
   return positions;
 }
 
-// Of the longest prompt: no column's floor falls with length. Floors are measured at single positions; what is made of a
-// sequence's n log-probs (their sum, two sums' difference, or a sum's exp, which changes by less) is off by n of theirs at most.
+// Of the longest prompt: no column's floor falls with length. Floors are measured at single positions; what is made of
+// a sequence's n log-probs (their sum, two sums' difference, or a sum's exp, which changes by less) is off by n of
+// theirs at most.
 double FloorFor(const DeltaTable& deltas, const SummaryRequest& request) {
   const PreparedRequest& prepared = deltas.prepared();
   const bool has_contrasts = prepared.readout.primary != PrimaryMetric::kTargetLogprob;

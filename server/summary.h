@@ -32,8 +32,8 @@ struct SummaryRequest {
 SummaryRequest SummaryOf(const ablation::v1::AblateRequest& request, const std::optional<PromptSplit>& split,
                          const std::vector<NumericFloor>& floors);
 
-// One summary head and its blocks of at most about 256 KiB. Takes seconds, and minutes at its limits: not for the device's
-// thread. `go_on` is asked now and then; its error ends the work and is returned.
+// One summary head and its blocks of at most about 256 KiB. Takes seconds, and minutes at its limits: not for the
+// device's thread. `go_on` is asked now and then; its error ends the work and is returned.
 absl::StatusOr<std::vector<ablation::v1::AblateResponse>> MakeSummary(const DeltaTable& deltas,
                                                                       const SummaryRequest& request,
                                                                       const std::function<absl::Status()>& go_on);

@@ -11,13 +11,13 @@
 
 namespace ablate {
 
-// Most variants of a prompt, replacements and edit positions multiplied in, and most sites in all of them together: what a
-// scan's variants take in memory is some 100 bytes each.
+// Most variants of a prompt, replacements and edit positions multiplied in, and most sites in all of them together:
+// what a scan's variants take in memory is some 100 bytes each.
 inline constexpr int64_t kMaxVariants = 1'000'000;
 inline constexpr int64_t kMaxVariantSites = 10'000'000;
 
-// The sets of the request's sweep. Where a `heads` sweep must order the sites first, they are that sweep's where `order` is
-// empty, and else the sweep's own. BadField names the field; RESOURCE_EXHAUSTED where there are too many.
+// The sets of the request's sweep. Where a `heads` sweep must order the sites first, they are that sweep's where
+// `order` is empty, and else the sweep's own. BadField names the field; RESOURCE_EXHAUSTED where there are too many.
 absl::StatusOr<std::vector<SiteSet>> SweepSets(const ablation::v1::AblateRequest& request, ModelShape shape,
                                                absl::Span<const Site> order);
 

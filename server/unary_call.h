@@ -21,8 +21,9 @@ class Refused final : public Reactor {
   void OnDone() override { delete this; }
 };
 
-// Lets the call in and runs `work`, which is given the tenant and gives the call's status, in the executor: for what reads files or takes long. `bytes` is what the request
-// holds while it waits. Request and response stay valid until it is done.
+// Lets the call in and runs `work`, which is given the tenant and gives the call's status, in the executor: for what
+// reads files or takes long. `bytes` is what the request holds while it waits. Request and response stay valid until it
+// is done.
 template <typename Work>
 grpc::ServerUnaryReactor* AnswerInExecutor(Entrance& entrance, Scope needed, Executor* const& executor,
                                            grpc::CallbackServerContext* context, int64_t bytes, Work work) {

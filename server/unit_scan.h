@@ -17,8 +17,8 @@ int32_t NumAppended(const PreparedRequest& request, const ScanUnit& unit);
 // Of the prompt's units, the most.
 int32_t MostAppended(const PreparedRequest& request, size_t prompt);
 
-// Where a prompt's edits apply, rising, `n_appended` appended tokens included where they are edited. All of them together,
-// also where each is edited alone.
+// Where a prompt's edits apply, rising, `n_appended` appended tokens included where they are edited. All of them
+// together, also where each is edited alone.
 std::vector<int32_t> EditedPositions(const PreparedRequest& request, size_t prompt, int32_t n_appended);
 
 }  // namespace ablate

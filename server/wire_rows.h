@@ -15,8 +15,8 @@ namespace ablate {
 
 // Rows of one prompt. All vectors have one entry a row, or are empty where the column is absent.
 struct WireRows {
-  // `variant` as the contract numbers variants; what compares runs refers to the run that the contract names (scan.proto,
-  // RowBlock). No `compensation_*`, which are messages of their own; `kl_from_donor` means nothing here.
+  // `variant` as the contract numbers variants; what compares runs refers to the run that the contract names
+  // (scan.proto, RowBlock). No `compensation_*`, which are messages of their own; `kl_from_donor` means nothing here.
   ReadoutBlock values;
   // -1 in unedited runs.
   std::vector<int32_t> replacement, edit_position;
@@ -26,8 +26,8 @@ struct WireRows {
   bool empty() const { return values.variant.empty(); }
 };
 
-// InvalidArgument names the first column that has neither no entries nor as many as there are rows. `L x H` and L entries a
-// row are expected of the compensation's.
+// InvalidArgument names the first column that has neither no entries nor as many as there are rows. `L x H` and L
+// entries a row are expected of the compensation's.
 absl::Status CheckColumns(const ReadoutBlock& block, ModelShape shape);
 
 // A number of a block that is NaN or infinite, which the contract has nowhere in rows.

@@ -1,5 +1,5 @@
-// Gives each test program a folder of its own as ::testing::TempDir(), and removes it in the end: CTest runs the cases of a
-// program as processes side by side, which would write each other's files.
+// Gives each test program a folder of its own as ::testing::TempDir(), and removes it in the end: CTest runs the cases
+// of a program as processes side by side, which would write each other's files.
 #include <unistd.h>
 
 #include <cstdio>

@@ -24,8 +24,8 @@ struct Shape {
   bool must = false;
 };
 
-// Every column is absent or whole, and holds finite numbers (where `allows_nan`, NaN too). Written over the descriptor, so
-// that a new column is checked from its first day.
+// Every column is absent or whole, and holds finite numbers (where `allows_nan`, NaN too). Written over the descriptor,
+// so that a new column is checked from its first day.
 absl::Status CheckColumns(const Message& block, int64_t rows, bool allows_nan,
                           const std::function<Shape(const FieldDescriptor&)>& shape_of,
                           const std::function<std::string(int64_t)>& name_row) {

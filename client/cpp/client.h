@@ -80,7 +80,8 @@ class Client {
   absl::StatusOr<v1::MeanLibrary> ImportMeanLibrary(const std::function<absl::StatusOr<std::string>()>& next,
                                                     const CallOptions& options);
 
-  // Jobs (proto/ablation/v1/jobs.proto). The request travels in parts of about 1 MiB, and is accepted whole or not at all.
+  // Jobs (proto/ablation/v1/jobs.proto). The request travels in parts of about 1 MiB, and is accepted whole or not at
+  // all.
   absl::StatusOr<v1::Job> SubmitJob(const v1::AblateRequest& request, const JobNames& names,
                                     const CallOptions& options);
   absl::StatusOr<v1::Job> GetJob(const std::string& id, const CallOptions& options);
@@ -89,8 +90,8 @@ class Client {
                                                 const CallOptions& options);
   absl::StatusOr<v1::Job> CancelJob(const std::string& id, const CallOptions& options);
   absl::Status DeleteJob(const std::string& id, const CallOptions& options);
-  // The messages of one call, unchecked, until it ends; an error of `on_message` ends the call, which returns it. What goes on
-  // where a call broke, and checks what comes, is ReadJobResults (job_results.h).
+  // The messages of one call, unchecked, until it ends; an error of `on_message` ends the call, which returns it. What
+  // goes on where a call broke, and checks what comes, is ReadJobResults (job_results.h).
   absl::Status StreamJobResults(const v1::StreamJobResultsRequest& request,
                                 const std::function<absl::Status(v1::StreamJobResultsResponse message)>& on_message,
                                 const CallOptions& options);

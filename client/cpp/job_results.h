@@ -38,8 +38,9 @@ struct JobResults {
   int64_t next_offset = 0;
 };
 
-// Blocks until the job has ended. What comes is what one stream that never broke would have given. Success says that the results
-// are what the job's state promises, not that the job succeeded. OutOfRange: the job has not so many results as `offset`.
+// Blocks until the job has ended. What comes is what one stream that never broke would have given. Success says that
+// the results are what the job's state promises, not that the job succeeded. OutOfRange: the job has not so many
+// results as `offset`.
 absl::StatusOr<JobResults> ReadJobResults(Client* client, const JobResultsOptions& options,
                                           const JobResultsHandlers& handlers, const CallOptions& call);
 

@@ -59,8 +59,8 @@ struct ChildPlan {
   _exit(127);
 }
 
-// Our environment without what configures an `ablated` (each of its options is also an ABLATE_ variable): a port file or
-// a limit meant for another server must not hold for this one. What says how to compute,
+// Our environment without what configures an `ablated` (each of its options is also an ABLATE_ variable): a port file
+// or a limit meant for another server must not hold for this one. What says how to compute,
 // and with which means, stays.
 std::vector<std::string> ServerEnvironment() {
   constexpr absl::string_view kKept[] = {

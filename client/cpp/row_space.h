@@ -1,4 +1,5 @@
-// Which rows a scan has (scan.proto, RowBlock), each with a dense number: what "every row came, once" and "in order" mean.
+// Which rows a scan has (scan.proto, RowBlock), each with a dense number: what "every row came, once" and "in order"
+// mean.
 #pragma once
 
 #include <cstdint>
@@ -60,8 +61,8 @@ class RowSpace {
   absl::StatusOr<int64_t> RunIndex(int64_t prompt, const RunKey& key) const;
   // 0 .. rows_of(prompt) - 1.
   absl::StatusOr<int64_t> RowIndex(int64_t prompt, const RunKey& key, int32_t position) const;
-  // Of entry `i` of a summary's block, 0 .. edited_rows_of(0) - 1: prompts that are summarised are alike in what they edit and
-  // read. Internal names what is out of range.
+  // Of entry `i` of a summary's block, 0 .. edited_rows_of(0) - 1: prompts that are summarised are alike in what they
+  // edit and read. Internal names what is out of range.
   absl::StatusOr<int64_t> SummaryIndex(const ablation::v1::SummaryBlock& block, int i) const;
 
  private:

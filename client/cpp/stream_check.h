@@ -24,8 +24,8 @@ class StreamCheck {
   absl::Status Take(const ablation::v1::AblateResponse& response);
   // After the stream ended well.
   absl::Status End() const;
-  // Of a job, as it is behind the last result taken: one that succeeded is whole, one that is partial but for the prompts that
-  // were skipped.
+  // Of a job, as it is behind the last result taken: one that succeeded is whole, one that is partial but for the
+  // prompts that were skipped.
   absl::Status EndOfJob(const ablation::v1::Job& job) const;
 
  private:

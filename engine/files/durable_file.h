@@ -18,9 +18,9 @@ struct DurableFileOptions {
   bool keep_owner_and_mode = false;
 };
 
-// Writes a file beside `path`, brings it to disk and gives it its name: a reader never sees half of it, and it survives a
-// crash once this has returned. A file of this name is replaced. `next` gives the bytes behind offset, a piece at a time, and
-// nothing at the end. FailedPrecondition names the path and the system's error.
+// Writes a file beside `path`, brings it to disk and gives it its name: a reader never sees half of it, and it survives
+// a crash once this has returned. A file of this name is replaced. `next` gives the bytes behind offset, a piece at a
+// time, and nothing at the end. FailedPrecondition names the path and the system's error.
 absl::Status WriteDurably(const std::string& path, const std::function<std::string(int64_t offset)>& next,
                           const DurableFileOptions& options = {});
 

@@ -22,8 +22,8 @@
 
 namespace ablate {
 
-// Runs one plan's chunks in order; the unedited rows that a cut prompt's first chunk leaves behind are kept for its later
-// ones. For the thread that owns the device. Throws what ATen throws.
+// Runs one plan's chunks in order; the unedited rows that a cut prompt's first chunk leaves behind are kept for its
+// later ones. For the thread that owns the device. Throws what ATen throws.
 class ChunkRunner {
  public:
   // All of them outlive the runner. `edit_table` [E, Dh] may be undefined where no edit has an entry.

@@ -12,12 +12,12 @@
 
 namespace ablate {
 
-// Keeps the last tensor, since a request's scans come in many Runs and a mean library takes time to copy; not the tables
-// themselves, which go with their request. For the thread that owns the device.
+// Keeps the last tensor, since a request's scans come in many Runs and a mean library takes time to copy; not the
+// tables themselves, which go with their request. For the thread that owns the device.
 class EditTables {
  public:
-  // Nobody tells when a request has ended: a tensor of more bytes is not kept beyond its Run. That of GPT-2 XL's means at
-  // 1,024 positions has 315 MB.
+  // Nobody tells when a request has ended: a tensor of more bytes is not kept beyond its Run. That of GPT-2 XL's means
+  // at 1,024 positions has 315 MB.
   static constexpr int64_t kMostKeptBytes = int64_t{512} << 20;
 
   explicit EditTables(int64_t most_kept_bytes = kMostKeptBytes) : most_kept_bytes_(most_kept_bytes) {}

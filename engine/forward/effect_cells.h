@@ -1,7 +1,7 @@
 // Which rows, where, effects are measured of: index tables, no tensor.
 //
-// A *cell* is one edited row at one read position of a scan that asks for effects. A *read* is a read position of such a
-// scan: K in all, the scans' one after the other.
+// A *cell* is one edited row at one read position of a scan that asks for effects. A *read* is a read position of such
+// a scan: K in all, the scans' one after the other.
 #pragma once
 
 #include <cstdint>

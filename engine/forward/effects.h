@@ -1,10 +1,10 @@
 // Direct effects of edits, and what the rest of the model does about them (docs/design.md, "Effects"): every part's
-// contribution to u . logits at the read positions, u = W_U[targets] - W_U[contrasts], through the unedited run's frozen
-// final LayerNorm. With g = gamma * u - mean(gamma * u) and the unedited sigma, a part c of the residual contributes
-// c . g / sigma.
+// contribution to u . logits at the read positions, u = W_U[targets] - W_U[contrasts], through the unedited run's
+// frozen final LayerNorm. With g = gamma * u - mean(gamma * u) and the unedited sigma, a part c of the residual
+// contributes c . g / sigma.
 //
-// The tap follows the plan's rows from layer to layer: a cell (effect_cells.h) holds how far each head and MLP has moved
-// from the unedited run, and goes on from its parent's. All in float64, on the device of the forward pass.
+// The tap follows the plan's rows from layer to layer: a cell (effect_cells.h) holds how far each head and MLP has
+// moved from the unedited run, and goes on from its parent's. All in float64, on the device of the forward pass.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -36,8 +36,8 @@ struct EffectRows {
   }
 };
 
-// Most cells that are measured at a time: each takes some vectors of the MLP's width in float64. On a GPU, enough to keep
-// it busy.
+// Most cells that are measured at a time: each takes some vectors of the MLP's width in float64. On a GPU, enough to
+// keep it busy.
 inline constexpr int64_t kCpuCellsAtOnce = 256;
 inline constexpr int64_t kCudaCellsAtOnce = 4096;
 

@@ -28,9 +28,10 @@ namespace {
 constexpr int32_t kMostThreads = 1024;
 
 // MKL reads this before its first GEMM. Without it, MKL's AVX-512 code on Intel's processors splits the sums of some
-// shapes among its threads, so that a row's bits depend on how many rows there are and on the threads: measured at K 3072,
-// N 768 with 2 threads. Strict reproducibility costs nothing there. What the user has set stays. Other processors are left
-// alone: strict mode is for Intel's AVX2 and AVX-512 code, and on an EPYC the self-test finds nothing amiss without it.
+// shapes among its threads, so that a row's bits depend on how many rows there are and on the threads: measured at K
+// 3072, N 768 with 2 threads. Strict reproducibility costs nothing there. What the user has set stays. Other processors
+// are left alone: strict mode is for Intel's AVX2 and AVX-512 code, and on an EPYC the self-test finds nothing amiss
+// without it.
 void AskMklForReproducibility() {
   if (__builtin_cpu_is("intel")) setenv("MKL_CBWR", "AUTO,STRICT", /*overwrite=*/0);
 }

@@ -19,8 +19,8 @@ constexpr int64_t PadRows(int64_t rows) {
   return (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
 }
 
-// What a GEMM reads: as it was computed, or, where it meets a bfloat16 weight, rounded to nearest even. What is rounded lies in
-// the first half of each row of the buffer that it was computed in, so that nothing else is needed.
+// What a GEMM reads: as it was computed, or, where it meets a bfloat16 weight, rounded to nearest even. What is rounded
+// lies in the first half of each row of the buffer that it was computed in, so that nothing else is needed.
 enum class Operand { kExact, kBf16 };
 
 // That of a weight.
@@ -32,13 +32,13 @@ enum class Epilogue {
   kAddTo,     // out += x W; bias is not used
 };
 
-// buffer [M, O]; x [M, K] and weight [K, O] as one Operand; bias [O]. Returns [M, O] in the buffer: as it was computed, or
-// behind kGeluTanh as the weight's operand, which is what the next GEMM reads.
+// buffer [M, O]; x [M, K] and weight [K, O] as one Operand; bias [O]. Returns [M, O] in the buffer: as it was computed,
+// or behind kGeluTanh as the weight's operand, which is what the next GEMM reads.
 at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Epilogue epilogue,
                   at::Tensor& buffer);
 
-// layer_norm(x) over the last dimension, as `operand`, in `buffer`. `then_add` [D], where defined, is added to x in place
-// afterwards: the bias of the GEMM that will accumulate onto x. x, buffer [M, D].
+// layer_norm(x) over the last dimension, as `operand`, in `buffer`. `then_add` [D], where defined, is added to x in
+// place afterwards: the bias of the GEMM that will accumulate onto x. x, buffer [M, D].
 at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
                      const at::Tensor& then_add, Operand operand, at::Tensor& buffer);
 

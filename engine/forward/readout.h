@@ -34,8 +34,8 @@ struct ReadoutRequest {
 // Most rows of logits that exist at once: [rows, V] is 52 MB at GPT-2's vocabulary in float32.
 inline constexpr int64_t kReadoutBlockRows = 256;
 
-// Measures at most kReadoutBlockRows requests whose final residuals are rows of `residuals` [K, D]; together they may name
-// at most kReadoutBlockRows different rows. Appends one block for each run of requests of one scan.
+// Measures at most kReadoutBlockRows requests whose final residuals are rows of `residuals` [K, D]; together they may
+// name at most kReadoutBlockRows different rows. Appends one block for each run of requests of one scan.
 void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
              absl::Span<const ReadoutRequest> requests, const at::Tensor& residuals, const EffectRows& effects,
              Workspace& workspace, std::vector<ReadoutBlock>& blocks);

@@ -32,8 +32,8 @@ bool SameBits(const std::vector<double>& a, const std::vector<double>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
-// Prompts of several lengths, each with heads ablated in the first, middle and last layers; the longest, which costs most,
-// in the last one only.
+// Prompts of several lengths, each with heads ablated in the first, middle and last layers; the longest, which costs
+// most, in the last one only.
 std::vector<Scan> MakeScans(const EngineInfo& info) {
   std::vector<Scan> scans;
   for (int32_t length : {1, 3, 7, 12, kLongest}) {

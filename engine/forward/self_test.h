@@ -14,9 +14,9 @@ namespace ablate {
 using LimitedRun = std::function<absl::StatusOr<RunStats>(const RunLimits&, absl::Span<const Scan>, const BlockSink&)>;
 
 // Runs prompts of several lengths, one of them longer than attention's block of keys, with a few variants each:
-// together, with one thread, cut as small as can be, and each variant alone. False where a target's logit or log-prob, an
-// entropy or a KL divergence differs in a bit. Doubles as the device's warm-up. An error is the run's own: the device does
-// not work.
+// together, with one thread, cut as small as can be, and each variant alone. False where a target's logit or log-prob,
+// an entropy or a KL divergence differs in a bit. Doubles as the device's warm-up. An error is the run's own: the
+// device does not work.
 absl::StatusOr<bool> IsBatchInvariant(const EngineInfo& info, const LimitedRun& run);
 
 }  // namespace ablate

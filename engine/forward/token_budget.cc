@@ -36,8 +36,8 @@ int64_t EffectBytesPerToken(const GptConfig& config) {
   return 8 * (3 * parts + config.d_model + std::max<int64_t>(parts, config.d_model));
 }
 
-// What the taps take whatever the pass's size: the cells that are measured at a time, with a layer's weights in float64; or
-// one scan's widened outputs.
+// What the taps take whatever the pass's size: the cells that are measured at a time, with a layer's weights in
+// float64; or one scan's widened outputs.
 int64_t TapBytes(const GptConfig& config, DeviceKind device) {
   const int64_t d = config.d_model, dm = config.d_mlp;
   const int64_t cells = device == DeviceKind::kCuda ? kCudaCellsAtOnce : kCpuCellsAtOnce;

@@ -12,8 +12,8 @@
 
 namespace ablate {
 
-// One block. Matrices are (in, out), as in Hugging Face's Conv1D; bfloat16 in that precision, as `unembedding` is, and all
-// else float32.
+// One block. Matrices are (in, out), as in Hugging Face's Conv1D; bfloat16 in that precision, as `unembedding` is, and
+// all else float32.
 struct LayerWeights {
   at::Tensor ln_1_weight, ln_1_bias;              // [D]
   at::Tensor c_attn_weight, c_attn_bias;          // [D, 3D], [3D]

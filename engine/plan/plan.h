@@ -95,12 +95,13 @@ struct Chunk {
   // Layers first_layer .. n_layers - 1, in order.
   int32_t first_layer = 0;
   std::vector<LayerPlan> layers;
-  // Every row that leaves the last layer at its read positions; the baseline's and the donor's reads appear in exactly one
-  // chunk.
+  // Every row that leaves the last layer at its read positions; the baseline's and the donor's reads appear in exactly
+  // one chunk.
   std::vector<ReadPoint> reads;
-  // All rows that enter the first layer are unedited: a prompt's baseline, and behind it its donor where the chunk needs it.
-  // Set on the first chunk of a prompt that is cut: it runs from layer 0 and the engine keeps the unedited rows'
-  // residuals entering each layer, [L, T, D], and their final residuals at the read positions, until `releases_baselines`.
+  // All rows that enter the first layer are unedited: a prompt's baseline, and behind it its donor where the chunk
+  // needs it. Set on the first chunk of a prompt that is cut: it runs from layer 0 and the engine keeps the unedited
+  // rows' residuals entering each layer, [L, T, D], and their final residuals at the read positions, until
+  // `releases_baselines`.
   bool keeps_baselines = false;
   // Set on the last chunk that uses what `keeps_baselines` kept.
   bool releases_baselines = false;

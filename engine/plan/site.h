@@ -35,8 +35,9 @@ std::string Label(absl::Span<const Site> sites, ModelShape shape);
 // Accepts `L5H3`, `5.3`, `A5.3` and `a5.h3`, in any case. InvalidArgument names the text and the forms.
 absl::StatusOr<Site> ParseSite(std::string_view text);
 
-// A site in one of these forms, or a pattern in which `*` stands for all layers or all heads (`L9H*`, `*.3`): the sites that
-// it names, in layer-head order. InvalidArgument names the text, and what the model has where a site is out of range.
+// A site in one of these forms, or a pattern in which `*` stands for all layers or all heads (`L9H*`, `*.3`): the sites
+// that it names, in layer-head order. InvalidArgument names the text, and what the model has where a site is out of
+// range.
 absl::StatusOr<std::vector<Site>> ParseSitePattern(std::string_view text, ModelShape shape);
 
 // Half-open range of positions, 0-based. The default covers every prompt.

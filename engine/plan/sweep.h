@@ -20,8 +20,8 @@ struct SiteFilter {
   std::vector<std::string> sites;
 };
 
-// In layer-head order. InvalidArgument begins with the field at fault, `layers[1]` or `sites[0]`, and tells the value and
-// the range: one out of range, one named twice, a filter that nothing passes.
+// In layer-head order. InvalidArgument begins with the field at fault, `layers[1]` or `sites[0]`, and tells the value
+// and the range: one out of range, one named twice, a filter that nothing passes.
 absl::StatusOr<std::vector<Site>> SelectSites(const SiteFilter& filter, ModelShape shape);
 
 // A set of sites that are edited together, and where it comes from.

@@ -15,7 +15,8 @@ struct ExactRow {
 
 typedef uint16_t Bf16Vector __attribute__((vector_size(kVectorBytes / 2)));
 
-// The upper halves of the floats, rounded to nearest, ties to even; NaN stays NaN, and what rounds beyond the largest is Inf.
+// The upper halves of the floats, rounded to nearest, ties to even; NaN stays NaN, and what rounds beyond the largest
+// is Inf.
 ABLATE_INLINE Bf16Vector RoundToBf16(Vector<float> value) {
   Mask<float> bits;
   memcpy(&bits, &value, sizeof(bits));

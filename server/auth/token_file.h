@@ -1,7 +1,8 @@
 // The file of token records: JSON, replaced as a whole, changed by one program at a time.
 //
-//   {"version": 1, "tokens": [{"id": "0123456789abcdef", "tenant": "lab", "scopes": ["scan", "job"], "secret_sha256": "...",
-//                              "created": "2026-01-31T12:00:00+00:00", "expires": "2026-03-02T12:00:00+00:00"}]}
+//   {"version": 1, "tokens": [{"id": "0123456789abcdef", "tenant": "lab", "scopes": ["scan", "job"],
+//                              "secret_sha256": "...", "created": "2026-01-31T12:00:00+00:00",
+//                              "expires": "2026-03-02T12:00:00+00:00"}]}
 //
 // `expires` may be missing: never.
 #pragma once

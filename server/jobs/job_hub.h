@@ -27,8 +27,8 @@ class JobHub {
     const uint64_t key_;
   };
 
-  // `changed` is called behind each change of the job, and when the hub closes; from any thread, with no lock held. It must not
-  // block. It may be under way when the watch goes: whatever it touches it holds.
+  // `changed` is called behind each change of the job, and when the hub closes; from any thread, with no lock held. It
+  // must not block. It may be under way when the watch goes: whatever it touches it holds.
   std::unique_ptr<Watch> Add(int64_t job, std::function<void()> changed);
 
   // The job has more results, another state, or is gone.

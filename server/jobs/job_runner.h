@@ -42,8 +42,8 @@ class JobRunner {
   void Wake();
   // The job must not go on: it was cancelled or deleted, in the store.
   void StopJob(int64_t number);
-  // No job goes on; the one that ran is as the store has it, to be gone on with by the next server. Returns when it has let go
-  // of the engine.
+  // No job goes on; the one that ran is as the store has it, to be gone on with by the next server. Returns when it has
+  // let go of the engine.
   void Stop();
 
   // Packed tokens x layers a second that jobs have got lately; 0: not known yet.
@@ -53,8 +53,8 @@ class JobRunner {
  private:
   void Loop();
   void RunOne(const StoredJob& job);
-  // How long the job is left alone before it goes on; zero: it has ended, or was stopped. The engine's errors end it only where none of its
-  // prompts go through and other things do.
+  // How long the job is left alone before it goes on; zero: it has ended, or was stopped. The engine's errors end it
+  // only where none of its prompts go through and other things do.
   absl::Duration AfterError(JobRun& run, const absl::Status& error);
   // Where it is time to.
   void KeepHouse();

@@ -21,8 +21,8 @@ namespace ablate {
 // The part of a prompt's rows that orders sites, as pieces of one serialised RowBlock.
 std::vector<std::string> EncodeChoice(const AssembledRows& rows);
 
-// The order that choices give, the strongest site first. `chooser` has the prompts `prompts` of the job; those without a choice,
-// which were set aside, are passed over.
+// The order that choices give, the strongest site first. `chooser` has the prompts `prompts` of the job; those without
+// a choice, which were set aside, are passed over.
 absl::StatusOr<ablation::v1::Selection> OrderOf(const PreparedRequest& chooser, absl::Span<const int32_t> prompts,
                                                 absl::Span<const PromptResults> choices);
 

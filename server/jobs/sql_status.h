@@ -8,8 +8,8 @@
 
 namespace ablate {
 
-// Unavailable where the disk is full or does not take or give data, or another process holds the file; DataLoss where it is
-// damaged; Internal elsewhere. The message begins with `what`, e.g. `the job store`.
+// Unavailable where the disk is full or does not take or give data, or another process holds the file; DataLoss where
+// it is damaged; Internal elsewhere. The message begins with `what`, e.g. `the job store`.
 absl::Status SqlStatus(const SQLite::Exception& error, const char* what);
 
 // What `work` returns, a Status or a StatusOr, or its exception as one.

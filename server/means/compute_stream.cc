@@ -111,7 +111,8 @@ void ComputeMeansStream::Complete(absl::Status status, const RequestTiming& /*ti
     End(std::move(status));
     return;
   }
-  // Dividing, hashing and writing to disk would hold up the device. The sums are in the budget, not the executor's count.
+  // Dividing, hashing and writing to disk would hold up the device. The sums are in the budget, not the executor's
+  // count.
   auto self = std::static_pointer_cast<ComputeMeansStream>(shared_from_this());
   const absl::Status queued = backend_->executor->Submit(0, [self] { self->End(self->Store()); });
   if (!queued.ok()) End(queued);

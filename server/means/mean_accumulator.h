@@ -21,20 +21,21 @@ struct MeanAccumulatorOptions {
   bool skips_first = false;
 };
 
-// Adds in float64, prompt by prompt as they come and within one position by position, each sum on its own: with prompts in
-// one order every bit of the means is the same, however the engine cut them into passes. Not thread-safe.
+// Adds in float64, prompt by prompt as they come and within one position by position, each sum on its own: with prompts
+// in one order every bit of the means is the same, however the engine cut them into passes. Not thread-safe.
 class MeanAccumulator {
  public:
   // Takes MeanBytes() of memory at once.
   explicit MeanAccumulator(const MeanAccumulatorOptions& options);
 
-  // z [L, T, H, Dh] of a prompt of `n_tokens` T of group `group`. Internal where z has another size, or holds what is no
-  // number; the sums are then of no more use.
+  // z [L, T, H, Dh] of a prompt of `n_tokens` T of group `group`. Internal where z has another size, or holds what is
+  // no number; the sums are then of no more use.
   absl::Status Add(absl::Span<const double> z, int32_t n_tokens, int32_t group);
 
   int64_t n_tokens() const { return n_tokens_; }
 
-  // Moves the means and the counts into `library`, whose info stays as it is. Where a count is 0 the mean is 0. Once, last.
+  // Moves the means and the counts into `library`, whose info stays as it is. Where a count is 0 the mean is 0. Once,
+  // last.
   void Finish(MeanLibrary& library);
 
  private:

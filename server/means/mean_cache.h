@@ -1,4 +1,5 @@
-// The mean libraries that were used last, in memory: of all stores of a server together, so that many tenants need no more.
+// The mean libraries that were used last, in memory: of all stores of a server together, so that many tenants need no
+// more.
 #pragma once
 
 #include <list>

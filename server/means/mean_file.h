@@ -1,5 +1,5 @@
-// A mean library as a safetensors file (docs/means.md): `mean` and `count`, and in the metadata the library's description and
-// the arrays' SHA-256.
+// A mean library as a safetensors file (docs/means.md): `mean` and `count`, and in the metadata the library's
+// description and the arrays' SHA-256.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ class MeanFile {
   std::string header_;
 };
 
-// The library in a file, whole and checked; `info.size_bytes` is the file's. InvalidArgument names `path`, and what came and
-// was expected.
+// The library in a file, whole and checked; `info.size_bytes` is the file's. InvalidArgument names `path`, and what
+// came and was expected.
 absl::StatusOr<MeanLibrary> ParseMeanFile(absl::Span<const uint8_t> bytes, std::string_view path);
 
 // Its description alone: reads no array.

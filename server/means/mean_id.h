@@ -20,8 +20,8 @@ struct MeanPrompt {
   std::vector<int32_t> corrupted_ids;
 };
 
-// `MeanLibrary.data_sha256`. Every part goes in behind its length, so that no two data sets give the same bytes. Internal
-// where there is no SHA-256.
+// `MeanLibrary.data_sha256`. Every part goes in behind its length, so that no two data sets give the same bytes.
+// Internal where there is no SHA-256.
 absl::StatusOr<std::string> HashMeanData(absl::Span<const MeanPrompt> prompts);
 
 // `MeanLibrary.id`, from its `weights_sha256`, `options` and `data_sha256` alone.

@@ -30,12 +30,12 @@ inline constexpr int64_t kMaxTemplateBytes = int64_t{1} << 20;
 // take answers of 4 MiB.
 inline constexpr size_t kMaxInfoBytes = size_t{2} << 20;
 
-// Bytes of `mean` and `count` of such a library; kMaxMeanBytes + 1 where they are more than kMaxMeanBytes. The arguments are
-// not negative.
+// Bytes of `mean` and `count` of such a library; kMaxMeanBytes + 1 where they are more than kMaxMeanBytes. The
+// arguments are not negative.
 int64_t MeanBytes(int64_t n_groups, int64_t n_positions, int64_t n_layers, int64_t n_heads, int64_t d_head);
 
-// Whether `info` makes sense by itself: options with their defaults filled in, groups and counts that go together, and the
-// id that its hashes give. InvalidArgument names the field, what came and what was expected.
+// Whether `info` makes sense by itself: options with their defaults filled in, groups and counts that go together, and
+// the id that its hashes give. InvalidArgument names the field, what came and what was expected.
 absl::Status CheckMeanInfo(const ablation::v1::MeanLibrary& info);
 
 // The same of the whole library: CheckMeanInfo, arrays of the right size, finite means, counts that add up to

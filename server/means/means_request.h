@@ -1,5 +1,5 @@
-// From the wire to the runs that a mean library is made of: a ComputeMeansRequest checked, tokenised and priced. Nothing here
-// touches a device.
+// From the wire to the runs that a mean library is made of: a ComputeMeansRequest checked, tokenised and priced.
+// Nothing here touches a device.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 namespace ablate {
 
 struct PreparedMeans {
-  // One prompt, with one unit and no variant, for each run: of each prompt of the data set the clean one, then the corrupted
-  // one, as far as options.source takes them.
+  // One prompt, with one unit and no variant, for each run: of each prompt of the data set the clean one, then the
+  // corrupted one, as far as options.source takes them.
   std::shared_ptr<const PreparedRequest> runs;
   // For each run: the group of its means, and the data set's prompt that it comes from.
   std::vector<int32_t> group_of_run;

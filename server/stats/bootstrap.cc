@@ -45,8 +45,8 @@ Panel Pack(absl::Span<const double> values, size_t n_clusters, absl::Span<const 
   return panel;
 }
 
-// t* of one entry from the sums over a resample. Where the resample does not vary, an infinite one: the interval is then
-// as wide as its rank asks.
+// t* of one entry from the sums over a resample. Where the resample does not vary, an infinite one: the interval is
+// then as wide as its rank asks.
 double StudentisedMean(double n, double sum, double squares, size_t n_clusters) {
   if (n < 1.0) return 0.0;
   const double mean = sum / n;

@@ -21,8 +21,8 @@ struct Clusters {
 // Prompts of one template are a cluster. A prompt that names none (empty) is one of its own.
 Clusters MakeClusters(absl::Span<const std::string> templates);
 
-// Means over each cluster's prompts of values [P, E], as [E, C]: what follows reads them entry by entry. A NaN is a value
-// that the prompt does not have, and is left out; NaN where no prompt of the cluster has one.
+// Means over each cluster's prompts of values [P, E], as [E, C]: what follows reads them entry by entry. A NaN is a
+// value that the prompt does not have, and is left out; NaN where no prompt of the cluster has one.
 std::vector<double> ClusterMeans(absl::Span<const double> values, size_t n_entries, const Clusters& clusters);
 
 // Half of the clusters (rounded down), drawn without replacement: [C], true for those drawn.

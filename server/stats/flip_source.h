@@ -23,8 +23,8 @@ class FlipSource {
   // Groups of eight clusters.
   size_t n_groups() const { return n_groups_; }
 
-  // The next n patterns, as [n_groups, n]: bit k of bytes[g * n + i] is set where pattern i keeps cluster 8 g + k's sign. Bits
-  // of clusters that do not exist mean nothing.
+  // The next n patterns, as [n_groups, n]: bit k of bytes[g * n + i] is set where pattern i keeps cluster 8 g + k's
+  // sign. Bits of clusters that do not exist mean nothing.
   void Next(size_t n, std::vector<uint8_t>& bytes);
 
  private:

@@ -1,6 +1,6 @@
 // The two loops that the statistics spend their time in, over panels of kColumns entries side by side. Compiled for
-// several instruction sets, of which the machine's best is taken; all round alike, since each column is summed by itself,
-// term by term.
+// several instruction sets, of which the machine's best is taken; all round alike, since each column is summed by
+// itself, term by term.
 #pragma once
 
 #include <cstddef>

@@ -23,8 +23,8 @@ struct Moments {
 // NaNs are left out.
 Moments MomentsOf(absl::Span<const double> values);
 
-// For each entry the share of the prompts whose value has the sign of `means` (-, 0 or +): values [P, E], means [E]. NaNs
-// are left out; NaN where nothing is left.
+// For each entry the share of the prompts whose value has the sign of `means` (-, 0 or +): values [P, E], means [E].
+// NaNs are left out; NaN where nothing is left.
 std::vector<double> SignShares(absl::Span<const double> values, absl::Span<const double> means);
 
 // For each entry the share of the prompts whose flag is set, among those that have a value: flags and values [P, E].

@@ -20,10 +20,10 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t kFlips = 2048;
 constexpr size_t kPatterns = 256;
 
-// Statistics are compared as g = T / sqrt(N + T^2), N = C - 1: rising with T, between -1 and 1, and without infinities where a
-// flip leaves no variance. Sums of squares do not change under flips, so that with y's mean as u in units of its root mean
-// square, u = sum(+-y) / sqrt(n sum(y^2)), t = u sqrt(n - 1) / sqrt(1 - u^2): where all clusters are there and min_effect
-// is 0, g is |u|.
+// Statistics are compared as g = T / sqrt(N + T^2), N = C - 1: rising with T, between -1 and 1, and without infinities
+// where a flip leaves no variance. Sums of squares do not change under flips, so that with y's mean as u in units of
+// its root mean square, u = sum(+-y) / sqrt(n sum(y^2)), t = u sqrt(n - 1) / sqrt(1 - u^2): where all clusters are
+// there and min_effect is 0, g is |u|.
 struct Column {
   size_t entry = 0;
   // y * scale sums to u.
@@ -71,8 +71,8 @@ Column MakeColumn(size_t entry, absl::Span<const double> values, const Moments& 
   return column;
 }
 
-// Sums of eight clusters under each of their 256 sign patterns (Arlazarov et al. 1970, "the four Russians"): one addition
-// instead of eight.
+// Sums of eight clusters under each of their 256 sign patterns (Arlazarov et al. 1970, "the four Russians"): one
+// addition instead of eight.
 class Table {
  public:
   // Clusters 8 group .. of up to kColumns columns.
@@ -161,8 +161,8 @@ class FlipCounter {
 
   // Columns come with rising observed statistics: the running maximum over those so far is step-down's.
   void Count(size_t n, size_t first, size_t last) {
-    // A replicate that equals the data but for rounding is a tie, and counts: u sums C terms, whose absolute values add up to at
-    // most 1, and a few more operations make g of it, on either side.
+    // A replicate that equals the data but for rounding is a tie, and counts: u sums C terms, whose absolute values add
+    // up to at most 1, and a few more operations make g of it, on either side.
     const double slack = 2.0 * (static_cast<double>(n_clusters_) + 8.0) * std::numeric_limits<double>::epsilon();
     for (size_t column = first; column < last; ++column) {
       const double least = columns_[column].observed - slack;

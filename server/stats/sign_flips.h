@@ -1,12 +1,12 @@
 // Sign-flip test over clusters of H0 |mean| <= min_effect, for a family of entries at once.
 //
 // Under "the mean is 0 and clusters are symmetric about it" a cluster's values for all entries may change sign together
-// without changing their joint distribution: the flips, shared by all entries, give the null distribution with the entries'
-// correlations in it (Westfall and Young 1993, "Resampling-Based Multiple Testing"; Winkler et al. 2014, "Permutation inference
-// for the general linear model").
+// without changing their joint distribution: the flips, shared by all entries, give the null distribution with the
+// entries' correlations in it (Westfall and Young 1993, "Resampling-Based Multiple Testing"; Winkler et al. 2014,
+// "Permutation inference for the general linear model").
 //
-// Clusters that are skewed about their mean, all to one side, are rejected too often, as by any t test, the less the more
-// clusters there are (docs/adr/0004-statistics-over-clusters.md has figures).
+// Clusters that are skewed about their mean, all to one side, are rejected too often, as by any t test, the less the
+// more clusters there are (docs/adr/0004-statistics-over-clusters.md has figures).
 //
 // The composite null's largest error is at its edge, |mean| = min_effect (Lehmann and Romano 2005, "Testing Statistical
 // Hypotheses", section 4.2). So clusters are flipped about the edge on the mean's side: with s the mean's sign and
@@ -15,12 +15,13 @@
 //
 //   T = (|mean| - min_effect) / sem,
 //
-// whose two tails both count: with min_effect 0 it is |t|, two-sided; where min_effect is many standard errors only one tail is
-// in reach (the t test's form of it is TREAT, see t_test.h). Studentised, so that entries with different spread weigh alike.
+// whose two tails both count: with min_effect 0 it is |t|, two-sided; where min_effect is many standard errors only one
+// tail is in reach (the t test's form of it is TREAT, see t_test.h). Studentised, so that entries with different spread
+// weigh alike.
 //
-// p_fwer is step-down max-T: the k-th largest statistic is compared with the maximum over itself and all smaller ones, and
-// made monotone (Westfall and Young's algorithm 2.8). It holds the family-wise error rate as single-step does, costs nothing
-// more here, and is never larger.
+// p_fwer is step-down max-T: the k-th largest statistic is compared with the maximum over itself and all smaller ones,
+// and made monotone (Westfall and Young's algorithm 2.8). It holds the family-wise error rate as single-step does,
+// costs nothing more here, and is never larger.
 #pragma once
 
 #include <cstdint>

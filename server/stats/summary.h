@@ -95,9 +95,9 @@ struct SummaryTable {
   std::vector<RankAgreement> rank_agreement;
 };
 
-// Equal inputs and seeds, equal bits, on every machine (a t test's p: as far as its C library rounds alike). The sign patterns
-// are the same for all families. Takes about 100 MB beside one more copy of `delta` at most. InvalidArgument names what
-// does not fit. Thread-safe.
+// Equal inputs and seeds, equal bits, on every machine (a t test's p: as far as its C library rounds alike). The sign
+// patterns are the same for all families. Takes about 100 MB beside one more copy of `delta` at most. InvalidArgument
+// names what does not fit. Thread-safe.
 absl::StatusOr<SummaryTable> Summarize(const SummaryInput& input, const SummaryOptions& options);
 
 }  // namespace ablate::stats

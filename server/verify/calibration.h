@@ -1,9 +1,9 @@
 // The calibration set: scans that show what rounding does, the same for every run of one model.
 //
-// Each case is a piece of the calibration text with another piece as donor, read at its last positions. Its variants zero
-// single heads, give them their folded value bias, a constant, a vector or a multiple of themselves, take them from the
-// donor, and zero whole layers and pairs. Most edit the last few positions only, so that a thousand tokens cost little more
-// than eight (docs/design.md, fact 2); some edit the whole prompt.
+// Each case is a piece of the calibration text with another piece as donor, read at its last positions. Its variants
+// zero single heads, give them their folded value bias, a constant, a vector or a multiple of themselves, take them
+// from the donor, and zero whole layers and pairs. Most edit the last few positions only, so that a thousand tokens
+// cost little more than eight (docs/design.md, fact 2); some edit the whole prompt.
 #pragma once
 
 #include <cstdint>

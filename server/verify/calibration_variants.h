@@ -16,8 +16,8 @@ inline constexpr int32_t kMostSites = 144;
 // What the variants put in: a constant, a vector with entries in [-1, 1), and every site's folded value bias.
 std::shared_ptr<const EditTable> MakeCalibrationTable(const Engine& engine);
 
-// Fills the variants, `sweep` and `pairs` of a case whose tokens and table are there. `index` tells the cases of one length
-// apart: they give a site different replacements.
+// Fills the variants, `sweep` and `pairs` of a case whose tokens and table are there. `index` tells the cases of one
+// length apart: they give a site different replacements.
 void AddCalibrationVariants(ModelShape shape, int32_t index, CalibrationCase& made);
 
 }  // namespace ablate

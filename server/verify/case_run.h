@@ -28,8 +28,8 @@ struct CaseRun {
   const RunRow& At(int32_t variant, size_t read) const { return rows[(variant + 2) * n_reads + read]; }
 };
 
-// Runs a scan with a donor, answers and effects. Besides the engine's own errors: Internal where a row is missing, comes twice or
-// lacks a column; DataLoss names the variant, position and column of a value that is not finite.
+// Runs a scan with a donor, answers and effects. Besides the engine's own errors: Internal where a row is missing,
+// comes twice or lacks a column; DataLoss names the variant, position and column of a value that is not finite.
 absl::StatusOr<CaseRun> RunCase(Engine& engine, const Scan& scan);
 
 // The most probable tokens at each of the scan's read positions in its unedited run; nothing else is run.

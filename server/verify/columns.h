@@ -22,8 +22,8 @@ struct Column {
   std::vector<double> ReadoutBlock::* minus = nullptr;
 };
 
-// One number a row, in the order of ReadColumns. RowBlock's `interaction` and `top_k_logprob` come behind, since they have
-// none or several a row (MeasuredColumns); `normalized` is a ratio whose error depends on its denominator.
+// One number a row, in the order of ReadColumns. RowBlock's `interaction` and `top_k_logprob` come behind, since they
+// have none or several a row (MeasuredColumns); `normalized` is a ratio whose error depends on its denominator.
 absl::Span<const Column> RowColumns();
 
 // Names of all that is measured.

@@ -9,8 +9,8 @@ namespace ablate {
 struct ErrorStats {
   int64_t n_values = 0;
   double median = 0;
-  // The 99.9th percentile by nearest rank, rounded up: of n values the ceil(0.999 n)th smallest. Under 1,000 values that
-  // is the largest; of n more than 1,000 about n / 1000 lie above it.
+  // The 99.9th percentile by nearest rank, rounded up: of n values the ceil(0.999 n)th smallest. Under 1,000 values
+  // that is the largest; of n more than 1,000 about n / 1000 lie above it.
   double floor = 0;
   double worst = 0;
 };

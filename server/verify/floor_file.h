@@ -31,8 +31,8 @@ FloorKey MakeFloorKey(const EngineInfo& info, std::string_view engine_version);
 // `numeric_floor.json` in the model's folder.
 std::string DefaultFloorFile(const std::string& model_dir);
 
-// The floors of `key`, by column and length as they were written. NotFound where there is no such file or nothing under the
-// key; InvalidArgument where the file is none of ours, or is damaged. Messages name the file.
+// The floors of `key`, by column and length as they were written. NotFound where there is no such file or nothing under
+// the key; InvalidArgument where the file is none of ours, or is damaged. Messages name the file.
 absl::StatusOr<std::vector<NumericFloor>> ReadFloors(const std::string& path, const FloorKey& key);
 
 // Puts a measurement into the file, in the place of the one of its key. The file appears whole or not at all; of two

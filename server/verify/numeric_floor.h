@@ -21,8 +21,8 @@ struct NumericFloor {
   bool operator==(const NumericFloor&) const = default;
 };
 
-// What counts for a column of a prompt of `n_tokens`: the shortest length that is not shorter, else the longest. Nothing
-// where the column was not measured.
+// What counts for a column of a prompt of `n_tokens`: the shortest length that is not shorter, else the longest.
+// Nothing where the column was not measured.
 std::optional<double> FloorOf(absl::Span<const NumericFloor> floors, std::string_view column, int32_t n_tokens);
 
 }  // namespace ablate

@@ -7,8 +7,8 @@
 
 namespace ablate {
 
-// How many of the `k` entries with the largest |value| of `a` are among those of `b`; of equal ones the first count. The
-// lists are of equal length, `k` or more.
+// How many of the `k` entries with the largest |value| of `a` are among those of `b`; of equal ones the first count.
+// The lists are of equal length, `k` or more.
 int32_t TopOverlap(absl::Span<const double> a, absl::Span<const double> b, int32_t k);
 
 }  // namespace ablate

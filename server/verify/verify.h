@@ -55,8 +55,9 @@ struct VerifyReport {
 // Told before each of the calibration's prompts: which of how many, and its tokens.
 using VerifyProgress = std::function<void(int32_t index, int32_t n_prompts, int32_t n_tokens)>;
 
-// Runs the calibration set on both engines, which hold the same model; `reference` is the float64 one. FailedPrecondition
-// where they differ in their model or `reference` is not float64; else as RunCase, with the engine's precision in front.
+// Runs the calibration set on both engines, which hold the same model; `reference` is the float64 one.
+// FailedPrecondition where they differ in their model or `reference` is not float64; else as RunCase, with the engine's
+// precision in front.
 absl::StatusOr<VerifyReport> Verify(Engine& subject, Engine& reference, const VerifyProgress& progress);
 
 }  // namespace ablate

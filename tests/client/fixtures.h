@@ -31,8 +31,8 @@ std::vector<ablation::v1::AblateResponse> HeadMessages(const client::ScanManifes
 // Sets no target and no contrast for the prompt.
 void DropTarget(ablation::v1::ResolvedPrompt* prompt);
 
-// The change of the target's log-probability in the fixtures' rows, 0 for the baseline (-1). Half of it under replacement 1, a
-// quarter under 2.
+// The change of the target's log-probability in the fixtures' rows, 0 for the baseline (-1). Half of it under
+// replacement 1, a quarter under 2.
 float DeltaTargetLogprob(int prompt, int variant, int replacement = 0);
 
 struct RowId {
@@ -58,8 +58,8 @@ ablation::v1::LikelihoodBlock MakeLikelihood(const client::ScanManifest& manifes
 // Heads 1, 2, 3, 4 (times 1 + variant), MLPs 0.5 and -0.5, LayerNorm 0.25.
 ablation::v1::CompensationBlock MakeCompensation(const client::ScanManifest& manifest, int prompt);
 
-// Over 24 prompts; every variant under every replacement, the mean its DeltaTargetLogprob, which is flagged for variant 1;
-// variant 0 has no p.
+// Over 24 prompts; every variant under every replacement, the mean its DeltaTargetLogprob, which is flagged for variant
+// 1; variant 0 has no p.
 ablation::v1::SummaryHead MakeSummaryHead(const client::ScanManifest& manifest);
 ablation::v1::SummaryBlock MakeSummary(const client::ScanManifest& manifest);
 

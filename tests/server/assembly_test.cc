@@ -82,7 +82,8 @@ TEST(PositionsTest, EachEditPositionIsARowOfItsOwn) {
   EXPECT_THAT(result.prompts().at(0).read_positions(), ElementsAre(0, 1, 2));
 }
 
-// Sum of the log-probs of `answer`, each with the ones before it appended; `sites` are zeroed at the prompt's own positions.
+// Sum of the log-probs of `answer`, each with the ones before it appended; `sites` are zeroed at the prompt's own
+// positions.
 double SequenceLogprob(const std::vector<int32_t>& answer, const std::vector<int>& sites) {
   std::vector<int32_t> ids = kIds;
   ids.insert(ids.end(), answer.begin(), answer.end() - 1);

@@ -1,5 +1,5 @@
-// An engine that computes sums instead of a forward pass, remembers its runs, and can be made to wait, to fail, or to hand
-// its rows out in another order.
+// An engine that computes sums instead of a forward pass, remembers its runs, and can be made to wait, to fail, or to
+// hand its rows out in another order.
 #pragma once
 
 #include <functional>
@@ -93,9 +93,9 @@ class FakeEngine : public Engine {
 
   // How much a site counts: (index + 1) / 8. All that is computed here is a sum of multiples of 2^-20, so exact.
   static double Weight(Site site) { return (site.layer * kHeads + site.head + 1) / 8.0; }
-  // The "residual" at `position` of a run: the sum of its token ids up to there, each with what the edits of its position
-  // do: an edit takes weight x token id away, and puts weight x the new value in. Edits in two sites add another
-  // weight x weight, so that pairs interact.
+  // The "residual" at `position` of a run: the sum of its token ids up to there, each with what the edits of its
+  // position do: an edit takes weight x token id away, and puts weight x the new value in. Edits in two sites add
+  // another weight x weight, so that pairs interact.
   static double Residual(const Scan& scan, const Variant& variant, int32_t position);
   static double DonorResidual(const Scan& scan, int32_t position);
   // y and lp of a token, given the residual.

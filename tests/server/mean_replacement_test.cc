@@ -22,8 +22,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-// A library [groups, 2, 3, positions, 4] for FakeEngine whose mean of group g, layer l, head h, position p, element d is
-// 10000 g + 1000 l + 100 h + 10 p + d.
+// A library [groups, 2, 3, positions, 4] for FakeEngine whose mean of group g, layer l, head h, position p, element d
+// is 10000 g + 1000 l + 100 h + 10 p + d.
 MeanLibrary DigitLibrary(pb::MeanMode mode, const std::vector<std::string>& templates, int32_t n_positions) {
   MeanLibrary library = MakeLibrary(absl::StrCat("d", templates.size(), n_positions));
   library.mean.clear();

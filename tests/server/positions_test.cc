@@ -51,7 +51,8 @@ TEST(PositionsTest, ListsAndRangesAreOneSet) {
               ElementsAre(0, 1, 2, 5));
 }
 
-// Every slice of a short prompt against Python's rule, written out once more: i < 0 counts from the end, then it is cut.
+// Every slice of a short prompt against Python's rule, written out once more: i < 0 counts from the end, then it is
+// cut.
 TEST(PositionsTest, EverySliceOfFourTokens) {
   const auto cut = [](int32_t i) { return std::clamp(i < 0 ? i + 4 : i, 0, 4); };
   for (int32_t begin = -6; begin <= 6; ++begin) {

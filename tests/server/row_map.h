@@ -9,8 +9,8 @@
 
 namespace ablate {
 
-// What identifies a row. `replacement` is 0 where the column is absent, and -1 in unedited runs; `edit_position` is -1 where
-// it is absent.
+// What identifies a row. `replacement` is 0 where the column is absent, and -1 in unedited runs; `edit_position` is -1
+// where it is absent.
 struct RowKey {
   int prompt = 0;
   int replacement = 0;

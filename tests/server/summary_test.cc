@@ -1,5 +1,5 @@
-// A request's statistics: what goes in from which rows, and what comes out in which message. The figures themselves have
-// their tests in tests/server/stats.
+// A request's statistics: what goes in from which rows, and what comes out in which message. The figures themselves
+// have their tests in tests/server/stats.
 #include "server/summary.h"
 
 #include <cmath>

@@ -24,10 +24,12 @@ struct Column {
   const google::protobuf::FieldDescriptor* field;
 };
 
-// In the order in which they are written; `top_k`, which holds several values a row, and the data set's fields follow them.
+// In the order in which they are written; `top_k`, which holds several values a row, and the data set's fields follow
+// them.
 absl::Span<const Column> Columns();
 
-// What names a run, for what is written beside the rows. `label`, `name` (of a group) and `replacement` as their columns.
+// What names a run, for what is written beside the rows. `label`, `name` (of a group) and `replacement` as their
+// columns.
 struct RunNames {
   Cell replacement, label, name, edit_position;
 };

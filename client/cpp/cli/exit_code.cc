@@ -11,8 +11,8 @@ namespace {
 
 constexpr absl::string_view kOwnCode = "ablate/exit-code";
 
-// Whether a server (and not the files of this machine) says that the request names what it does not have, or what is not the
-// caller's.
+// Whether a server (and not the files of this machine) says that the request names what it does not have, or what is
+// not the caller's.
 bool IsRefusal(const absl::Status& status) {
   return absl::IsFailedPrecondition(status) ? !client::FieldViolations(status).empty()
                                             : client::DetailsOf(status).has_value();

@@ -18,12 +18,12 @@ struct SweepWords {
 };
 SweepWords WordsOf(const client::ScanManifest& manifest);
 
-// Lines without line ends, the title first. Of rows that have not come it shows nothing, so that it can be drawn while they
-// come. A sweep over positions is a map of layers by positions, whatever is swept beside.
+// Lines without line ends, the title first. Of rows that have not come it shows nothing, so that it can be drawn while
+// they come. A sweep over positions is a map of layers by positions, whatever is swept beside.
 std::vector<std::string> DrawFigure(const Legend& legend, const VariantMeans& means, Color color);
 
-// The kinds, without title: heads by layer and head; layers and groups as bars; pairs as tables; `cumulative` as a curve;
-// `all_but` as a table; positions as a map.
+// The kinds, without title: heads by layer and head; layers and groups as bars; pairs as tables; `cumulative` as a
+// curve; `all_but` as a table; positions as a map.
 std::vector<std::string> DrawHeads(const VariantMeans& means, Color color);
 std::vector<std::string> DrawBars(const Legend& legend, const VariantMeans& means, Color color);
 std::vector<std::string> DrawPairs(const Legend& legend, const VariantMeans& means, Color color);

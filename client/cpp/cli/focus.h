@@ -12,8 +12,8 @@
 
 namespace ablate::cli {
 
-// A line a head, with bars on one common scale, negative to the left. `rows`: a prompt's, under one replacement. Without a
-// contrast only the target; without a target the KL divergence. Empty where they hold no head of `layer`.
+// A line a head, with bars on one common scale, negative to the left. `rows`: a prompt's, under one replacement.
+// Without a contrast only the target; without a target the KL divergence. Empty where they hold no head of `layer`.
 std::vector<std::string> DrawFocus(const Legend& legend, int prompt, absl::Span<const Row> rows, int32_t layer,
                                    Color color);
 

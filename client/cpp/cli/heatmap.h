@@ -17,8 +17,8 @@ struct HeatMap {
   double MaxAbs() const;
 };
 
-// Lines without line ends: the columns' labels, one line a row, the legend. Cells that have no value yet are dots. Blue is
-// negative, white 0, red positive; the scale is symmetric, up to the largest absolute value.
+// Lines without line ends: the columns' labels, one line a row, the legend. Cells that have no value yet are dots. Blue
+// is negative, white 0, red positive; the scale is symmetric, up to the largest absolute value.
 std::vector<std::string> DrawHeatMap(const HeatMap& map, Color color);
 
 }  // namespace ablate::cli

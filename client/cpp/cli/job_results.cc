@@ -15,8 +15,8 @@
 namespace ablate::cli {
 namespace {
 
-// What a job has beside its rows, its manifest tells; whether it has a summary, only the summary itself. Without a name there
-// is no place beside the rows.
+// What a job has beside its rows, its manifest tells; whether it has a summary, only the summary itself. Without a name
+// there is no place beside the rows.
 absl::Status OpenBeside(const OutputOptions& options, const ablation::v1::Readout& readout, ResultOutputs* outputs) {
   if (!options.is_csv()) return absl::OkStatus();
   if (!options.path.empty()) {

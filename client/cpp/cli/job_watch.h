@@ -12,7 +12,8 @@
 
 namespace ablate::cli {
 
-// Asks how the job is until it has ended, over servers that go and come back. `on_look` is told each time; its error ends it.
+// Asks how the job is until it has ended, over servers that go and come back. `on_look` is told each time; its error
+// ends it.
 absl::StatusOr<ablation::v1::Job> FollowJob(const std::string& id, const client::RetryOptions& retry, Session& session,
                                             const std::function<absl::Status(const ablation::v1::Job& job)>& on_look);
 

@@ -7,10 +7,10 @@
 
 namespace ablate::cli {
 
-// One object a line; empty lines are skipped. Keys: `prompt` (or `clean`, or `text`), or `token_ids`; `target`, `contrast`: a
-// text, or an id as a number, or a list of them, an answer set (`targets`, `contrasts` are the same, as are auto-circuit's
-// `answers`, `wrong_answers`); `corrupted` (or `corrupt`), or `corrupted_token_ids`; `template`. null is as good as
-// absent. Other keys are fields. InvalidArgument names `source` and the line.
+// One object a line; empty lines are skipped. Keys: `prompt` (or `clean`, or `text`), or `token_ids`; `target`,
+// `contrast`: a text, or an id as a number, or a list of them, an answer set (`targets`, `contrasts` are the same, as
+// are auto-circuit's `answers`, `wrong_answers`); `corrupted` (or `corrupt`), or `corrupted_token_ids`; `template`.
+// null is as good as absent. Other keys are fields. InvalidArgument names `source` and the line.
 absl::Status ParseJsonLines(absl::string_view source, absl::string_view text, DataSet* data);
 
 // auto-circuit's layout: {"prompts": [{"clean", "corrupt", "answers", "wrong_answers"}]}, with the same keys for each

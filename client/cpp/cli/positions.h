@@ -9,8 +9,9 @@
 
 namespace ablate::cli {
 
-// `all` is nothing. Else single positions and Python's slices `begin:end`, whose ends may be left out, joined with commas;
-// `last` is -1. Negative ones count from the prompt's end. InvalidArgument names `option` and the part that is wrong.
+// `all` is nothing. Else single positions and Python's slices `begin:end`, whose ends may be left out, joined with
+// commas; `last` is -1. Negative ones count from the prompt's end. InvalidArgument names `option` and the part that is
+// wrong.
 absl::StatusOr<std::optional<ablation::v1::Positions>> ParsePositions(absl::string_view option, absl::string_view text);
 
 }  // namespace ablate::cli

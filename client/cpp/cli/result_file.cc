@@ -55,7 +55,8 @@ class Builder {
     return absl::OkStatus();
   }
 
-  // Of the manifest what makes two files' rows comparable: what was run and how it was read, not on which model or machine.
+  // Of the manifest what makes two files' rows comparable: what was run and how it was read, not on which model or
+  // machine.
   void AddExperiment(const json& manifest) {
     const auto add = [&](const std::string& name, const json& of, const char* field) {
       file_.experiment.emplace_back(name, of.contains(field) ? of[field].dump() : "null");

@@ -29,8 +29,8 @@ struct ResultFile {
   std::vector<std::pair<std::string, std::string>> experiment;
 };
 
-// JSON lines or CSV, told apart by how the file begins; `-` is the standard input. InvalidArgument names file, line and what
-// is wrong: no such file, no row, a row twice, a column that is not there or holds no numbers.
+// JSON lines or CSV, told apart by how the file begins; `-` is the standard input. InvalidArgument names file, line and
+// what is wrong: no such file, no row, a row twice, a column that is not there or holds no numbers.
 absl::StatusOr<ResultFile> ReadResultFile(const std::string& path, const std::vector<std::string>& columns);
 
 // The same from a text.

@@ -34,8 +34,8 @@ class ResultStream {
   // Prompts of a job that will not come; before or behind the manifest, and again.
   absl::Status Skip(std::vector<int> prompts);
 
-  // Behind the last part. `completion`'s rows may be fewer than announced. The prompts that had begun and are not whole, which
-  // the writer did not get.
+  // Behind the last part. `completion`'s rows may be fewer than announced. The prompts that had begun and are not
+  // whole, which the writer did not get.
   absl::StatusOr<std::vector<int>> End(const ablation::v1::Completion& completion);
 
   bool has_manifest() const { return order_ != nullptr; }

@@ -27,7 +27,8 @@ enum class PromptOrder {
   kAsTheyCome,
 };
 
-// Hands out one prompt after the other. Memory is held only for prompts that are begun and not handed out. Blocks have passed the client library's StreamCheck: their indices are in range and nothing comes twice.
+// Hands out one prompt after the other. Memory is held only for prompts that are begun and not handed out. Blocks have
+// passed the client library's StreamCheck: their indices are in range and nothing comes twice.
 class RowOrder {
  public:
   using Sink = std::function<absl::Status(const PromptResult& result)>;

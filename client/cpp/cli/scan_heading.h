@@ -9,8 +9,8 @@
 
 namespace ablate::cli {
 
-// Model and device; of a single prompt its tokens; the sweep where it is more than all heads to zero; how a first sweep chose
-// the sites; warnings.
+// Model and device; of a single prompt its tokens; the sweep where it is more than all heads to zero; how a first sweep
+// chose the sites; warnings.
 std::vector<std::string> ScanHeading(const Legend& legend);
 
 }  // namespace ablate::cli

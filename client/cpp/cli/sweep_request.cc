@@ -18,8 +18,8 @@ absl::Status SetRange(const char* option, const std::string& text, google::proto
   return absl::OkStatus();
 }
 
-// `list` is the part of the option's `text` that holds the sites. What a site or pattern is, the server knows; here only
-// that there is one.
+// `list` is the part of the option's `text` that holds the sites. What a site or pattern is, the server knows; here
+// only that there is one.
 absl::Status SetSites(const char* option, absl::string_view text, absl::string_view list, const char* separators,
                       RepeatedPtrField<std::string>* sites) {
   for (absl::string_view site : absl::StrSplit(list, absl::ByAnyChar(separators))) {

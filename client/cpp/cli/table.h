@@ -25,8 +25,8 @@ struct TableOptions {
   int width = 100;
 };
 
-// One prompt: its figures, one a replacement, the strongest runs, the focus layer, effects. Several: a line each, figures of
-// the means, statistics where they were asked for.
+// One prompt: its figures, one a replacement, the strongest runs, the focus layer, effects. Several: a line each,
+// figures of the means, statistics where they were asked for.
 class TableWriter : public ResultWriter {
  public:
   // `output` must outlive the writer.

@@ -8,8 +8,8 @@
 
 namespace ablate::cli {
 
-// `owner` is --tokenizer-of's value; empty: nothing is asked. InvalidArgument where the server's tokenizer is another one: ids
-// of another tokenizer would measure other tokens without a word.
+// `owner` is --tokenizer-of's value; empty: nothing is asked. InvalidArgument where the server's tokenizer is another
+// one: ids of another tokenizer would measure other tokens without a word.
 absl::Status CheckTokenizer(const std::string& owner, Session& session);
 
 }  // namespace ablate::cli

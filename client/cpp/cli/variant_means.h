@@ -12,7 +12,8 @@
 
 namespace ablate::cli {
 
-// On the logit difference (docs/design.md, Effects), of one run or of the mean of some; NaN where they were not asked for.
+// On the logit difference (docs/design.md, Effects), of one run or of the mean of some; NaN where they were not asked
+// for.
 struct Effects {
   double contribution = std::numeric_limits<double>::quiet_NaN();
   double direct = std::numeric_limits<double>::quiet_NaN();
@@ -54,8 +55,8 @@ class VariantMeans {
   int32_t replacement() const { return replacement_; }
   const Metrics& metrics() const { return metrics_; }
   size_t n_variants() const { return manifest_->variants.size(); }
-  // Where positions are swept: the positions, rising; counted from the end (-1 is the last) where prompts differ in length.
-  // Else one entry.
+  // Where positions are swept: the positions, rising; counted from the end (-1 is the last) where prompts differ in
+  // length. Else one entry.
   const std::vector<int32_t>& edit_positions() const { return edit_positions_; }
   bool counts_from_end() const { return counts_from_end_; }
 

@@ -18,8 +18,8 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
-// Two float64 computations of the same sums in another order: of up to 9,000 terms below 4, 9,000 * 2^-53 * 4 = 4e-12 at
-// worst, and in truth by the root of that number of terms.
+// Two float64 computations of the same sums in another order: of up to 9,000 terms below 4, 9,000 * 2^-53 * 4 = 4e-12
+// at worst, and in truth by the root of that number of terms.
 constexpr double kFloat64Tolerance = 1e-12;
 
 // Baselines of `lengths` and, of each, rows that begin at `begins` and read the baseline's earlier keys.

@@ -140,7 +140,8 @@ TEST(SweepTest, RandomSetsDrawEverySiteAlike) {
       if (!std::binary_search(set.sites.begin(), set.sites.end(), site)) ++kept[site];
     }
   }
-  // 2 of 6 sites in each of 6,000 draws: 2,000 a site, standard deviation sqrt(6000 * 1/3 * 2/3) = 36.5; within five of them.
+  // 2 of 6 sites in each of 6,000 draws: 2,000 a site, standard deviation sqrt(6000 * 1/3 * 2/3) = 36.5; within five of
+  // them.
   EXPECT_THAT(kept, SizeIs(6));
   for (const auto& [site, count] : kept) EXPECT_NEAR(count, 2'000, 5 * 36.5) << Label(site);
 }

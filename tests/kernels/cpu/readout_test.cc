@@ -116,8 +116,8 @@ TEST_P(ReadoutTest, TinyKlKeepsItsDigits) {
       const double kl = ExactKl(Exact(base), Exact(y));
       ASSERT_GT(kl, 2e-11);
       ASSERT_LT(kl, 5e-10);
-      // An error e common to all d (the difference of two log-sum-exps near 11, rounded to float32) adds e^2 / 2 + e KL;
-      // the sums' own order adds a few units.
+      // An error e common to all d (the difference of two log-sum-exps near 11, rounded to float32) adds e^2 / 2 + e
+      // KL; the sums' own order adds a few units.
       const double common = 16 * kUnit<float>;
       EXPECT_NEAR(Ask<float>(y, base, 0, 1, 0).row.kl_divergence, kl, common * common / 2 + 1e-3 * kl);
     }

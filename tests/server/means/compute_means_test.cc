@@ -59,7 +59,8 @@ double At(const MeanLibrary& library, int group, Site site, int position, int el
   return library.mean.at(static_cast<size_t>((row + position) * FakeEngine::kHeadSize + element));
 }
 
-// That every mean is the fake output of the "mean token" of its group and position: outputs are linear in the token's id.
+// That every mean is the fake output of the "mean token" of its group and position: outputs are linear in the token's
+// id.
 void ExpectMeanTokens(const MeanLibrary& library, const std::map<std::pair<int, int>, double>& mean_token) {
   ASSERT_EQ(library.mean.size(), mean_token.size() * FakeEngine::kLayers * FakeEngine::kHeads * FakeEngine::kHeadSize);
   for (const auto& [cell, token] : mean_token) {

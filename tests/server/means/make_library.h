@@ -9,7 +9,8 @@
 
 namespace ablate {
 
-// 2 layers x 3 heads x 4, three positions with 4, 2 and 1 tokens; every mean is another number. `data_sha256` decides the id.
+// 2 layers x 3 heads x 4, three positions with 4, 2 and 1 tokens; every mean is another number. `data_sha256` decides
+// the id.
 MeanLibrary MakeLibrary(const std::string& data_sha256 = "d0", const std::string& weights_sha256 = "3e1f");
 
 // The library with the id that its info gives.

@@ -59,7 +59,8 @@ TEST(MeanDataTest, EveryPartCounts) {
 }
 
 TEST(MeanDataTest, IsWhatItWas) {
-  // A library that was computed yesterday must be found tomorrow: these change only with the version in the hashed text.
+  // A library that was computed yesterday must be found tomorrow: these change only with the version in the hashed
+  // text.
   const std::vector<MeanPrompt> data_set = {{"ABB", {5, 6, 7}, {5, 6, 8}}};
   EXPECT_EQ(HashMeanData(data_set).value(), "5f5411c5a17f58c063bd8abb1b30635e2d4349e42a9985388955ca676f988082");
   EXPECT_EQ(MakeLibrary().info.id(), "aadb877b89b24725b5147cba414a7416");

@@ -40,8 +40,8 @@ TEST(RandomTest, BelowIsFair) {
   for (const int n : count) EXPECT_NEAR(n, 10'000, 456);
 }
 
-// Of n = 3 * 2^62 a quarter of all bits would be unfair; were they taken, multiples of three would come twice as often as
-// the rest.
+// Of n = 3 * 2^62 a quarter of all bits would be unfair; were they taken, multiples of three would come twice as often
+// as the rest.
 TEST(RandomTest, BelowIsFairNearTheTop) {
   Random random(8, Stream::kBootstrap);
   int multiples_of_three = 0;

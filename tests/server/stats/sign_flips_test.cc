@@ -84,8 +84,8 @@ TEST(SignFlipsTest, RoundingBreaksNoTie) {
   }
 }
 
-// The mean is 2.5 and all clusters lie beyond 0.5 on one side: of the 16 only the data's own pattern is as far out on that side,
-// and the mirror image, 0.5 - 2, does not reach -2.5.
+// The mean is 2.5 and all clusters lie beyond 0.5 on one side: of the 16 only the data's own pattern is as far out on
+// that side, and the mirror image, 0.5 - 2, does not reach -2.5.
 TEST(SignFlipsTest, BeyondAnEdgeOneTailCounts) {
   for (const double sign : {1.0, -1.0}) {
     const auto test =

@@ -1,4 +1,5 @@
-// An engine without a model: every number is a hash of what it is about, exact in few bits, plus noise that a test chooses.
+// An engine without a model: every number is a hash of what it is about, exact in few bits, plus noise that a test
+// chooses.
 #pragma once
 
 #include <cstdint>
