@@ -1,6 +1,6 @@
 // JSON lines, one object each:
-//   {"manifest": {...}}       first: the contract's message with `variants` and `prompts` put in; of a prompt's tokens it
-//                             has the lists `token_ids` and `token_texts`
+//   {"manifest": {...}}       first: the contract's message with `variants` and `prompts` put in; of a prompt's tokens
+//                             it has the lists `token_ids` and `token_texts`
 //   {"prompt_index": ...}     a row; its `fields` are the data set's other columns, where it has any
 //   {"likelihood": {...}}     behind a prompt's rows, one a run
 //   {"compensation": {...}}   behind them, one a row of an edited run: `heads` [L, H], `mlps` [L], `layer_norm`

@@ -4,14 +4,14 @@
 //   {"op": "summary", "templates", "n_entries", "n_families", "delta": [P * E], "top1_preserved", "gap",
 //    "ratios": [[gap, edits_corrupted, none_kept], ...], "options": {...}}   -> the table, and "seconds"
 //   {"op": "flip_test", "means": [E * C], "clusters", "options": {"flips", "seed", "min_effect", "min_clusters"}}
-//                                                                            -> {"p", "p_fwer", "flips", "exact"}
-//   {"op": "intervals", "means": [E * C], "clusters", "options": {"resamples", "seed"}}   -> {"low", "high"}
-//   {"op": "flips", "clusters", "flips", "seed"}                             -> {"signs": [[-1 or 1, ...], ...], "exact"}
-//   {"op": "resamples", "clusters", "resamples", "seed"}                     -> {"times": [[...], ...]}
-//   {"op": "adjust", "p"}                                                    -> {"holm", "bh", "by"}
-//   {"op": "spearman", "first", "second"}                                    -> {"spearman"}
-//   {"op": "ratio", "numerator", "denominator", "min_denominator"}           -> {"ratio"}
-//   {"op": "half", "clusters", "seed"}                                       -> {"drawn"}
+//                                                                          -> {"p", "p_fwer", "flips", "exact"}
+//   {"op": "intervals", "means": [E * C], "clusters", "options": {"resamples", "seed"}} -> {"low", "high"}
+//   {"op": "flips", "clusters", "flips", "seed"}                           -> {"signs": [[-1 or 1, ...], ...], "exact"}
+//   {"op": "resamples", "clusters", "resamples", "seed"}                   -> {"times": [[...], ...]}
+//   {"op": "adjust", "p"}                                                  -> {"holm", "bh", "by"}
+//   {"op": "spearman", "first", "second"}                                  -> {"spearman"}
+//   {"op": "ratio", "numerator", "denominator", "min_denominator"}         -> {"ratio"}
+//   {"op": "half", "clusters", "seed"}                                     -> {"drawn"}
 
 #include <chrono>
 #include <cmath>
