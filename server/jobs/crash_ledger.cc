@@ -59,7 +59,8 @@ std::string BootId() {
   return id;
 }
 
-// What the kernel's OOM killer has killed since the machine began, in any container (proc(5)); -1 where it does not tell.
+// What the kernel's OOM killer has killed since the machine began, in any container (proc(5)); -1 where it does not
+// tell.
 int64_t OomKills() {
   std::ifstream in("/proc/vmstat");
   std::string name;

@@ -1,10 +1,11 @@
 // Which prompts the device is busy with, on disk: what a process that died cannot say any more.
 //
-// A batch is noted before it runs and crossed out behind it. The bytes only have to outlive the process, not the machine, so a
-// note is one write without a flush: some microseconds. A signal that kills the process is noted too, and so is its exit.
-// SIGKILL cannot be: it counts where the kernel's OOM killer has killed something since the process began, or does not tell,
-// else it came from somebody's hand. Nothing is blamed for a machine that went down either, nor for a process that was told to
-// stop and then was killed because a batch took longer than whoever stopped it would wait.
+// A batch is noted before it runs and crossed out behind it. The bytes only have to outlive the process, not the
+// machine, so a note is one write without a flush: some microseconds. A signal that kills the process is noted too, and
+// so is its exit. SIGKILL cannot be: it counts where the kernel's OOM killer has killed something since the process
+// began, or does not tell, else it came from somebody's hand. Nothing is blamed for a machine that went down either,
+// nor for a process that was told to stop and then was killed because a batch took longer than whoever stopped it would
+// wait.
 #pragma once
 
 #include <cstddef>
@@ -51,10 +52,12 @@ class CrashLedger {
   // Nothing runs for a while; what was noted runs again.
   void Suspend();
   void Resume();
-  // The process is about to stop: nothing that still runs is to blame, whatever ends it. The others do nothing any more.
+  // The process is about to stop: nothing that still runs is to blame, whatever ends it. The others do nothing any
+  // more.
   void Retire();
 
-  // Has an exit and SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT noted here before they do what they would. Once in a process.
+  // Has an exit and SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT noted here before they do what they would. Once in a
+  // process.
   void NoteDeath() const;
 
  private:

@@ -45,8 +45,8 @@ class JobRun {
   // All are borrowed.
   JobRun(const StoredJob& job, JobStore* store, JobHub* hub, const Backend* backend, JobRunOptions options);
 
-  // OK where the job has ended in the store, as a success or in parts. Cancelled where it was stopped. Anything else is why it
-  // failed.
+  // OK where the job has ended in the store, as a success or in parts. Cancelled where it was stopped. Anything else is
+  // why it failed.
   absl::Status Run();
   // Behind an engine's error: no prompt of the job went through, each having been run alone.
   bool is_hopeless() const { return is_hopeless_; }
@@ -67,8 +67,8 @@ class JobRun {
   // Runs the prompts that are neither in `done` nor set aside: first the suspects, each alone.
   absl::Status RunPrompts(const std::shared_ptr<const PreparedRequest>& prepared, const std::vector<int32_t>& done,
                           JobSinkOptions sink, const Store& store);
-  // Each of those that are not `over` alone. Sets a prompt aside with which the engine fails where another one has gone through
-  // behind it: without that, the engine's error.
+  // Each of those that are not `over` alone. Sets a prompt aside with which the engine fails where another one has gone
+  // through behind it: without that, the engine's error.
   absl::Status RunOneByOne(const PreparedRequest& prepared, const std::vector<int32_t>& done,
                            const absl::flat_hash_set<int32_t>& over, const JobSinkOptions& sink, const Store& store);
   absl::Status RunUnits(PreparedRequest prepared, const JobSinkOptions& options, const Store& store);

@@ -1,5 +1,6 @@
 #include "tests/server/jobs/job_calls.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -22,6 +23,17 @@ int64_t JobStream::rows() const {
   int64_t rows = 0;
   for (const pb::AblateResponse& result : results) rows += result.row_block().variant_size();
   return rows;
+}
+
+std::vector<int32_t> JobStream::prompts() const {
+  std::vector<int32_t> prompts;
+  for (const pb::AblateResponse& result : results) {
+    const auto& column = result.row_block().prompt_index();
+    prompts.insert(prompts.end(), column.begin(), column.end());
+  }
+  std::sort(prompts.begin(), prompts.end());
+  prompts.erase(std::unique(prompts.begin(), prompts.end()), prompts.end());
+  return prompts;
 }
 
 JobServer::JobServer(int64_t max_pages, ServerOptions options, int64_t max_packed_tokens)

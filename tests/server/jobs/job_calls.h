@@ -30,6 +30,8 @@ struct JobStream {
   ablation::v1::Job job;
 
   int64_t rows() const;
+  // Those that have rows, rising.
+  std::vector<int32_t> prompts() const;
 };
 
 // With `max_packed_tokens` P a batch may cost P (TestServer::Serve); batches of jobs have one prompt at first.

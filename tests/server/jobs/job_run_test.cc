@@ -1,9 +1,4 @@
-// Jobs on their way through a server: cancelled, drained, behind others, on a full disk, with prompts that crash it.
-#include <algorithm>
-#include <atomic>
-#include <filesystem>
-#include <fstream>
-#include <set>
+// Jobs on their way through a server: cancelled, drained, behind others, on a full disk.
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,34 +13,11 @@ namespace ablate {
 namespace {
 
 namespace pb = ::ablation::v1;
-using ::testing::Contains;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr int64_t kOnePrompt = 14;  // Packed tokens of a batch that has room for one prompt of one token.
-
-std::vector<int32_t> PromptsOf(const JobStream& stream) {
-  std::vector<int32_t> prompts;
-  for (const pb::AblateResponse& result : stream.results) {
-    const auto& column = result.row_block().prompt_index();
-    prompts.insert(prompts.end(), column.begin(), column.end());
-  }
-  std::sort(prompts.begin(), prompts.end());
-  prompts.erase(std::unique(prompts.begin(), prompts.end()), prompts.end());
-  return prompts;
-}
-
-// What a process leaves that died of `signal` (0: was killed, nobody knows by whom) while it ran these prompts of the first job.
-void LeaveWreck(const std::vector<int32_t>& prompts, int signal) {
-  std::string boot;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
-  std::ofstream ledger(std::filesystem::path(JobsFolder()) / "running");
-  ledger << "b " << boot << " -1\n";
-  for (const int32_t prompt : prompts) ledger << "r 1 " << prompt << '\n';
-  if (signal != 0) ledger << "s " << signal << '\n';
-}
 
 TEST(JobRunTest, GivesWhatAblateStreams) {
   JobServer server;
@@ -138,7 +110,7 @@ TEST(JobRunTest, ADrainEndsItsStreamAndTheNextServerGoesOn) {
   const JobStream after = next.Stream(id, before.next_offset);
   EXPECT_EQ(after.job.state(), pb::JOB_STATE_SUCCEEDED) << after.status.error_message();
   EXPECT_EQ(before.rows() + after.rows(), 140);
-  EXPECT_EQ(PromptsOf(before).size() + PromptsOf(after).size(), 20U);
+  EXPECT_EQ(before.prompts().size() + after.prompts().size(), 20U);
   // What the first one had stored was not computed again.
   EXPECT_EQ(next.device().runs().size(), 15U);
   EXPECT_THAT(next.Get(id).answer.skipped_prompts(), IsEmpty());
@@ -199,76 +171,6 @@ TEST(JobRunTest, ScansGoFirstAndStarveNoJob) {
   EXPECT_GE(of_job, 4U);
   EXPECT_LE(of_job, 12U);
   EXPECT_TRUE(server.Reaches(id, pb::JOB_STATE_SUCCEEDED));
-}
-
-ServerOptions Impatient() {
-  return {.job_engine_pause = absl::Milliseconds(1)};
-}
-
-TEST(JobRunTest, APromptWithWhichTheEngineFailsIsSetAside) {
-  for (const char* reason : {"ENGINE_FAILED", "OUT_OF_MEMORY"}) {
-    JobServer server(0, Impatient());
-    server.device().FailWhere([](const Scan& scan) { return scan.token_ids == std::vector<int32_t>{3}; },
-                              reason == std::string("ENGINE_FAILED") ? absl::InternalError("no such kernel")
-                                                                     : absl::ResourceExhaustedError("no such memory"));
-    const JobStream stream = server.Stream(server.Submit(ManyPrompts(10)).answer.id());
-    EXPECT_EQ(stream.job.state(), pb::JOB_STATE_PARTIAL) << stream.job.DebugString();
-    ASSERT_EQ(stream.job.skipped_prompts_size(), 1);
-    EXPECT_EQ(stream.job.skipped_prompts(0).prompt_index(), 3);
-    EXPECT_THAT(stream.job.skipped_prompts(0).reason(), HasSubstr("the engine failed: no such"));
-    EXPECT_THAT(PromptsOf(stream), ElementsAre(0, 1, 2, 4, 5, 6, 7, 8, 9));
-  }
-}
-
-// There is no prompt behind it that could tell.
-TEST(JobRunTest, TheLastPromptIsSetAsideToo) {
-  JobServer server(0, Impatient());
-  server.device().FailWhere([](const Scan& scan) { return scan.token_ids == std::vector<int32_t>{9}; });
-  const JobStream stream = server.Stream(server.Submit(ManyPrompts(10)).answer.id());
-  EXPECT_EQ(stream.job.state(), pb::JOB_STATE_PARTIAL);
-  ASSERT_EQ(stream.job.skipped_prompts_size(), 1);
-  EXPECT_EQ(stream.job.skipped_prompts(0).prompt_index(), 9);
-}
-
-TEST(JobRunTest, AnErrorThatGoesAwayCostsNothing) {
-  JobServer server(0, Impatient(), kOnePrompt);
-  std::atomic<int> left = 2;
-  server.device().FailWhere(
-      [&left](const Scan& scan) { return scan.token_ids == std::vector<int32_t>{3} && left-- > 0; });
-  const JobStream stream = server.Stream(server.Submit(ManyPrompts(10)).answer.id());
-  EXPECT_EQ(stream.job.state(), pb::JOB_STATE_SUCCEEDED);
-  EXPECT_EQ(stream.rows(), 70);
-}
-
-TEST(JobRunTest, AJobOfWhichNoPromptRunsFailsAndNoOther) {
-  JobServer server(0, Impatient());
-  server.device().FailWhere([](const Scan& scan) { return scan.token_ids.size() == 2; });
-  pb::AblateRequest request = ScanRequest("ab");
-  *request.add_prompts() = request.prompts(0);
-  const std::string failed = server.Submit(request).answer.id();
-  const std::string next = server.Submit(ManyPrompts(2)).answer.id();
-  const JobStream stream = server.Stream(failed);
-  EXPECT_EQ(stream.job.state(), pb::JOB_STATE_FAILED);
-  EXPECT_EQ(stream.job.error().reason(), "ENGINE_FAILED");
-  EXPECT_EQ(stream.job.error().code(), static_cast<int>(grpc::StatusCode::INTERNAL));
-  EXPECT_THAT(stream.job.error().message(), HasSubstr("no such kernel"));
-  EXPECT_EQ(server.Stream(next).job.state(), pb::JOB_STATE_SUCCEEDED);
-}
-
-// A CUDA error that sticks failed every job in the queue within seconds.
-TEST(JobRunTest, AnEngineThatRunsNothingEndsNoJob) {
-  JobServer server(0, Impatient());
-  server.device().FailWhere([](const Scan& /*scan*/) { return true; });
-  std::vector<std::string> ids;
-  for (int i = 0; i < 3; ++i) ids.push_back(server.Submit(ManyPrompts(3)).answer.id());
-  ASSERT_TRUE(server.device().WaitForRuns(12));
-  EXPECT_EQ(server.Get(ids[0]).answer.state(), pb::JOB_STATE_RUNNING);
-  EXPECT_EQ(server.Get(ids[1]).answer.state(), pb::JOB_STATE_QUEUED);
-  EXPECT_EQ(server.Cancel(ids[0]).answer.state(), pb::JOB_STATE_CANCELLED);
-  server.device().FailWhere(nullptr);
-  for (int i = 1; i < 3; ++i) {
-    EXPECT_EQ(server.Stream(ids[static_cast<size_t>(i)]).job.state(), pb::JOB_STATE_SUCCEEDED);
-  }
 }
 
 // A prompt swept over all pairs held the device for as long as it took.
@@ -354,63 +256,6 @@ TEST(JobRunTest, AJobThatTheDiskHoldsUpCanBeCancelled) {
   absl::SleepFor(absl::Milliseconds(300));
   ASSERT_TRUE(server.Delete(second).ok());
   EXPECT_EQ(server.Stream(server.Submit(ScanRequest("b")).answer.id()).job.state(), pb::JOB_STATE_SUCCEEDED);
-}
-
-TEST(JobRunTest, SuspectsRunAloneAndWhatCrashedTwiceIsSetAside) {
-  std::string id;
-  {
-    JobServer server;
-    server.device().Pause();
-    id = server.Submit(SummarizedPrompts(30)).answer.id();
-    ASSERT_TRUE(server.device().WaitForRuns(1));
-    server.device().Resume();
-    server.server().server().Drain(absl::ZeroDuration());
-  }
-  LeaveWreck({25, 26}, SIGSEGV);
-  ASSERT_TRUE(OpenJobs() != nullptr);
-  LeaveWreck({26}, SIGSEGV);
-  JobServer server(0, {}, /*max_packed_tokens=*/100000);
-  const JobStream stream = server.Stream(id);
-  EXPECT_EQ(stream.job.state(), pb::JOB_STATE_PARTIAL);
-  ASSERT_EQ(stream.job.skipped_prompts_size(), 1);
-  EXPECT_EQ(stream.job.skipped_prompts(0).prompt_index(), 26);
-  EXPECT_THAT(stream.job.skipped_prompts(0).reason(), HasSubstr("crashed 2 times"));
-  EXPECT_EQ(stream.job.prompts_done(), 29);
-  EXPECT_THAT(PromptsOf(stream), Not(Contains(26)));
-  EXPECT_EQ(PromptsOf(stream).size(), 29U);
-  EXPECT_EQ(stream.results.back().completion().rows(), stream.rows());
-  // The first run is the suspect's that is not set aside.
-  EXPECT_EQ(server.device().runs().at(0).size(), 1U);
-}
-
-// Prepared, or summed up, it would bring down one server after the other.
-TEST(JobRunTest, AJobThatCrashesTheServerOutsideOfItsPromptsFails) {
-  {
-    const auto store = OpenJobs();
-    for (int i = 0; i < 2; ++i) ASSERT_TRUE(store->Submit(SomeJob()).ok());
-  }
-  LeaveWreck({kWholeJob}, SIGSEGV);
-  EXPECT_EQ(OpenJobs()->GetByNumber(1)->job.state(), pb::JOB_STATE_QUEUED);
-  LeaveWreck({kWholeJob}, SIGSEGV);
-  const auto store = OpenJobs();
-  const pb::Job job = store->GetByNumber(1)->job;
-  EXPECT_EQ(job.state(), pb::JOB_STATE_FAILED);
-  EXPECT_EQ(job.error().reason(), "SERVER_CRASHED");
-  EXPECT_THAT(job.error().message(), HasSubstr("crashed 2 times while it prepared this job"));
-  EXPECT_THAT(job.skipped_prompts(), IsEmpty());
-  EXPECT_EQ(store->GetByNumber(2)->job.state(), pb::JOB_STATE_QUEUED);
-}
-
-// A pair's denoising and noising are two scans of one prompt: it is alone all the same.
-TEST(JobRunTest, APromptOfTwoScansIsBlamedAsOne) {
-  ASSERT_TRUE(OpenJobs()->Submit(SomeJob()).ok());
-  for (int i = 0; i < 2; ++i) {
-    LeaveWreck({1, 1}, SIGSEGV);
-    ASSERT_TRUE(OpenJobs() != nullptr);
-  }
-  const pb::Job job = OpenJobs()->GetByNumber(1)->job;
-  ASSERT_EQ(job.skipped_prompts_size(), 1);
-  EXPECT_THAT(job.skipped_prompts(0).reason(), HasSubstr("crashed 2 times"));
 }
 
 }  // namespace
