@@ -90,7 +90,8 @@ TEST(JobTroubleTest, AnEngineThatRunsNothingEndsNoJob) {
   }
 }
 
-// What a process leaves that died of `signal` (0: was killed, nobody knows by whom) while it ran these prompts of the first job.
+// What a process leaves that died of `signal` (0: was killed, nobody knows by whom) while it ran these prompts of the
+// first job.
 void LeaveWreck(const std::vector<int32_t>& prompts, int signal) {
   std::string boot;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
