@@ -265,21 +265,22 @@ TEST_F(JobProgramTest, CancelAndDeleteTakeSeveral) {
 
 // They stopped at the first one, and left the others running.
 TEST_F(JobProgramTest, CancelAndDeleteGoThroughAllOfThem) {
+  const Script has_none;
   Script script;
-  script.cancel_job = [](const std::string& id, v1::Job* job) {
+  script.cancel_job = [&has_none](const std::string& id, v1::Job* job) {
     job->set_state(v1::JOB_STATE_CANCELLED);
-    return id == "bad" ? grpc::Status(grpc::NOT_FOUND, "there is no job \"bad\"") : grpc::Status::OK;
+    return id == "bad" ? has_none.cancel_job(id, job) : grpc::Status::OK;
   };
-  script.delete_job = [](const std::string& id) {
-    return id == "bad" ? grpc::Status(grpc::NOT_FOUND, "there is no job \"bad\"") : grpc::Status::OK;
+  script.delete_job = [&has_none](const std::string& id) {
+    return id == "bad" ? has_none.delete_job(id) : grpc::Status::OK;
   };
   Serve(script);
   for (const auto& [command, done] : {std::pair("cancel", "cancelled"), std::pair("delete", "deleted")}) {
     const auto result = Job({command, "a", "bad", "c"});
     EXPECT_EQ(result.exit_code, 2);
-    EXPECT_THAT(result.err, HasSubstr("there is no job \"bad\""));
+    EXPECT_THAT(result.err, HasSubstr("no such job"));
     EXPECT_THAT(result.out, HasSubstr(absl::StrCat("a  ", done)));
-    EXPECT_THAT(result.out, HasSubstr("\nbad  "));
+    EXPECT_THAT(result.out, HasSubstr("\nbad  no such job"));
     EXPECT_THAT(result.out, HasSubstr(absl::StrCat("\nc  ", done)));
   }
 }
