@@ -146,7 +146,7 @@ TEST(OptionsTest, BadOptionsAreNamed) {
            {{"--model=m", "--threads=-1"}, "--threads"},
            {{"--model=m", "--queue-size=0"}, "--queue-size"},
            {{"--model=m", "--device=gpu"}, "got `gpu`, expected auto, cpu or cuda:N"},
-           {{"--model=m", "--precision=bf16"}, "--precision"},
+           {{"--model=m", "--precision=bfloat8"}, "--precision"},
            {{"--model=m", "--listen=localhost"}, "got `localhost`, expected HOST:PORT"},
            {{"--model=m", "--listen=localhost:65536"}, "0 .. 65535"},
            {{"--model=m", "--listen=unix:"}, "unix: needs a path"},
