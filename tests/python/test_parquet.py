@@ -124,9 +124,9 @@ def test_float64_stays_float64(tmp_path, folders):
 
 @pytest.fixture(scope="module")
 def lines(server) -> list[str]:
-    prompts = [{"prompt": "Rome is in", "target": " Italy"}, {"prompt": "Berlin is in"}]
+    prompts = [{"prompt": f"{city} is in", "target": " Italy"} for city in ("Rome", "Berlin")]
     text = "".join(json.dumps(prompt) + "\n" for prompt in prompts)
-    flags = ["--layers", "5", "--likelihood", "--format", "jsonl"]
+    flags = ["--layers", "5", "--likelihood", "--summary", "--format", "jsonl"]
     done = run_ablate(server, "scan", "--prompts", "-", *flags, input=text)
     assert done.returncode == OK, done.stderr
     return done.stdout.splitlines()
@@ -134,8 +134,12 @@ def lines(server) -> list[str]:
 
 def test_prompts_that_are_not_stored_yet_have_no_figures(lines):
     behind = [line for line in lines[1:] if '"prompt_index": 1' in line]
-    scan = read_scan([lines[0], *behind], "x")
+    notes: list[str] = []
+    scan = read_scan([lines[0], *behind], "x", notes.append)
     assert scan.to_pandas().groupby("prompt_index").entropy.count().tolist() == [0, 13]
+    assert notes == ["1 of 2 prompts have no rows: of a partial job, or is the file cut off?"]
+    read_scan(lines, "x", notes.append)
+    assert len(notes) == 1
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,16 @@ def test_prompts_that_are_not_stored_yet_have_no_figures(lines):
         (lambda lines: lines[1:], "x: expected a manifest in the first line"),
         (lambda lines: ["prompt_index,replacement\n"], "x, line 1: expected an object in JSON"),
         (lambda lines: lines[:5], "x: the rows of prompt 0 are not whole"),
-        (lambda lines: [*lines[:-1], lines[-1][:30]], f"line {2 * (1 + 13 + 13) - 1}: expected an object in JSON"),
+        (lambda lines: lines[:14], "x: the likelihood of prompt 0 are not whole"),
+        (lambda lines: [lines[0], *lines[14:]], "x: the rows of prompt 0 are not whole"),
+        (lambda lines: lines[:-1], "x: the summary has 11 of 12 entries; is the file whole?"),
+        (lambda lines: lines[:-12], "x: the summary has 0 of 12 entries; is the file whole?"),
+        (lambda lines: [*lines[:-13], *lines[-12:]], "x: the summary has 12 of 12 entries and no head"),
+        (lambda lines: [*lines[:-1], lines[-1][:30]], "line 66: expected an object in JSON"),
+        (lambda lines: [*lines[:-1], lines[-1].replace('"zero"', '"other"')], "x: 'other' is missing"),
+        (lambda lines: [lines[0], lines[1].replace('_index": 0', '_index": 0.5')], "x, line 2: only integers"),
+        (lambda lines: ['{"manifest": {"variants": [], "prompts": [5]}}'], "x: expected a manifest in the first line"),
+        (lambda lines: [lines[0].replace('"sites"', '"s"')], "x: list index out of range"),
         (lambda lines: [lines[0], lines[2]], "line 2: `replacement` is 'zero', expected None: rows out of their order"),
         (lambda lines: [*lines, lines[1]], "prompt 0 has more entries than the manifest says"),
         (lambda lines: [*lines, '{"other": 1}'], "expected a row, or what stands behind one; got other"),
@@ -158,7 +171,7 @@ def test_another_file_is_refused(lines, change, message):
         read_scan(change(lines), "x")
 
 
-def test_the_command_says_what_went_wrong(tmp_path, capsys):
+def test_the_command_says_what_went_wrong(lines, tmp_path, capsys):
     out = str(tmp_path / "x.parquet")
     assert main(["parquet", str(tmp_path / "none.jsonl"), out]) == 1
     assert "none.jsonl" in capsys.readouterr().err
@@ -166,6 +179,9 @@ def test_the_command_says_what_went_wrong(tmp_path, capsys):
     assert main(["parquet", str(tmp_path / "facts.csv"), out]) == 2
     assert "facts.csv, line 1: expected an object in JSON" in capsys.readouterr().err
     assert not Path(out).exists()
+    (tmp_path / "part.jsonl").write_text("\n".join(lines[:27]))
+    assert main(["parquet", str(tmp_path / "part.jsonl"), out]) == 0
+    assert "note: 1 of 2 prompts have no rows" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         main(["parquet", "--help"])
     assert ended.value.code == 0

@@ -17,9 +17,10 @@ Files appear only when they are whole. Needs the extra [arrow]."""
 _EXAMPLES = """\
 Examples:
   python -m ablate parquet results.jsonl results.parquet
-  ablate job results ID --format jsonl | python -m ablate parquet - results.parquet
+  set -o pipefail; ablate job results ID --format jsonl | python -m ablate parquet - results.parquet
 
-Exits with 0 when done, 1 where a file cannot be opened or written, 2 where it holds something else."""
+Exits with 0 when done, 1 where a file cannot be opened or written, 2 where it holds something else,
+or is cut off within a prompt or the summary. A cut between prompts looks like a partial job's: a note tells of it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,10 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         name = "the standard input" if options.results == "-" else options.results
         if options.results == "-":
-            scan = read_scan(sys.stdin.buffer, name)
+            scan = read_scan(sys.stdin.buffer, name, _note)
         else:
             with Path(options.results).open("rb") as lines:
-                scan = read_scan(lines, name)
+                scan = read_scan(lines, name, _note)
         scan.to_parquet(options.out)
     except (OSError, ImportError) as error:
         return _failed(1, error)
@@ -52,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     parquet.add_argument("results", metavar="RESULTS", help="JSON lines; - is the standard input")
     parquet.add_argument("out", metavar="OUT", help="the rows' file")
     return parser
+
+
+def _note(text: str) -> None:
+    print(f"python -m ablate parquet: note: {text}", file=sys.stderr)
 
 
 def _failed(code: int, error: Exception) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from google.protobuf.json_format import ParseError
 
 from ablate._assembly import float_of
 from ablate._blocks import DTYPES, Array, empty_column, objects
+from ablate._entry_kind import EntryKind
 from ablate._extras import Extras
 from ablate._legend import Legend
 from ablate._manifest_json import parse_manifest
@@ -25,18 +27,35 @@ _WORDS = frozenset({"prompt_index", "replacement", "variant", "variant_name", "l
 _OTHERS = frozenset({"position", "top1_token", "top_k", "fields"})
 
 
-def read_scan(lines: Iterable[bytes | str], source: str) -> Scan:
-    """Prompts that the lines lack (a partial job's) are there, without figures. ValueError names `source` and line."""
+def read_scan(lines: Iterable[bytes | str], source: str, note: Callable[[str], object] = lambda text: None) -> Scan:
+    """Prompts that the lines lack are there, without figures; `note` is told how many. ValueError names `source` and
+    line, also where the file was cut off within a prompt or the summary."""
     numbered = _objects_of(lines, source)
     _, first = next(numbered, (0, {}))
-    reader = _Reader(first, source)
+    try:
+        reader = _Reader(first)
+    except (AttributeError, LookupError, TypeError, ValueError, ParseError, ContractError) as error:
+        raise ValueError(
+            f"{source}: expected a manifest in the first line, as --format jsonl writes it ({error})"
+        ) from None
     for line, record in numbered:
-        try:
+        with _naming(f"{source}, line {line}"):
             reader.take(record)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            what = f"{error} is missing" if isinstance(error, KeyError) else error
-            raise ValueError(f"{source}, line {line}: {what}") from None
-    return reader.finish()
+    with _naming(source):
+        scan, n_missing = reader.finish()
+    if n_missing > 0:
+        note(f"{n_missing} of {len(scan.prompts)} prompts have no rows: of a partial job, or is the file cut off?")
+    return scan
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Any error about what a file holds as a ValueError."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise ValueError(f"{where}: {what}") from None
 
 
 def _objects_of(lines: Iterable[bytes | str], source: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -57,22 +76,16 @@ def _objects_of(lines: Iterable[bytes | str], source: str) -> Iterator[tuple[int
 class _Reader:
     """Of one file. A prompt's entries of one kind come one behind the other, in the order of `RowSpace`."""
 
-    def __init__(self, first: Mapping[str, Any], source: str) -> None:
-        self._source = source
-        try:
-            self._manifest, self._variants, self._prompts = parse_manifest(first["manifest"])
-            self._space = RowSpace(self._manifest, self._prompts)
-        except (KeyError, TypeError, ValueError, ParseError, ContractError) as error:
-            raise ValueError(
-                f"{source}: expected a manifest in the first line, as --format jsonl writes it ({error})"
-            ) from None
+    def __init__(self, first: Mapping[str, Any]) -> None:
+        self._manifest, self._variants, self._prompts = parse_manifest(first["manifest"])
+        self._space = RowSpace(self._manifest, self._prompts)
         self._legend = Legend(self._manifest, self._variants)
         self._float = float_of(self._manifest)
         space = self._space
         self._kinds = {
-            "rows": _Kind(space.first_row),
-            "likelihood": _Kind(space.first_run),
-            "compensation": _Kind(space.first_edited_row),
+            "rows": EntryKind(space.first_row),
+            "likelihood": EntryKind(space.first_run),
+            "compensation": EntryKind(space.first_edited_row),
         }
         self._keys = key_columns(self._legend, space.keys())
         self._texts: dict[int, str] = {}
@@ -94,18 +107,17 @@ class _Reader:
         else:
             raise ValueError(f"expected a row, or what stands behind one; got {', '.join(record) or 'nothing'}")
 
-    def finish(self) -> Scan:
-        """ValueError where a prompt's entries are not whole: the file was cut off."""
-        for kind, of_kind in self._kinds.items():
-            if (prompt := of_kind.unfinished()) is not None:
-                raise ValueError(f"{self._source}: the {kind} of prompt {prompt} are not whole; is the file?")
+    def finish(self) -> tuple[Scan, int]:
+        """Also how many prompts did not come. ValueError where one's entries, or the summary, are not whole."""
+        n_missing = self._check_prompts()
+        self._check_summary()
         rows, likelihood, compensation = (kind.columns for kind in self._kinds.values())
         if "token_logprob" in likelihood:
             likelihood["token_logprob"] = objects(
                 [np.empty(0, self._float) if one is None else one for one in likelihood["token_logprob"]]
             )
         extras = Extras(self._space, likelihood, compensation, self._head, self._summary_blocks())
-        return Scan(
+        scan = Scan(
             manifest=self._manifest,
             variants=self._variants,
             prompts=self._prompts,
@@ -116,11 +128,31 @@ class _Reader:
             fields=self._fields,
             extras=extras,
         )
+        return scan, n_missing
+
+    def _check_prompts(self) -> int:
+        readout = self._manifest.readout
+        asked_for = {"rows": True, "likelihood": readout.likelihood, "compensation": readout.compensation}
+        kinds = {name: kind for name, kind in self._kinds.items() if asked_for[name] or kind.columns}
+        begun = np.any([kind.begun() for kind in kinds.values()], axis=0)
+        for name, kind in kinds.items():
+            if (cut_off := begun & kind.lacking()).any():
+                raise ValueError(f"the {name} of prompt {np.argmax(cut_off)} are not whole; is the file?")
+        return int(np.count_nonzero(~begun))
+
+    def _check_summary(self) -> None:
+        """Whether there is one, only its lines tell."""
+        if self._head is None and not self._summary:
+            return
+        come, expected = len(self._summary), int(self._space.first_edited_row[1])
+        if self._head is None or come != expected:
+            head = "" if self._head is not None else " and no head"
+            raise ValueError(f"the summary has {come} of {expected} entries{head}; is the file whole?")
 
     def _take_row(self, row: dict[str, Any]) -> None:
         at = self._kinds["rows"].place(row["prompt_index"])
         self._check(row, at, "position")
-        self._fields[row["prompt_index"]] = row.get("fields", {})
+        self._fields[row["prompt_index"]] = dict(row.get("fields", {}))
         if row.get("top1_id") is not None:
             self._texts[row["top1_id"]] = row["top1_token"]
         values = {name: value for name, value in row.items() if name not in _WORDS and name not in _OTHERS}
@@ -137,8 +169,10 @@ class _Reader:
         for name in ("mean_nll", "delta_mean_nll"):
             self._set("likelihood", name, at, entry[name], np.float64)
         values = np.array(entry["token_logprob"], self._float)
-        columns, size = self._kinds["likelihood"].columns, self._kinds["likelihood"].size
-        columns.setdefault("token_logprob", np.empty(size, object))[at] = values
+        columns = self._kinds["likelihood"].columns
+        if "token_logprob" not in columns:
+            columns["token_logprob"] = np.empty(self._kinds["likelihood"].size, object)
+        columns["token_logprob"][at] = values
 
     def _take_compensation(self, entry: dict[str, Any]) -> None:
         at = self._kinds["compensation"].place(entry["prompt_index"])
@@ -196,34 +230,6 @@ class _Reader:
             elif dtype is not None and values[0] is not None:
                 columns[name] = np.array(values, dtype)
         return [columns]
-
-
-class _Kind:
-    """Entries of one kind: those of a prompt have numbers from `first[prompt]` on."""
-
-    def __init__(self, first: Array) -> None:
-        self._first = first
-        self._next = first[:-1].copy()
-        self.columns: dict[str, Array] = {}
-
-    @property
-    def size(self) -> int:
-        return int(self._first[-1])
-
-    def place(self, prompt: int) -> int:
-        """The number of the prompt's next entry."""
-        if not 0 <= prompt < len(self._next):
-            raise ValueError(f"prompt {prompt} of {len(self._next)}")
-        at = int(self._next[prompt])
-        if at == self._first[prompt + 1]:
-            raise ValueError(f"prompt {prompt} has more entries than the manifest says")
-        self._next[prompt] += 1
-        return at
-
-    def unfinished(self) -> int | None:
-        """A prompt of which some entries came, and some did not."""
-        begun = (self._next > self._first[:-1]) & (self._next < self._first[1:])
-        return int(np.argmax(begun)) if begun.any() else None
 
 
 def _number(value: float | None) -> float:
