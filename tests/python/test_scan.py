@@ -202,7 +202,25 @@ def test_templates_are_weighed_alike(client):
     values = scan.array("delta_target_logprob").astype(np.float64)
     assert values.mean(axis=0)[5, 3] != pytest.approx(means["L5H3"], rel=1e-3)
     scan.plot.heatmap()  # its own test holds the picture against `over_prompts`
-    np.testing.assert_allclose(over_prompts(values, scan.prompts)[5, 3], means["L5H3"], rtol=1e-6)
+    np.testing.assert_allclose(over_prompts(values, scan)[5, 3], means["L5H3"], rtol=1e-6)
+
+
+def test_prompts_that_chose_the_sites_have_no_part_in_means(client):
+    """As in the summary; they had."""
+    prompts = [
+        {"prompt": f"{city} is", "target": " in", "template": city[0] if city[0] in "BM" else ""}
+        for city in ("Berlin", "Bern", "Rome", "Madrid", "Milan", "Paris", "Vienna", "Oslo")
+    ]
+    scan = client.scan(prompts, sweep="cumulative", steps=3, summary=True, split=True)
+    chose = set(scan.manifest.selection.prompt_index)
+    assert 0 < len(chose) < len(prompts)
+    means = scan.summary.set_index("variant")["mean"].to_dict()
+    assert len(means) == len(scan.variants)
+    top = scan.top(100).set_index("variant")["delta_target_logprob"].to_dict()
+    assert top == pytest.approx(means, rel=1e-6)
+    values = over_prompts(scan.array("delta_target_logprob").astype(np.float64), scan)
+    assert dict(zip((v.label for v in scan.variants), values, strict=True)) == pytest.approx(means, rel=1e-6)
+    assert f"mean of {len(prompts) - len(chose)} prompts" in scan.plot.curve().get_title()
 
 
 def test_a_scan_without_rows_yet_is_shown_as_one(heads):

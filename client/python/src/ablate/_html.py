@@ -56,7 +56,7 @@ def _heat_map(scan: Scan, column: str) -> str | None:
     """The means over the prompts (of each template, and then over those) under the first replacement."""
     values = scan.array(column, replacement=0)
     if values.ndim == 3:
-        values = over_prompts(values, scan.prompts)
+        values = over_prompts(values, scan)
     if values.size > _MAX_CELLS:
         return None
     largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0

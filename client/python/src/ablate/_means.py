@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from ablate._proto.ablation.v1.scan_pb2 import ResolvedPrompt
+    from ablate.scan import Scan
 
 Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.int64]
 
 
-def clusters_of(prompts: Sequence[ResolvedPrompt]) -> npt.NDArray[np.int64]:
-    """[prompts] -> the number of each one's cluster: its template's; one that names none is a cluster of its own."""
+def clusters_of(scan: Scan) -> Ints:
+    """[prompts] -> the number of each one's cluster: its template's; one that names none is a cluster of its own. -1
+    where it chose the sites: under `split` such prompts have no part in an estimate."""
     numbers: dict[object, int] = {}
-    keys = [prompt.template or p for p, prompt in enumerate(prompts)]
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+    chose = set(scan.manifest.selection.prompt_index)
+    keys = [prompt.template or p for p, prompt in enumerate(scan.prompts)]
+    return np.array(
+        [-1 if p in chose else numbers.setdefault(key, len(numbers)) for p, key in enumerate(keys)], np.int64
+    )
 
 
-def cluster_means(values: Floats, clusters: npt.NDArray[np.int64]) -> Floats:
+def cluster_means(values: Floats, clusters: Ints) -> Floats:
     """[prompts, ...] -> [clusters, ...]; NaN where none of the cluster has the figure."""
-    return np.stack([mean(values[clusters == c]) for c in range(clusters.max() + 1)])
+    order = np.argsort(clusters, kind="stable")
+    starts = np.searchsorted(clusters[order], np.arange(clusters.max() + 1))
+    return np.stack([mean(values[of]) for of in np.split(order, starts)[1:]])
 
 
-def over_prompts(values: Floats, prompts: Sequence[ResolvedPrompt]) -> Floats:
+def over_prompts(values: Floats, scan: Scan) -> Floats:
     """[prompts, ...] -> [...], templates weighed alike; NaN where none has the figure."""
-    return mean(cluster_means(values, clusters_of(prompts)))
+    return mean(cluster_means(values, clusters_of(scan)))
 
 
 def mean(values: Floats) -> Floats:

@@ -160,7 +160,8 @@ class Scan(ScanExtras, ScanFiles):
     def top(self, n: int = 10, column: str | None = None, read: int = -1) -> pd.DataFrame:
         """The n runs whose `column` (default: the primary metric's delta) is furthest from 0, the strongest first.
 
-        Of several prompts, the mean over those that have the figure, templates weighed alike as in the summary.
+        Of several prompts, the mean over those that have the figure, templates weighed alike as in the summary, and
+        without those that chose the sites (`split`).
         KeyError where there is no such column; no run where there are no rows yet.
 
         >>> client.scan("Berlin is the capital of", target=" Germany", contrast=" France").top(3).columns.tolist()
@@ -173,7 +174,8 @@ class Scan(ScanExtras, ScanFiles):
             values = np.full(len(self), np.nan)  # a job's that has only begun
         kept = self._tensors.at_read(read) & (self.columns["variant"] >= 0)
         keys = ["replacement", "variant", *(["edit_position"] if self._space.sweeps_positions else [])]
-        clusters = clusters_of(self.prompts)[self.columns["prompt_index"]]
+        clusters = clusters_of(self)[self.columns["prompt_index"]]
+        kept &= clusters >= 0
         return _table.strongest({name: self._tidy[name] for name in keys}, values, kept, clusters, column)[:n]
 
     @property

@@ -34,15 +34,15 @@ def demand_axes(scan: Scan, axes: tuple[str, ...], what: str) -> None:
 def values_of(scan: Scan, column: str, replacement: int, prompt: int | None, read: int) -> Floats:
     """[*axes] of one prompt, or the mean over all where `prompt` is None; NaN where none has the figure.
 
-    Templates are weighed alike, as in the summary.
+    Templates are weighed alike, and prompts that chose the sites have no part, as in the summary.
     """
     values = scan.array(column, replacement, prompt, read)
-    return values if prompt is not None or len(scan.prompts) == 1 else over_prompts(values, scan.prompts)
+    return values if prompt is not None or len(scan.prompts) == 1 else over_prompts(values, scan)
 
 
 def observations(scan: Scan, values: Floats) -> Floats:
     """[prompts, ...] -> what counts as one: [templates, ...]; of a single prompt it."""
-    return values if len(values) == 1 else cluster_means(values, clusters_of(scan.prompts))
+    return values if len(values) == 1 else cluster_means(values, clusters_of(scan))
 
 
 def mean_and_band(values: Floats) -> tuple[Floats, Floats | None]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ablate._means import clusters_of
 
 if TYPE_CHECKING:
-    from ablate._proto.ablation.v1.scan_pb2 import ResolvedPrompt
     from ablate.scan import Scan
 
 _LONGEST_PROMPT = 60
@@ -71,15 +72,16 @@ def contrast(scan: Scan) -> str:
 def title(scan: Scan, what: str, replacements: Sequence[int], prompt: int | None) -> str:
     """The prompt or their number; what was ablated, what took the heads' place, and the model."""
     several = prompt is None and len(scan.prompts) > 1
-    which = _mean_of(scan.prompts) if several else repr(prompt_text(scan, prompt or 0))
+    which = _mean_of(scan) if several else repr(prompt_text(scan, prompt or 0))
     how = ", ".join(scan.replacements[r] for r in replacements)
     return f"{which}\n{what} ({how}), model {scan.manifest.model.name}"
 
 
-def _mean_of(prompts: Sequence[ResolvedPrompt]) -> str:
-    n_clusters = int(clusters_of(prompts).max()) + 1
-    of = "" if n_clusters == len(prompts) else f", {n_clusters} templates weighed alike"
-    return f"mean of {len(prompts)} prompts{of}"
+def _mean_of(scan: Scan) -> str:
+    clusters = clusters_of(scan)
+    n_clusters, n_prompts = int(clusters.max()) + 1, np.count_nonzero(clusters >= 0)
+    of = "" if n_clusters == n_prompts else f", {n_clusters} templates weighed alike"
+    return f"mean of {n_prompts} prompts{of}"
 
 
 def ablated(scan: Scan) -> str:
