@@ -38,13 +38,18 @@ int NoPassphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) {
   return -1;
 }
 
-// All of the file, in its order.
+// All of the file, in its order. A damaged one ends the reading as the file's end does: the error tells which it was.
 absl::StatusOr<std::vector<Certificate>> Certificates(const char* option, const std::string& path,
                                                       const std::string& pem) {
   const Bio bio = MemoryOf(pem);
   std::vector<Certificate> certificates;
+  ERR_clear_error();
   while (X509* const next = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
     certificates.emplace_back(next, &X509_free);
+  }
+  const auto error = ERR_peek_last_error();
+  if (ERR_GET_LIB(error) != ERR_LIB_PEM || ERR_GET_REASON(error) != PEM_R_NO_START_LINE) {
+    return Unusable(option, path, absl::StrCat("certificate ", certificates.size() + 1, " is damaged"));
   }
   ERR_clear_error();
   if (certificates.empty()) return Unusable(option, path, "holds no certificate, expected PEM (BEGIN CERTIFICATE)");

@@ -59,6 +59,22 @@ TEST_F(TlsFilesTest, SaysWhatIsNoPem) {
   EXPECT_THAT(ReadTlsFiles(no_authority, absl::Now()).status().message(), HasSubstr("--tls-client-ca"));
 }
 
+// Those behind it were left out, and their clients turned away.
+TEST_F(TlsFilesTest, ADamagedCertificateIsNotTheFilesEnd) {
+  TlsOptions options = Write();
+  const std::string& good = authority_.certificate();
+  const size_t second_line = good.find('\n') + 1;
+  const std::string damaged = std::string(good).erase(second_line, good.find('\n', second_line) + 1 - second_line);
+  const std::string cut_off = good.substr(0, good.size() / 2);
+  for (const std::string& last : {damaged + good, cut_off}) {
+    options.client_ca = WriteTestFile("ca.pem", good + last);
+    EXPECT_THAT(ReadTlsFiles(options, absl::Now()).status().message(),
+                AllOf(HasSubstr("--tls-client-ca"), HasSubstr("certificate 2 is damaged")));
+  }
+  options.certificate = WriteTestFile("cert.pem", damaged);
+  EXPECT_THAT(ReadTlsFiles(options, absl::Now()).status().message(), HasSubstr("certificate 1 is damaged"));
+}
+
 TEST_F(TlsFilesTest, AKeyOfAnotherCertificateIsRefused) {
   TlsOptions options = Write();
   options.key = WriteTestFile("other.pem", authority_.Issue().key);
