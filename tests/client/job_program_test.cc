@@ -234,7 +234,7 @@ TEST_F(JobProgramTest, PartsOfResultsFollowOneAnother) {
   Serve(&job);
   const auto first = Job({"results", job.job.id(), "--format", "csv", "--only-stored"});
   EXPECT_EQ(first.exit_code, 0) << first.err;
-  EXPECT_THAT(first.err, HasSubstr("--offset 7 goes on from here"));
+  EXPECT_THAT(first.err, HasSubstr("there is more: --offset 7 goes on from here"));
   EXPECT_EQ(std::count(first.out.begin(), first.out.end(), '\n'), 11);
   FakeJob& whole = jobs_.emplace_back(std::vector<int>{2, 0, 1});
   Serve(&whole);
@@ -295,6 +295,19 @@ TEST_F(JobProgramTest, WhereNobodyAnswersTheRestAreNotAskedFor) {
   Serve(script);
   EXPECT_EQ(Job({"delete", "a", "b"}).exit_code, 3);
   EXPECT_THAT(asked, ::testing::ElementsAre("a"));
+}
+
+// An error of a job before hid that the server went away.
+TEST_F(JobProgramTest, ThatNobodyAnswersIsTheErrorWhateverCameBefore) {
+  Script script;
+  script.delete_job = [](const std::string& id) {
+    return id == "gone" ? grpc::Status(grpc::UNAVAILABLE, "the disk is full") : Script().delete_job(id);
+  };
+  Serve(script);
+  const auto result = Job({"delete", "bad", "gone", "c"});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.err, HasSubstr("the disk is full"));
+  EXPECT_THAT(result.out, AllOf(StartsWith("bad  no such job"), Not(HasSubstr("\nc  "))));
 }
 
 TEST_F(JobProgramTest, WhatIsNotThereIsAnErrorAtOnce) {

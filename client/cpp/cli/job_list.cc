@@ -10,15 +10,15 @@ namespace ablate::cli {
 namespace {
 
 // A line a job, whatever becomes of it; the first error, behind all of them. Where nobody answers, the rest are not
-// asked for.
+// asked for, and that is the error.
 template <typename Work>
 absl::Status ForEachJob(const JobOptions& options, const Work& work) {
   absl::Status first;
   for (const std::string& id : options.ids) {
     const auto done = work(id);
-    first.Update(done.status());
     const bool nobody_answers = client::IsTransient(done.status()) || absl::IsDeadlineExceeded(done.status());
-    if (nobody_answers || absl::IsCancelled(done.status())) return first;
+    if (nobody_answers || absl::IsCancelled(done.status())) return done.status();
+    first.Update(done.status());
     const std::string line = done.ok() ? *done : Cut(std::string(done.status().message()), 200);
     if (auto status = PrintText(absl::StrCat(id, "  ", line, "\n")); !status.ok()) return status;
   }

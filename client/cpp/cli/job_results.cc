@@ -61,7 +61,7 @@ absl::Status Finish(const JobOptions& options, const client::JobResults& results
   auto status = outputs->Commit();
   const bool has_more = !HasEnded(results.job) || results.next_offset < results.job.n_results();
   if (status.ok() && options.only_stored && has_more) {
-    std::cerr << "ablate: the job is not over: --offset " << results.next_offset << " goes on from here\n";
+    std::cerr << "ablate: there is more: --offset " << results.next_offset << " goes on from here\n";
   }
   return status;
 }

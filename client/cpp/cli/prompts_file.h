@@ -9,8 +9,8 @@
 
 namespace ablate::cli {
 
-// What begins with `{` is JSON lines (ParseJsonLines), or one document with `prompts` (ParseJsonDocument), which may
-// also be a list; anything else CSV (ParseCsvPrompts). InvalidArgument names `source` and the line.
+// What begins with `{` is JSON lines (ParseJsonLines), or one document with `prompts`; with `[`, a list of prompts
+// (ParseJsonDocument); anything else CSV (ParseCsvPrompts). InvalidArgument names `source` and the line.
 absl::StatusOr<DataSet> ParsePrompts(absl::string_view source, absl::string_view text);
 
 // The same from a file; `-` is the standard input.
