@@ -31,16 +31,19 @@ void AppendToDeathFile(const char* line, size_t size) {
   }
 }
 
+// Where a whole job is at work in another thread than the one that ends the process, the job is not to blame.
+void ClearOthersBlame() {
+  const pid_t owner = whole_job_thread.load();
+  if (owner == 0 || owner == gettid()) return;
+  const int file = death_file.exchange(-1);
+  if (file >= 0 && ftruncate(file, 0) != 0) {
+    // Nothing else can be done.
+  }
+}
+
 // Only what is async-signal-safe. The default action follows, since the handler is gone by then (SA_RESETHAND).
 void NoteSignal(int signal) {
-  const pid_t owner = whole_job_thread.load();
-  if (owner != 0 && owner != gettid()) {
-    // Another request's crash.
-    const int file = death_file.exchange(-1);
-    if (file >= 0 && ftruncate(file, 0) != 0) {
-      // Nothing else can be done.
-    }
-  }
+  ClearOthersBlame();
   const std::array<char, 5> line = {'s', ' ', static_cast<char>('0' + signal / 10),
                                     static_cast<char>('0' + signal % 10), '\n'};
   AppendToDeathFile(line.data(), line.size());
@@ -49,14 +52,15 @@ void NoteSignal(int signal) {
 
 // Libraries end the process too, e.g. OpenMP's where it gets no memory.
 void NoteExit() {
+  ClearOthersBlame();
   AppendToDeathFile("e\n", 2);
 }
 
-// Another one after each start of the machine (random(4)); empty where the kernel tells none.
-std::string BootId() {
+// Another one after each start of the machine; `-` where the kernel tells none: all starts are one then.
+std::string BootId(const std::string& file) {
   std::string id;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
-  return id;
+  std::ifstream in(file);
+  return in >> id ? id : "-";
 }
 
 // What the kernel's OOM killer has killed since the machine began, in any container (proc(5)); -1 where it does not
@@ -71,7 +75,7 @@ int64_t OomKills() {
   return -1;
 }
 
-Wreck Parse(std::istream& in) {
+Wreck Parse(std::istream& in, const std::string& boot_id) {
   Wreck wreck;
   std::string boot;
   int64_t oom_kills = -1;
@@ -93,21 +97,22 @@ Wreck Parse(std::istream& in) {
     }
   }
   const bool by_hand = wreck.signal == 0 && oom_kills >= 0 && OomKills() == oom_kills;
-  return boot != BootId() || by_hand ? Wreck() : wreck;
+  return boot != boot_id || by_hand ? Wreck() : wreck;
 }
 
 }  // namespace
 
-absl::StatusOr<CrashLedger> CrashLedger::Open(const std::string& path) {
+absl::StatusOr<CrashLedger> CrashLedger::Open(const std::string& path, const std::string& boot_id_file) {
+  const std::string boot_id = BootId(boot_id_file);
   std::ifstream in(path);
-  Wreck wreck = Parse(in);
+  Wreck wreck = Parse(in, boot_id);
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) return absl::FailedPreconditionError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
-  return CrashLedger(file, std::move(wreck));
+  return CrashLedger(file, boot_id, std::move(wreck));
 }
 
-CrashLedger::CrashLedger(int file, Wreck wreck)
-    : file_(file), head_(absl::StrCat("b ", BootId(), " ", OomKills(), "\n")), wreck_(std::move(wreck)) {}
+CrashLedger::CrashLedger(int file, const std::string& boot_id, Wreck wreck)
+    : file_(file), head_(absl::StrCat("b ", boot_id, " ", OomKills(), "\n")), wreck_(std::move(wreck)) {}
 
 // Nobody else knows `other` while it moves.
 CrashLedger::CrashLedger(CrashLedger&& other) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS
@@ -142,7 +147,10 @@ void CrashLedger::Note(int64_t job, int32_t prompt) {
 
 void CrashLedger::Clear() {
   absl::MutexLock lock(&mu_);
-  if (retired_) return;
+  if (!retired_) ClearNotes();
+}
+
+void CrashLedger::ClearNotes() {
   notes_.clear();
   Write("", 0);
   whole_job_thread = 0;
@@ -159,8 +167,8 @@ void CrashLedger::Resume() {
 }
 
 void CrashLedger::Retire() {
-  Clear();
   absl::MutexLock lock(&mu_);
+  ClearNotes();
   retired_ = true;
 }
 

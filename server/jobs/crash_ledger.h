@@ -37,7 +37,9 @@ struct Wreck {
 class CrashLedger {
  public:
   // Reads what is there; the file stays as it is until the first Note or Clear.
-  static absl::StatusOr<CrashLedger> Open(const std::string& path);
+  // `boot_id_file`: random(4).
+  static absl::StatusOr<CrashLedger> Open(const std::string& path,
+                                          const std::string& boot_id_file = "/proc/sys/kernel/random/boot_id");
 
   CrashLedger(CrashLedger&& other) noexcept;
   CrashLedger& operator=(CrashLedger&&) = delete;
@@ -61,7 +63,8 @@ class CrashLedger {
   void NoteDeath() const;
 
  private:
-  CrashLedger(int file, Wreck wreck);
+  CrashLedger(int file, const std::string& boot_id, Wreck wreck);
+  void ClearNotes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Write(const std::string& text, size_t at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   int file_;

@@ -122,6 +122,22 @@ TEST(CrashLedgerTest, AWholeJobIsToBlameForItsOwnThreadOnly) {
   }
 }
 
+TEST(CrashLedgerTest, AndForItsOwnThreadsExit) {
+  const std::string path = Path("whole_exit");
+  for (const bool own : {true, false}) {
+    EXPECT_EXIT(
+        {
+          auto ledger = CrashLedger::Open(path);
+          ledger->NoteDeath();
+          ledger->Note(3, kWholeJob);
+          if (own) std::exit(1);
+          std::thread([] { std::exit(1); }).join();
+        },
+        ::testing::ExitedWithCode(1), "");
+    EXPECT_EQ(CrashLedger::Open(path)->wreck().running.size(), own ? 1U : 0U);
+  }
+}
+
 TEST(CrashLedgerTest, WhatIsSuspendedDoesNotRun) {
   const std::string path = Path("suspended");
   auto ledger = CrashLedger::Open(path);
@@ -131,6 +147,31 @@ TEST(CrashLedgerTest, WhatIsSuspendedDoesNotRun) {
   EXPECT_THAT(WreckOf(path).running, IsEmpty());
   ledger->Resume();
   EXPECT_THAT(WreckOf(path).running, ElementsAre(Pair(1, 2), Pair(1, 3)));
+}
+
+TEST(CrashLedgerTest, WhatIsSuspendedWhenItIsToldToStopStaysAway) {
+  const std::string path = Path("suspended_for_good");
+  auto ledger = CrashLedger::Open(path);
+  ledger->Note(1, 2);
+  ledger->Suspend();
+  ledger->Retire();
+  ledger->Resume();
+  EXPECT_THAT(WreckOf(path).running, IsEmpty());
+}
+
+// Its note could not be read, and nothing was ever to blame there.
+TEST(CrashLedgerTest, AKernelWithoutABootIdBlamesToo) {
+  const std::string path = Path("no_boot_id");
+  const std::string empty = Path("empty_boot_id");
+  std::ofstream(empty).close();
+  for (const std::string& boot_id : {Path("no_such_boot_id"), empty}) {
+    CrashLedger::Open(path, boot_id)->Note(1, 2);
+    std::ofstream(path, std::ios::app) << "s 11\n";
+    EXPECT_THAT(CrashLedger::Open(path, boot_id)->wreck().running, ElementsAre(Pair(1, 2)));
+    EXPECT_THAT(CrashLedger::Open(path)->wreck().running, IsEmpty()) << "a kernel that tells one";
+    std::ofstream(path) << "b - -1\nr 1 2\n";
+    EXPECT_THAT(CrashLedger::Open(path, boot_id)->wreck().running, ElementsAre(Pair(1, 2)));
+  }
 }
 
 // Long prompts were set aside because somebody had killed the server five times.
