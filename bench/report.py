@@ -21,7 +21,7 @@ def as_markdown(report: dict, charts: list[str]) -> str:
         "`target_logprob` in the tables' last column).",
         "",
         "The **limit** is the plan's GEMMs as fast as torch runs them alone here, at the same shapes, and its "
-        "attention at the fastest of their rates, all else free; or its unavoidable bytes at the memory's bandwidth "
+        "attention at the fastest of their rates, all else free; or what it reads at the memory's bandwidth "
         f"({report['bandwidth'] / 1e9:.1f} GB/s), where that is longer.",
     ]
     lines += [f"\n![{name}]({name})" for name in charts]

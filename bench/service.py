@@ -55,7 +55,7 @@ def _wait_until_ready(address: str, process: subprocess.Popen) -> None:
 def load(address: str, clients: int, seconds: float) -> dict:
     command = [BUILD_DIR / "bench" / "service_load", "--server", address, "--clients", str(clients)]
     command += ["--seconds", str(seconds), "--tokens", str(TOKENS)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def quantile(sorted_values: list[int], q: float) -> float:
@@ -69,10 +69,10 @@ def compare_service(model_dir: Path, threads: int, seconds: float) -> dict:
     with Probe(model_dir, threads=threads) as probe, server(model_dir, threads) as address:
         probe.run(scans[:1])
         for clients in CLIENTS:
-            # At least a dozen scans of each client.
+            # At least some ten scans of each client, however many there are.
             alone = probe.run(scans[:clients]).stats["wall_ns"]
             before = [probe.run(scans[:clients]).stats["wall_ns"] for _ in range(5 if clients == 1 else 2)]
-            seen = load(address, clients, max(seconds, 3 * alone / 1e9))
+            seen = load(address, clients, max(seconds, 10 * alone / 1e9))
             after = [probe.run(scans[:clients]).stats["wall_ns"] for _ in range(5 if clients == 1 else 2)]
             engine = statistics.median(before + after) / 1e9
             latency = [ns / 1e9 for ns in seen["latency_ns"]]

@@ -11,18 +11,6 @@ namespace {
 
 namespace pb = ::ablation::v1;
 
-pb::Precision MakePrecision(Precision precision) {
-  switch (precision) {
-    case Precision::kFloat32:
-      return pb::PRECISION_FLOAT32;
-    case Precision::kFloat64:
-      return pb::PRECISION_FLOAT64;
-    case Precision::kBf16:
-      return pb::PRECISION_BF16;
-  }
-  return pb::PRECISION_UNSPECIFIED;
-}
-
 void AddTokens(const std::vector<int32_t>& ids, const Tokenizer& tokenizer,
                google::protobuf::RepeatedPtrField<pb::Token>& to) {
   to.Reserve(static_cast<int>(ids.size()));
@@ -55,6 +43,18 @@ pb::ModelInfo MakeModelInfo(const EngineInfo& info, const std::string& name) {
   model.set_weights_sha256(info.weights_sha256);
   model.set_tokenizer_sha256(info.tokenizer_sha256);
   return model;
+}
+
+pb::Precision MakePrecision(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return pb::PRECISION_FLOAT32;
+    case Precision::kFloat64:
+      return pb::PRECISION_FLOAT64;
+    case Precision::kBf16:
+      return pb::PRECISION_BF16;
+  }
+  return pb::PRECISION_UNSPECIFIED;
 }
 
 pb::RuntimeInfo MakeRuntimeInfo(const EngineInfo& info, const RequestLimits& limits,

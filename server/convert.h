@@ -15,6 +15,7 @@ namespace ablate {
 
 ablation::v1::Token MakeToken(int32_t id, const Tokenizer& tokenizer);
 ablation::v1::ModelInfo MakeModelInfo(const EngineInfo& info, const std::string& name);
+ablation::v1::Precision MakePrecision(Precision precision);
 ablation::v1::RuntimeInfo MakeRuntimeInfo(const EngineInfo& info, const RequestLimits& limits,
                                           absl::Span<const NumericFloor> numeric_floor = {});
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -22,20 +23,16 @@ stats::Clusters ClustersOf(absl::Span<const PreparedPrompt> prompts) {
   return stats::MakeClusters(templates);
 }
 
-// Over clusters of the means of each one's values [P]. Where each prompt is a cluster it is the mean of the values, bit
-// for bit.
-double MeanOverClusters(absl::Span<const double> values, const stats::Clusters& clusters) {
-  const auto n_clusters = static_cast<size_t>(clusters.count);
-  std::vector<double> sum(n_clusters, 0.0);
-  std::vector<int32_t> count(n_clusters, 0);
-  for (size_t p = 0; p < values.size(); ++p) {
-    const auto cluster = static_cast<size_t>(clusters.of_prompt[p]);
-    sum[cluster] += values[p];
-    ++count[cluster];
+// Of those that are numbers; 0 where none is.
+double MeanOf(absl::Span<const double> values) {
+  double sum = 0;
+  int64_t count = 0;
+  for (const double value : values) {
+    if (std::isnan(value)) continue;
+    sum += value;
+    ++count;
   }
-  double mean = 0;
-  for (size_t c = 0; c < n_clusters; ++c) mean += sum[c] / count[c];
-  return mean / static_cast<double>(n_clusters);
+  return count == 0 ? 0 : sum / static_cast<double>(count);
 }
 
 }  // namespace
@@ -93,7 +90,8 @@ void KeepForSelection(absl::Span<const int32_t> prompts, PreparedRequest& prepar
 }
 
 SiteStrengths::SiteStrengths(std::shared_ptr<const PreparedRequest> prepared)
-    : prepared_(std::move(prepared)), delta_(prepared_->variants.size() * prepared_->prompts.size(), 0.0) {}
+    : prepared_(std::move(prepared)),
+      delta_(prepared_->prompts.size() * prepared_->variants.size(), std::numeric_limits<double>::quiet_NaN()) {}
 
 void SiteStrengths::Take(int32_t prompt, const WireRows& rows) {
   const auto p = static_cast<size_t>(prompt);
@@ -102,17 +100,19 @@ void SiteStrengths::Take(int32_t prompt, const WireRows& rows) {
   const int32_t last = prepared_->prompts[p].read_positions.back();
   for (size_t i = 0; i < rows.size(); ++i) {
     if (rows.values.variant[i] < 0 || rows.replacement[i] != 0 || rows.values.position[i] != last) continue;
-    delta_[static_cast<size_t>(rows.values.variant[i]) * prepared_->prompts.size() + p] = (*delta)[i];
+    delta_[p * prepared_->variants.size() + static_cast<size_t>(rows.values.variant[i])] = (*delta)[i];
   }
 }
 
 pb::Selection SiteStrengths::Order() const {
-  const size_t n_sites = prepared_->variants.size(), n_prompts = prepared_->prompts.size();
+  const size_t n_sites = prepared_->variants.size();
   std::vector<double> mean(n_sites);
   std::vector<size_t> order(n_sites);
   const stats::Clusters clusters = ClustersOf(prepared_->prompts);
+  const auto n_clusters = static_cast<size_t>(clusters.count);
+  const std::vector<double> cluster_means = stats::ClusterMeans(delta_, n_sites, clusters);  // [V, C]
   for (size_t v = 0; v < n_sites; ++v) {
-    mean[v] = MeanOverClusters(absl::MakeConstSpan(delta_).subspan(v * n_prompts, n_prompts), clusters);
+    mean[v] = MeanOf(absl::MakeConstSpan(cluster_means).subspan(v * n_clusters, n_clusters));
     order[v] = v;
   }
   const auto site = [this](size_t v) { return prepared_->variants[v].sites.at(0); };

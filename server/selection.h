@@ -53,7 +53,7 @@ class SiteStrengths {
 
  private:
   const std::shared_ptr<const PreparedRequest> prepared_;
-  // [variants, P]: summed up in the order of the prompts, whatever the order in which they came.
+  // [P, variants]; NaN: has not come. Summed up in the order of the prompts, whatever the order in which they came.
   std::vector<double> delta_;
 };
 

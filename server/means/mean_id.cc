@@ -44,11 +44,15 @@ absl::StatusOr<std::string> HashMeanData(absl::Span<const MeanPrompt> prompts) {
 
 absl::StatusOr<std::string> MakeMeanLibraryId(const ablation::v1::MeanLibrary& info) {
   const ablation::v1::MeanOptions& options = info.options();
+  // float32 and float64 are one, as they were before there were others.
+  const bool is_rough =
+      info.precision() == ablation::v1::PRECISION_BF16 || info.precision() == ablation::v1::PRECISION_TF32;
   auto hash = Sha256(absl::StrCat(
       "ablate means 1\nweights ", info.weights_sha256(), "\ndata ", info.data_sha256(), "\nmode ",
       static_cast<int>(options.mode()), "\nsource ", static_cast<int>(options.source()), "\ngroup_by_template ",
       options.group_by_template() ? 1 : 0, "\nprepend_bos ", options.prepend_bos() ? 1 : 0, "\ninclude_first_position ",
-      options.include_first_position() ? 1 : 0, "\nmin_count ", options.min_count(), "\n"));
+      options.include_first_position() ? 1 : 0, "\nmin_count ", options.min_count(), "\n",
+      is_rough ? absl::StrCat("precision ", static_cast<int>(info.precision()), "\n") : ""));
   if (!hash.ok()) return hash.status();
   return hash->substr(0, kIdDigits);
 }

@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "server/convert.h"
 #include "server/errors.h"
 #include "server/means/mean_id.h"
 #include "server/price.h"
@@ -148,6 +149,7 @@ absl::Status SetKeys(const EngineInfo& engine, const std::vector<MeanPrompt>& da
   if (!hash.ok()) return hash.status();
   info.set_weights_sha256(engine.weights_sha256);
   info.set_data_sha256(*std::move(hash));
+  info.set_precision(MakePrecision(engine.precision));
   auto id = MakeMeanLibraryId(info);
   if (!id.ok()) return id.status();
   info.set_id(*std::move(id));

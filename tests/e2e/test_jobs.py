@@ -277,7 +277,7 @@ def test_another_models_server_leaves_a_job_alone(tmp_path: Path) -> None:
 
 
 def test_pages_over_a_thousand_jobs(tmp_path: Path) -> None:
-    server = Ablated(FAKE, Path("stuck"), tmp_path)
+    server = Ablated(FAKE, Path("stuck"), tmp_path, "--max-open-jobs", "2000")
     server.start()
     server.wait_ready()
     calls = Calls(server.address)

@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "client/cpp/cli/number.h"
 #include "client/cpp/cli/text.h"
 
 namespace ablate::cli {
@@ -37,7 +38,10 @@ std::string DetailsOf(const v1::MeanLibrary& library) {
   add("size", absl::StrCat(library.size_bytes(), " bytes"));
   add("computed", absl::StrCat(absl::FormatTime("%Y-%m-%d %H:%M:%S UTC",
                                                 absl::FromUnixMillis(library.created_unix_ms()), absl::UTCTimeZone()),
-                               " by ablated ", library.engine_version()));
+                               " by ablated ", library.engine_version(),
+                               library.precision() == v1::PRECISION_UNSPECIFIED
+                                   ? ""
+                                   : absl::StrCat(" in ", PrecisionName(library.precision()))));
   add("model", library.weights_sha256());
   return text;
 }

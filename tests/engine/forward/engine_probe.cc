@@ -9,7 +9,7 @@
 //                    "table": [[...d_head numbers], ...],
 //                    "variants": [[{"layer", "head", "begin", "end", "scale", "entry", "entry_stride",
 //                                   "from_donor"}, ...], ...]}, ...]}
-//   out: {"wall_ns", "cost", "rows_in", "plan_ns", "forward_ns", "forward_passes", "peak_rss_bytes",
+//   out: {"wall_ns", "cost", "rows_in", "plan_ns", "forward_ns", "forward_passes", "peak_rss_bytes" (of this run),
 //         "rows": [{"scan", "variant", "position", columns...}, ...]}
 //   in:  {"explain": [scans as above]}
 //   out: {"layers": [{"passes", "rows_in", "rows_out", "tokens_in", "tokens_out", "attention_pairs"}, ...],
@@ -137,6 +137,11 @@ void AppendRows(const ReadoutBlock& block, json& rows) {
   }
 }
 
+// So that what is told next is of what comes now.
+void ResetPeakRss() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
 // Of this program: getrusage's figure outlives exec and would be that of the Python that started it.
 int64_t PeakRssBytes() {
   std::ifstream status("/proc/self/status");
@@ -178,6 +183,7 @@ json Answer(Engine& engine, const json& in) {
   if (in.contains("explain")) return Explain(engine, in.at("explain"));
   const std::vector<Scan> scans = ScansFrom(in.at("scans"));
   std::vector<ReadoutBlock> blocks;
+  ResetPeakRss();
   const auto start = std::chrono::steady_clock::now();
   const auto stats = engine.Run(scans, [&](ReadoutBlock block) {
     blocks.push_back(std::move(block));

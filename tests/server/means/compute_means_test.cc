@@ -96,6 +96,7 @@ TEST_F(ComputeMeansTest, PositionwiseOverTheCleanPromptsByDefault) {
   EXPECT_GT(info.created_unix_ms(), 1'600'000'000'000);
   EXPECT_GT(info.size_bytes(), static_cast<int64_t>(8 * library.mean.size()));
   EXPECT_FALSE(info.engine_version().empty());
+  EXPECT_EQ(info.precision(), pb::PRECISION_FLOAT32);
 }
 
 TEST_F(ComputeMeansTest, PooledWithoutPositionZero) {

@@ -18,6 +18,9 @@ TEST(MeanIdTest, IsTheSameForTheSameMeans) {
   library.info.set_display_name("other");
   library.info.set_created_unix_ms(5);
   library.info.set_engine_version("9");
+  library.info.set_precision(ablation::v1::PRECISION_FLOAT32);
+  EXPECT_EQ(MakeMeanLibraryId(library.info).value(), id);
+  library.info.set_precision(ablation::v1::PRECISION_FLOAT64);
   EXPECT_EQ(MakeMeanLibraryId(library.info).value(), id);
 }
 
@@ -37,6 +40,9 @@ TEST(MeanIdTest, ChangesWithModelDataAndEachOption) {
   add([](auto& info) { info.mutable_options()->set_prepend_bos(true); });
   add([](auto& info) { info.mutable_options()->set_include_first_position(false); });
   add([](auto& info) { info.mutable_options()->set_min_count(2); });
+  // No float32 server is to answer with them.
+  add([](auto& info) { info.set_precision(ablation::v1::PRECISION_BF16); });
+  add([](auto& info) { info.set_precision(ablation::v1::PRECISION_TF32); });
   // Every option of the contract stands above: a new one must too.
   EXPECT_EQ(ablation::v1::MeanOptions::descriptor()->field_count(), 6);
 }
