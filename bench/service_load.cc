@@ -74,6 +74,7 @@ absl::Status Load(const Options& options, json& answer) {
   std::vector<Seen> seen(clients.size());
   const absl::Time start = absl::Now(), end = start + absl::Seconds(options.seconds);
   std::vector<std::thread> threads;
+  threads.reserve(clients.size());
   for (size_t i = 0; i < clients.size(); ++i) {
     threads.emplace_back([&, i] {
       while (absl::Now() < end && seen[i].status.ok()) seen[i].status = ScanOnce(*clients[i], request, &seen[i]);

@@ -24,8 +24,8 @@ struct MeanPrompt {
 // Internal where there is no SHA-256.
 absl::StatusOr<std::string> HashMeanData(absl::Span<const MeanPrompt> prompts);
 
-// `MeanLibrary.id`, from its `weights_sha256`, `options` and `data_sha256`, and from its `precision` where that is below
-// float32.
+// `MeanLibrary.id`, from its `weights_sha256`, `options` and `data_sha256`, and from its `precision` where that is
+// below float32.
 absl::StatusOr<std::string> MakeMeanLibraryId(const ablation::v1::MeanLibrary& info);
 
 // 32 lower-case hex digits. What is none never becomes a part of a path.
