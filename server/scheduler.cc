@@ -162,10 +162,11 @@ absl::Status Scheduler::RunOnce(const std::vector<TakenUnit>& batch) {
   return stats.status();
 }
 
-void Scheduler::LetOthersThrough(const std::vector<TakenUnit>& background) {
+void Scheduler::LetOthersThrough(const std::vector<TakenUnit>& background) noexcept {
   absl::flat_hash_set<ResultSink*> sinks;
   const absl::Time begin = absl::Now();
-  for (int32_t i = 0; i < batches_before_background_ && !closed_; ++i) {
+  // A background batch is of one job. Where that must not go on, somebody waits for the device to let go of it.
+  for (int32_t i = 0; i < batches_before_background_ && Verdict(*background.front().request, closed_).ok(); ++i) {
     std::vector<EndedRequest> ended;
     std::vector<TakenUnit> batch;
     {

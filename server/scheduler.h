@@ -54,8 +54,9 @@ class Scheduler {
 
   // Device thread only.
   void Run(const std::vector<TakenUnit>& batch);
-  // Between two chunks of a background batch: others need not wait for its end, which may be minutes away.
-  void LetOthersThrough(const std::vector<TakenUnit>& background);
+  // Between two chunks of a background batch: others need not wait for its end, which may be minutes away. The engine
+  // above would take what the others throw for an error of the background batch, and never answer them.
+  void LetOthersThrough(const std::vector<TakenUnit>& background) noexcept;
   absl::Status RunOnce(const std::vector<TakenUnit>& batch);
   void RunEachAlone(const std::vector<TakenUnit>& batch, const absl::Status& error);
   void EndPrompts(const std::vector<TakenUnit>& batch);

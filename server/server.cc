@@ -131,12 +131,13 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
 
 int64_t Server::Drain(absl::Duration timeout) {
   if (std::exchange(drained_, true)) return 0;
+  const absl::Time deadline = absl::Now() + timeout;
   health_.SetServing(false);
   gate_.Close();
   // What a job has not done yet waits for the next server; its streams end now, to be gone on with there.
   job_hub_.Close();
   if (job_runner_ != nullptr) job_runner_->Stop();
-  const int64_t cut_off = gate_.WaitUntilEmpty(absl::Now() + timeout);
+  const int64_t cut_off = gate_.WaitUntilEmpty(deadline);
   if (scheduler_ != nullptr) scheduler_->Close();
   health_.Shutdown();
   if (grpc_ != nullptr) {
