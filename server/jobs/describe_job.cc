@@ -17,11 +17,12 @@ namespace pb = ::ablation::v1;
 std::string WaitingReason(const StoredJob& stored, const JobEngine& engine) {
   if (stored.job.weights_sha256() != engine.weights_sha256) {
     return absl::StrCat("the job is for the model with weights_sha256 `", stored.job.weights_sha256(),
-                        "`, and the server holds another one");
+                        "`, and the server holds another one: start a server with that model, or cancel it");
   }
   if (stored.runs_as.empty() || stored.runs_as == engine.runs_as) return "";
   return absl::StrCat("the job was begun in ", stored.runs_as, "; this server computes in ", engine.runs_as,
-                      ": cancel it and submit it again, or start a server like the one that began it");
+                      ": cancel it and submit it again under another request_id, or delete it, with what it has ",
+                      "stored, and submit it again; or start a server like the one that began it");
 }
 
 }  // namespace
@@ -37,7 +38,8 @@ JobEngine JobEngineOf(const EngineInfo& info) {
 }
 
 pb::Job JobDescriber::operator()(StoredJob stored) {
-  const std::string reason = WaitingReason(stored, engine_);
+  std::string reason = WaitingReason(stored, engine_);
+  if (reason.empty()) reason = backend_->job_runner->WhyItRests(stored.number);
   pb::Job job = std::move(stored.job);
   const JobRetention& retention = backend_->job_runner->retention();
   if (IsFinal(job.state())) {

@@ -182,7 +182,6 @@ absl::Status JobRun::Fail(const absl::Status& why) {
 
 absl::StatusOr<std::vector<std::string>> JobRun::Statistics() {
   if (!request_.has_summary()) return std::vector<std::string>();
-  const WholeJobNote note(&store_->ledger(), job_.number);
   SummaryRequest summary = SummaryOf(request_, split_, backend_->numeric_floor);
   const auto suspects = store_->Suspects(job_.number);
   if (!suspects.ok()) return suspects.status();

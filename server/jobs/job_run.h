@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,7 +34,7 @@ struct JobRunOptions {
   // The disk is full: deletes what is due to go.
   std::function<void()> make_room;
   // The engine fails again and again: find out with which prompts.
-  bool one_by_one = false;
+  bool in_halves = false;
 };
 
 // Whether an error came from the engine, which may do better another time.
@@ -48,7 +49,7 @@ class JobRun {
   // OK where the job has ended in the store, as a success or in parts. Cancelled where it was stopped. Anything else is
   // why it failed.
   absl::Status Run();
-  // Behind an engine's error: no prompt of the job went through, each having been run alone.
+  // Behind an engine's error: no prompt of the job went through, not even alone.
   bool is_hopeless() const { return is_hopeless_; }
   // Ends the job in the store as failed; as Run.
   absl::Status Fail(const absl::Status& why);
@@ -64,13 +65,20 @@ class JobRun {
   absl::Status Choose();
   absl::Status ReserveTable(const PreparedRequest& prepared);
   absl::Status AddHead();
+  // Indices of prompts in the job that run together.
+  using Part = std::vector<int32_t>;
+
   // Runs the prompts that are neither in `done` nor set aside: first the suspects, each alone.
   absl::Status RunPrompts(const std::shared_ptr<const PreparedRequest>& prepared, const std::vector<int32_t>& done,
                           JobSinkOptions sink, const Store& store);
-  // Each of those that are not `over` alone. Sets a prompt aside with which the engine fails where another one has gone
-  // through behind it: without that, the engine's error.
-  absl::Status RunOneByOne(const PreparedRequest& prepared, const std::vector<int32_t>& done,
-                           const absl::flat_hash_set<int32_t>& over, const JobSinkOptions& sink, const Store& store);
+  // Where the engine fails, what is left of a part runs again as two halves, down to single prompts. Sets one aside
+  // with which the engine fails alone where another one has gone through behind it: without that, the engine's error.
+  // `good`: those done before.
+  absl::Status RunInHalves(const PreparedRequest& prepared, std::deque<Part> parts, std::vector<int32_t> good,
+                           const JobSinkOptions& sink, const Store& store);
+  absl::Status RunPart(const PreparedRequest& prepared, const Part& part, const JobSinkOptions& sink,
+                       const Store& store);
+  // An empty `store`: for nobody.
   absl::Status RunUnits(PreparedRequest prepared, const JobSinkOptions& options, const Store& store);
   absl::Status SetAside(std::vector<std::pair<int32_t, std::string>>& prompts);
   absl::Status Finish();

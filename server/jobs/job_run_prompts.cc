@@ -1,8 +1,10 @@
 // How a job's prompts go through the engine into the store.
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "server/jobs/job_run.h"
 #include "server/jobs/pause.h"
 #include "server/quote.h"
@@ -18,18 +20,11 @@ int32_t InJob(const JobSinkOptions& sink, int32_t prompt) {
   return sink.prompt_of.empty() ? prompt : sink.prompt_of[static_cast<size_t>(prompt)];
 }
 
-// The same request with the units that `keep` wants.
-template <typename Keep>
-PreparedRequest WithUnits(const PreparedRequest& prepared, const Keep& keep) {
-  PreparedRequest some = prepared;
-  some.units.clear();
-  some.cost = 0;
-  for (const ScanUnit& unit : prepared.units) {
-    if (!keep(unit.prompt)) continue;
-    some.units.push_back(unit);
-    some.cost += unit.cost;
-  }
-  return some;
+// Of those, the one that costs least.
+int32_t Cheapest(const PreparedRequest& prepared, const JobSinkOptions& sink, const std::vector<int32_t>& prompts) {
+  absl::flat_hash_map<int32_t, int64_t> cost;
+  for (const ScanUnit& unit : prepared.units) cost[InJob(sink, unit.prompt)] += unit.cost;
+  return *std::min_element(prompts.begin(), prompts.end(), [&](int32_t a, int32_t b) { return cost[a] < cost[b]; });
 }
 
 }  // namespace
@@ -76,33 +71,56 @@ absl::Status JobRun::SetAside(std::vector<std::pair<int32_t, std::string>>& prom
   return absl::OkStatus();
 }
 
-absl::Status JobRun::RunOneByOne(const PreparedRequest& prepared, const std::vector<int32_t>& done,
-                                 const absl::flat_hash_set<int32_t>& over, const JobSinkOptions& sink,
-                                 const Store& store) {
-  const auto run = [&](int32_t prompt, const Store& to) {
-    return RunUnits(WithUnits(prepared, [&](int32_t p) { return InJob(sink, p) == prompt; }), sink, to);
-  };
+absl::Status JobRun::RunPart(const PreparedRequest& prepared, const Part& part, const JobSinkOptions& sink,
+                             const Store& store) {
+  const absl::flat_hash_set<int32_t> wanted(part.begin(), part.end());
+  PreparedRequest some = prepared;
+  some.units.clear();
+  some.cost = 0;
+  for (const ScanUnit& unit : prepared.units) {
+    if (!wanted.contains(InJob(sink, unit.prompt))) continue;
+    some.units.push_back(unit);
+    some.cost += unit.cost;
+  }
+  return RunUnits(std::move(some), sink, store);
+}
+
+absl::Status JobRun::RunInHalves(const PreparedRequest& prepared, std::deque<Part> parts, std::vector<int32_t> good,
+                                 const JobSinkOptions& sink, const Store& store) {
   std::vector<std::pair<int32_t, std::string>> failed;
   absl::Status error;
-  int32_t good = done.empty() ? -1 : done.front();
-  for (size_t p = 0; p < prepared.prompts.size(); ++p) {
-    const int32_t prompt = InJob(sink, static_cast<int32_t>(p));
-    if (over.contains(prompt)) continue;
-    absl::Status ran = run(prompt, store);
-    if (IsEngineError(ran)) {
-      failed.emplace_back(prompt, Truncated(ran.message(), kMaxReasonBytes));
-      error = std::move(ran);
+  while (!parts.empty()) {
+    Part left = std::move(parts.front());
+    parts.pop_front();
+    const bool is_alone = left.size() == 1;
+    absl::flat_hash_set<int32_t> stored;
+    const absl::Status ran = RunPart(prepared, left, sink, [&](const std::vector<PromptResults>& results) {
+      absl::Status kept = store(results);
+      for (const PromptResults& prompt : results) {
+        if (kept.ok()) stored.insert(prompt.prompt);
+      }
+      return kept;
+    });
+    if (!ran.ok() && !IsEngineError(ran)) return ran;
+    good.insert(good.end(), stored.begin(), stored.end());
+    const absl::Status aside = stored.empty() ? absl::OkStatus() : SetAside(failed);
+    if (!aside.ok()) return aside;
+    if (ran.ok()) continue;
+    error = ran;
+    std::erase_if(left, [&](int32_t prompt) { return stored.contains(prompt); });
+    if (is_alone) {
+      for (const int32_t prompt : left) failed.emplace_back(prompt, Truncated(ran.message(), kMaxReasonBytes));
       continue;
     }
-    if (ran.ok()) ran = SetAside(failed);
-    if (!ran.ok()) return ran;
-    good = prompt;
+    const auto middle = left.begin() + static_cast<std::ptrdiff_t>(left.size() / 2);
+    for (Part half : {Part(middle, left.end()), Part(left.begin(), middle)}) {
+      if (!half.empty()) parts.push_front(std::move(half));
+    }
   }
   if (failed.empty()) return absl::OkStatus();
-  is_hopeless_ = good < 0;
+  is_hopeless_ = good.empty();
   if (is_hopeless_) return error;
-  // Once more, for nobody.
-  const absl::Status ran = run(good, [](const auto& /*results*/) { return absl::OkStatus(); });
+  const absl::Status ran = RunPart(prepared, {Cheapest(prepared, sink, good)}, sink, nullptr);
   return ran.ok() ? SetAside(failed) : ran;
 }
 
@@ -118,7 +136,7 @@ absl::Status JobRun::Probe() {
   JobSinkOptions sink = SinkOptions();
   sink.prompt_of = {kWholeJob};
   sink.encode = [](const AssembledRows& /*rows*/) { return std::vector<std::string>(); };
-  return RunUnits(std::move(probe), sink, [](const auto& /*results*/) { return absl::OkStatus(); });
+  return RunUnits(std::move(probe), sink, nullptr);
 }
 
 absl::Status JobRun::RunPrompts(const std::shared_ptr<const PreparedRequest>& prepared,
@@ -127,15 +145,26 @@ absl::Status JobRun::RunPrompts(const std::shared_ptr<const PreparedRequest>& pr
   if (!suspects.ok()) return suspects.status();
   absl::flat_hash_set<int32_t> over(done.begin(), done.end());
   over.merge(Skipped(*suspects));
-  if (options_.one_by_one) return RunOneByOne(*prepared, done, over, sink, store);
-  for (const Suspect& suspect : *suspects) {
-    if (!over.insert(suspect.prompt).second) continue;
-    const absl::Status ran = RunUnits(
-        WithUnits(*prepared, [&](int32_t prompt) { return InJob(sink, prompt) == suspect.prompt; }), sink, store);
+  absl::flat_hash_set<int32_t> suspected;
+  for (const Suspect& suspect : *suspects) suspected.insert(suspect.prompt);
+  std::deque<Part> parts;
+  Part together;
+  for (size_t p = 0; p < prepared->prompts.size(); ++p) {
+    const int32_t prompt = InJob(sink, static_cast<int32_t>(p));
+    if (over.contains(prompt)) continue;
+    if (suspected.contains(prompt)) {
+      parts.push_back({prompt});
+    } else {
+      together.push_back(prompt);
+    }
+  }
+  parts.push_back(std::move(together));
+  if (options_.in_halves) return RunInHalves(*prepared, std::move(parts), done, sink, store);
+  for (const Part& part : parts) {
+    const absl::Status ran = RunPart(*prepared, part, sink, store);
     if (!ran.ok()) return ran;
   }
-  return RunUnits(WithUnits(*prepared, [&](int32_t prompt) { return !over.contains(InJob(sink, prompt)); }), sink,
-                  store);
+  return absl::OkStatus();
 }
 
 absl::Status JobRun::RunUnits(PreparedRequest prepared, const JobSinkOptions& options, const Store& store) {
@@ -152,7 +181,7 @@ absl::Status JobRun::RunUnits(PreparedRequest prepared, const JobSinkOptions& op
   auto since = std::chrono::steady_clock::now();
   while (true) {
     const JobSink::Ready ready = sink->Await();
-    if (!ready.results.empty() && status.ok()) {
+    if (store && !ready.results.empty() && status.ok()) {
       status = Persist([&] { return store(ready.results); });
       hub_->Changed(job_.number);
       int64_t cost = 0;

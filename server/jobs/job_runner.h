@@ -5,11 +5,13 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -49,13 +51,22 @@ class JobRunner {
   // Packed tokens x layers a second that jobs have got lately; 0: not known yet.
   double cost_per_second() const;
   const JobRetention& retention() const { return retention_; }
+  // Why it is not taken up in its turn, in English; empty: it is.
+  std::string WhyItRests(int64_t number) const;
 
  private:
   void Loop();
   void RunOne(const StoredJob& job);
-  // How long the job is left alone before it goes on; zero: it has ended, or was stopped. The engine's errors end it
-  // only where none of its prompts go through and other things do.
-  absl::Duration AfterError(JobRun& run, const absl::Status& error);
+  // The engine's errors end a job only where none of its prompts go through and other things do.
+  void AfterError(const StoredJob& job, JobRun& run, const absl::Status& error, const std::function<bool()>& stopped);
+  // How long to wait now that the engine has failed with it once more.
+  absl::Duration NextPause(const StoredJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The engine runs other things: so may other jobs.
+  void LeaveAlone(const StoredJob& job);
+  // It has ended, or got on.
+  void Forget(int64_t number);
+  // The jobs that are left alone; `until` the first of them goes on, or as it is.
+  absl::flat_hash_set<int64_t> Resting(std::chrono::steady_clock::time_point& until) const;
   // Where it is time to.
   void KeepHouse();
   void Expire();
@@ -74,19 +85,20 @@ class JobRunner {
   std::chrono::steady_clock::time_point next_housekeeping_ = std::chrono::steady_clock::now();
   // Something deleted may still take room.
   bool sweeping_ = true;
-  // How often the engine failed with the job at hand, while it ran other things; and how long it is left alone next.
-  struct Trouble {
-    int64_t job = 0;
-    int32_t failures = 0;
-    absl::Duration pause;
-  };
-  Trouble trouble_;
   std::atomic<bool> stopped_ = false;
   // The job that runs; 0: none. And the one that must not.
   std::atomic<int64_t> running_ = 0;
   std::atomic<int64_t> stopped_job_ = 0;
   std::atomic<double> cost_per_second_ = 0;
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
+  struct Trouble {
+    // How often the engine failed, while it ran other things, since it stored something of the job.
+    int32_t failures = 0;
+    absl::Duration next_pause;
+    std::chrono::steady_clock::time_point due;
+  };
+  // By the number of a job with which the engine failed.
+  std::map<int64_t, Trouble> troubles_ ABSL_GUARDED_BY(mu_);
   bool woken_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

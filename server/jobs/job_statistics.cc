@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "server/delta_table.h"
+#include "server/jobs/crash_ledger.h"
 #include "server/row_blocks.h"
 #include "server/row_messages.h"
 #include "server/selection.h"
@@ -69,12 +70,13 @@ absl::StatusOr<pb::Selection> OrderOf(const PreparedRequest& chooser, absl::Span
   return strengths.Order();
 }
 
-absl::StatusOr<std::vector<std::string>> MakeJobStatistics(const JobStore& store, int64_t job,
+absl::StatusOr<std::vector<std::string>> MakeJobStatistics(JobStore& store, int64_t job,
                                                            const std::shared_ptr<const PreparedRequest>& prepared,
                                                            const SummaryRequest& summary, const Backend& backend,
                                                            const std::function<absl::Status()>& go_on) {
   const auto lease = AwaitLease(*backend.deltas, DeltaTable::ValuesOf(*prepared), go_on);
   if (!lease.ok()) return lease.status();
+  const WholeJobNote note(&store.ledger(), job);
   DeltaTable deltas(prepared);
   constexpr int64_t kPageBytes = 4 << 20;
   for (int64_t offset = 0;;) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ablation/v1/jobs.pb.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -126,8 +127,11 @@ class JobStore {
 
   // For the one who runs jobs.
 
-  // The first of Queue.
-  absl::StatusOr<std::optional<StoredJob>> NextToRun(const JobEngine& engine) const;
+  // The first of Queue that is none of `but`.
+  absl::StatusOr<std::optional<StoredJob>> NextToRun(const JobEngine& engine,
+                                                     const absl::flat_hash_set<int64_t>& but = {}) const;
+  // Jobs that have not ended and that Queue leaves out.
+  absl::StatusOr<int64_t> CountLeftOut(const JobEngine& engine) const;
   absl::StatusOr<StoredJob> GetByNumber(int64_t number) const;
   // Cancelled where the job has ended or was deleted.
   absl::StatusOr<std::string> ReadRequest(int64_t number) const;

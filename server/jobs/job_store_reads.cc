@@ -62,14 +62,30 @@ absl::StatusOr<std::map<int64_t, JobStore::Ahead>> JobStore::Queue(const JobEngi
   });
 }
 
-absl::StatusOr<std::optional<StoredJob>> JobStore::NextToRun(const JobEngine& engine) const {
+absl::StatusOr<std::optional<StoredJob>> JobStore::NextToRun(const JobEngine& engine,
+                                                             const absl::flat_hash_set<int64_t>& but) const {
   return CaughtSql(kJobStore, [&]() -> absl::StatusOr<std::optional<StoredJob>> {
     absl::MutexLock lock(&impl_->read_mu);
     SQLite::Statement turns = Turns(impl_->reader, engine);
-    if (!turns.executeStep()) return std::nullopt;
-    auto job = FindJob(impl_->reader, turns.getColumn(0).getInt64());
-    if (!job.ok()) return job.status();
-    return std::optional<StoredJob>(*std::move(job));
+    while (turns.executeStep()) {
+      const int64_t number = turns.getColumn(0).getInt64();
+      if (but.contains(number)) continue;
+      auto job = FindJob(impl_->reader, number);
+      if (!job.ok()) return job.status();
+      return std::optional<StoredJob>(*std::move(job));
+    }
+    return std::nullopt;
+  });
+}
+
+absl::StatusOr<int64_t> JobStore::CountLeftOut(const JobEngine& engine) const {
+  return CaughtSql(kJobStore, [&]() -> absl::StatusOr<int64_t> {
+    absl::MutexLock lock(&impl_->read_mu);
+    SQLite::Statement count(impl_->reader, absl::StrCat("SELECT count(*) FROM jobs WHERE state IN (", OpenStates(),
+                                                        ") AND NOT (weights_sha256 = ? AND runs_as IN ('', ?))"));
+    SQLite::bind(count, engine.weights_sha256, engine.runs_as);
+    count.executeStep();
+    return count.getColumn(0).getInt64();
   });
 }
 

@@ -6,11 +6,13 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/jobs/job_calls.h"
+#include "tests/server/log_capture.h"
 
 namespace ablate {
 namespace {
 
 namespace pb = ::ablation::v1;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr int64_t kOnePrompt = 14;  // Packed tokens of a batch that has room for one prompt of one token.
@@ -57,10 +59,14 @@ TEST(JobLimitsTest, AJobBegunInAnotherArithmeticWaitsAndHoldsUpNobody) {
     ASSERT_TRUE(store->MarkRunning(number, "tf32 on cuda").ok());
     ASSERT_TRUE(store->AddHead(number, {"head"}, 1).ok());
   }
+  const LogCapture log;
   JobServer server;
+  EXPECT_THAT(log.LinesWith("jobs: "), ElementsAre("warning: jobs: 1 wait for another model or another kind of server "
+                                                   "(ablate job list)"));
   const pb::Job waiting = server.List().answer.jobs(0);
   EXPECT_EQ(waiting.state(), pb::JOB_STATE_QUEUED);
   EXPECT_THAT(waiting.waiting_reason(), HasSubstr("begun in tf32 on cuda; this server computes in float32 on cpu"));
+  EXPECT_THAT(waiting.waiting_reason(), HasSubstr("submit it again under another request_id, or delete it"));
   EXPECT_FALSE(waiting.has_remaining_ms());
   const pb::Job job = server.Submit(ScanRequest("a")).answer;
   EXPECT_EQ(job.waiting_reason(), "");

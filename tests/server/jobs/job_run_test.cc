@@ -126,6 +126,7 @@ TEST(JobRunTest, AnotherModelsJobWaitsAndHoldsUpNobody) {
   const pb::Job waiting = server.List().answer.jobs(0);
   EXPECT_EQ(waiting.state(), pb::JOB_STATE_QUEUED);
   EXPECT_THAT(waiting.waiting_reason(), HasSubstr("the model with weights_sha256 `another`"));
+  EXPECT_THAT(waiting.waiting_reason(), HasSubstr(": start a server with that model, or cancel it"));
   const pb::Job job = server.Submit(ScanRequest("a")).answer;
   EXPECT_EQ(job.waiting_reason(), "");
   EXPECT_EQ(job.queue_position(), 0) << "the one before it does not run before it";
@@ -171,34 +172,6 @@ TEST(JobRunTest, ScansGoFirstAndStarveNoJob) {
   EXPECT_GE(of_job, 4U);
   EXPECT_LE(of_job, 12U);
   EXPECT_TRUE(server.Reaches(id, pb::JOB_STATE_SUCCEEDED));
-}
-
-// A prompt swept over all pairs held the device for as long as it took.
-TEST(JobRunTest, AScanGoesThroughBetweenTwoChunksOfAPrompt) {
-  JobServer server;
-  server.device().SetBlocks({.rows = 1});
-  absl::Notification runs, waits, passed;
-  int n = 0;
-  server.device().SetBetweenBlocks([&] {
-    ++n;
-    if (n == 1) {
-      runs.Notify();
-      waits.WaitForNotification();
-    } else if (n == 3) {
-      EXPECT_TRUE(passed.WaitForNotificationWithTimeout(absl::Seconds(10)));
-    }
-  });
-  const std::string id = server.Submit(ScanRequest("a")).answer.id();
-  runs.WaitForNotification();
-  ScanCall scan(server.stub(), ScanRequest("b"));
-  ASSERT_TRUE(scan.Admitted());
-  server.device().SetBlocks({});
-  waits.Notify();
-  EXPECT_TRUE(scan.Wait().status.ok());
-  passed.Notify();
-  const JobStream stream = server.Stream(id);
-  EXPECT_EQ(stream.job.state(), pb::JOB_STATE_SUCCEEDED);
-  EXPECT_EQ(stream.rows(), 7);
 }
 
 // Leave some 450 KiB: one such job fits into the file with its tables, two do not.

@@ -59,6 +59,36 @@ TEST(JobTroubleTest, AnErrorThatGoesAwayCostsNothing) {
   EXPECT_EQ(stream.rows(), 70);
 }
 
+// It was five minutes before each of its tries for everybody.
+TEST(JobTroubleTest, AJobInTroubleHoldsUpNoOther) {
+  JobServer server(0, {.job_engine_pause = absl::Hours(1)});
+  server.device().FailWhere([](const Scan& scan) { return scan.token_ids == std::vector<int32_t>{3}; });
+  const std::string id = server.Submit(ManyPrompts(10)).answer.id();
+  EXPECT_EQ(server.Stream(server.Submit(ScanRequest("a")).answer.id()).job.state(), pb::JOB_STATE_SUCCEEDED);
+  const pb::Job job = server.Get(id).answer;
+  EXPECT_EQ(job.state(), pb::JOB_STATE_RUNNING);
+  EXPECT_THAT(job.waiting_reason(), HasSubstr("the engine failed with it"));
+  EXPECT_EQ(server.Cancel(id).answer.state(), pb::JOB_STATE_CANCELLED);
+  EXPECT_EQ(server.Get(id).answer.waiting_reason(), "");
+}
+
+// Each prompt had a run, and a copy of the whole request, of its own.
+TEST(JobTroubleTest, BadPromptsAreFoundInHalves) {
+  JobServer server(0, Impatient());
+  server.device().FailWhere([](const Scan& scan) { return scan.token_ids[0] == 1 || scan.token_ids[0] == 99; });
+  const auto ids = [](int prompt) { return std::vector<int32_t>(prompt == 40 ? 1 : 2, prompt); };
+  const JobStream stream = server.Stream(server.Submit(AnsweredPrompts(100, ids)).answer.id());
+  EXPECT_EQ(stream.job.state(), pb::JOB_STATE_PARTIAL);
+  ASSERT_EQ(stream.job.skipped_prompts_size(), 2);
+  EXPECT_EQ(stream.job.skipped_prompts(0).prompt_index(), 1);
+  EXPECT_EQ(stream.job.skipped_prompts(1).prompt_index(), 99);
+  EXPECT_EQ(stream.prompts().size(), 98U);
+  const auto runs = server.device().runs();
+  EXPECT_LT(runs.size(), 60U);
+  // The cheapest one again, since nothing had gone through behind the last one.
+  EXPECT_THAT(runs.back(), ElementsAre(ElementsAre(40)));
+}
+
 TEST(JobTroubleTest, AJobOfWhichNoPromptRunsFailsAndNoOther) {
   JobServer server(0, Impatient());
   server.device().FailWhere([](const Scan& scan) { return scan.token_ids.size() == 2; });

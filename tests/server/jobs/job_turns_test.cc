@@ -60,6 +60,14 @@ TEST(JobTurnsTest, OneTenantsJobsRunInTheOrderOfTheirSubmissionWithTheirModel) {
   EXPECT_EQ((*store->NextToRun(kEngine))->number, jobs[1]);
 }
 
+TEST(JobTurnsTest, WhatRestsIsLeftOut) {
+  const auto store = OpenJobs();
+  const auto jobs = SubmitOf(*store, {"", ""});
+  ASSERT_TRUE(store->MarkRunning(jobs[0], kEngine.runs_as).ok());
+  EXPECT_EQ((*store->NextToRun(kEngine, {jobs[0]}))->number, jobs[1]);
+  EXPECT_FALSE(store->NextToRun(kEngine, {jobs[0], jobs[1]})->has_value());
+}
+
 // One that submitted a hundred jobs held up everybody's behind them.
 TEST(JobTurnsTest, TenantsTakeTurns) {
   const auto store = OpenJobs();
@@ -115,6 +123,8 @@ TEST(JobTurnsTest, WhatHasBegunIsGoneOnWithInTheSameArithmetic) {
   const auto store = OpenJobs();
   EXPECT_FALSE(store->NextToRun(kOther)->has_value());
   EXPECT_TRUE(store->Queue(kOther)->empty());
+  EXPECT_EQ(store->CountLeftOut(kOther).value(), 1);
+  EXPECT_EQ(store->CountLeftOut(kEngine).value(), 0);
   const absl::Status refused = store->MarkRunning(begun, kOther.runs_as);
   EXPECT_TRUE(absl::IsAborted(refused));
   EXPECT_THAT(std::string(refused.message()), HasSubstr("begun in float32 on cpu"));
