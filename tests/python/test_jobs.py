@@ -92,6 +92,40 @@ def test_waiting_ends_with_the_job(fake, jobs):
     assert v1.GetJobRequest.FromString(fake.called(_calls.GET_JOB)[0].requests[0]).id == ID
 
 
+OTHER_MODEL = v1.Job(id=ID, state=v1.JOB_STATE_QUEUED, n_prompts=2, waiting_reason="the server holds another model")
+IN_TROUBLE = v1.Job(id=ID, state=v1.JOB_STATE_RUNNING, n_prompts=2, waiting_reason="the engine failed with it")
+
+
+def answer_with_reasons(fake: FakeServer) -> None:
+    looks = [OTHER_MODEL, OTHER_MODEL, IN_TROUBLE, RUNNING, IN_TROUBLE, SUCCEEDED]
+    fake.answer(_calls.GET_JOB, *[[v1.GetJobResponse(job=job)] for job in looks])
+
+
+def check_reasons(caught: pytest.WarningsRecorder) -> None:
+    told = ["the server holds another model", "the engine failed with it"]
+    assert [str(one.message) for one in caught] == [f"job {ID} waits: {reason}" for reason in told]
+    assert {one.filename for one in caught} == {__file__}
+
+
+def test_waiting_tells_why_nobody_takes_it_up(fake, jobs):
+    answer_with_reasons(fake)
+    with pytest.warns(UserWarning, match="waits") as caught:
+        jobs.job(ID).wait()
+    check_reasons(caught)
+
+
+def test_async_waiting_tells_it_too(fake):
+    answer_with_reasons(fake)
+
+    async def use() -> None:
+        async with ablate.connect_async(fake.address) as client:
+            await (await client.job(ID)).wait()
+
+    with pytest.warns(UserWarning, match="waits") as caught:
+        asyncio.run(asyncio.wait_for(use(), 60))
+    check_reasons(caught)
+
+
 def test_waiting_has_an_end(fake, jobs):
     fake.answer(_calls.GET_JOB, [v1.GetJobResponse(job=RUNNING)])
     with pytest.raises(ablate.DeadlineError, match=r"not ended within 0.3 s: <Job .*: RUNNING, 1 of 2 prompts>"):

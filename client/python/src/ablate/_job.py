@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -49,6 +50,7 @@ class JobBase:
         """`fields`: of its data set, which only the client that submitted it has."""
         self.message = message
         self._fields = fields
+        self._told: set[str] = set()
 
     @property
     def id(self) -> str:
@@ -75,6 +77,13 @@ class JobBase:
         return (
             f"<{type(self).__name__} {message.id}: {self.state}, {message.prompts_done} of {message.n_prompts} prompts>"
         )
+
+    def _tell_why_it_waits(self) -> None:
+        """Of `wait`: warns its caller, once of each reason."""
+        reason = self.message.waiting_reason
+        if reason and reason not in self._told:
+            self._told.add(reason)
+            warnings.warn(f"job {self.id} waits: {reason}", stacklevel=3)
 
     def _pause(self, retries: Retries, asked: int, error: AblateError | None) -> float:
         """Seconds until the next look: short at first, and no longer than what remains.

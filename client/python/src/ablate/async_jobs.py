@@ -50,6 +50,7 @@ class AsyncJob(JobBase):
                 else:
                     if self.is_final:
                         return self
+                    self._tell_why_it_waits()
                     bar.show(self.message.prompts_done, self.message.n_prompts)
                     retries.reset()
                 await asyncio.sleep(self._pause(retries, asked, failure))

@@ -34,7 +34,8 @@ class Job(JobBase):
     def wait(self, timeout: float | None = None, progress: bool | None = None) -> Job:
         """Waits until it has ended, however; itself. DeadlineError where that takes longer than `timeout` seconds.
 
-        A server that goes and comes back is waited for, for about a minute.
+        A server that goes and comes back is waited for, for about a minute. Warns (UserWarning) where the server does
+        not take it up, e.g. since it holds another model: once of each reason (`message.waiting_reason`).
 
         >>> client.submit("Berlin is in", target=" Germany").wait(timeout=60).is_final
         True
@@ -50,6 +51,7 @@ class Job(JobBase):
                 else:
                     if self.is_final:
                         return self
+                    self._tell_why_it_waits()
                     bar.show(self.message.prompts_done, self.message.n_prompts)
                     retries.reset()
                 time.sleep(self._pause(retries, asked, failure))
