@@ -67,7 +67,7 @@ absl::Status JobRun::Run() {
     }
     return messages;
   };
-  status = RunPrompts(prepared_, *done, std::move(sink), [this](const std::vector<PromptResults>& results) {
+  status = RunPrompts(prepared_, *done, sink, [this](const std::vector<PromptResults>& results) {
     return store_->AddResults(job_.number, results);
   });
   return status.ok() ? Finish() : status;
@@ -113,7 +113,7 @@ absl::Status JobRun::Choose() {
   JobSinkOptions sink = SinkOptions();
   sink.prompt_of = split_->chooses;
   sink.encode = [](const AssembledRows& rows) { return EncodeChoice(rows); };
-  status = RunPrompts(chooser, done, std::move(sink), [this](const std::vector<PromptResults>& results) {
+  status = RunPrompts(chooser, done, sink, [this](const std::vector<PromptResults>& results) {
     return store_->AddChoices(job_.number, results);
   });
   if (!status.ok()) return status;

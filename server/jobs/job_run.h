@@ -70,7 +70,7 @@ class JobRun {
 
   // Runs the prompts that are neither in `done` nor set aside: first the suspects, each alone.
   absl::Status RunPrompts(const std::shared_ptr<const PreparedRequest>& prepared, const std::vector<int32_t>& done,
-                          JobSinkOptions sink, const Store& store);
+                          const JobSinkOptions& sink, const Store& store);
   // Where the engine fails, what is left of a part runs again as two halves, down to single prompts. Sets one aside
   // with which the engine fails alone where another one has gone through behind it: without that, the engine's error.
   // `good`: those done before.

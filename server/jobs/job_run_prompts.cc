@@ -140,7 +140,7 @@ absl::Status JobRun::Probe() {
 }
 
 absl::Status JobRun::RunPrompts(const std::shared_ptr<const PreparedRequest>& prepared,
-                                const std::vector<int32_t>& done, JobSinkOptions sink, const Store& store) {
+                                const std::vector<int32_t>& done, const JobSinkOptions& sink, const Store& store) {
   const auto suspects = store_->Suspects(job_.number);
   if (!suspects.ok()) return suspects.status();
   absl::flat_hash_set<int32_t> over(done.begin(), done.end());

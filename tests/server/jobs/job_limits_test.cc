@@ -1,8 +1,10 @@
 // What a job may be, beside whose, and what its client is told of it.
 #include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/jobs/job_calls.h"
@@ -118,6 +120,26 @@ TEST(JobLimitsTest, OnlyWhatIsStoredEndsWhereThatEndedAtFirst) {
   EXPECT_EQ(response.next_offset(), stored);
   EXPECT_EQ(response.job().state(), pb::JOB_STATE_RUNNING);
   server.device().Resume();
+}
+
+// Waiting for a job's batch came on top of it.
+TEST(JobLimitsTest, ADrainTakesNoLongerThanItMayForAJob) {
+  constexpr absl::Duration kMay = absl::Seconds(2);
+  JobServer server(0, {}, kOnePrompt);
+  server.device().Pause();
+  ASSERT_TRUE(server.Submit(ManyPrompts(20)).status.ok());
+  ASSERT_TRUE(server.device().WaitForRuns(1));
+  ScanCall scan(server.stub(), ManyPrompts(20));
+  ASSERT_TRUE(scan.Admitted());
+  std::thread drain([&] { server.server().server().Drain(kMay); });
+  EXPECT_TRUE(server.device().WaitForCancelled());
+  absl::SleepFor(kMay);
+  const absl::Time begin = absl::Now();
+  server.device().Allow(1);
+  EXPECT_FALSE(scan.Wait().status.ok());
+  EXPECT_LT(absl::Now() - begin, kMay / 2);
+  server.device().Resume();
+  drain.join();
 }
 
 TEST(JobLimitsTest, WhyThereAreNoJobsIsTold) {
