@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from tests.oracle.child import Child
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,32 +35,17 @@ class Peers:
 
     def __init__(self, model_dir: Path, threads: int) -> None:
         subprocess.run([ROOT / "tools" / "peers" / "setup.sh"], check=True)
-        self._process = subprocess.Popen(
-            [ROOT / ".venv-peers" / "bin" / "python", ROOT / "bench" / "worker.py"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.versions: dict[str, str] = self._ask({"model_dir": str(model_dir), "threads": threads})["versions"]
+        self._worker = Child([ROOT / ".venv-peers" / "bin" / "python", ROOT / "bench" / "worker.py"])
+        self.versions: dict[str, str] = self._worker.ask({"model_dir": str(model_dir), "threads": threads})["versions"]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+        self._worker.close()
 
     def run(
         self, way: str, prompts: Sequence[Sequence[int]], sites: Sequence[tuple[int, int]], target: int
     ) -> Measured:
         """Each prompt's unedited run and one with each site zeroed."""
-        return Measured(**self._ask({"way": way, "prompts": prompts, "sites": sites, "target": target}))
-
-    def _ask(self, question: dict) -> dict:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
-        stdin.write(json.dumps(question) + "\n")
-        stdin.flush()
-        line = stdout.readline()
-        if not line:
-            raise SystemExit(f"bench: the peers' process died with status {self._process.wait()}; see above")
-        return json.loads(line)
+        return Measured(**self._worker.ask({"way": way, "prompts": prompts, "sites": sites, "target": target}))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from tests.oracle.child import Child
 from tests.oracle.hf import Edit
 from tests.oracle.models import ROOT
 from tests.oracle.readout import Answers
@@ -61,20 +60,18 @@ class Probe:
     """An engine in a process of its own. `options`: device, precision, threads, max_packed_tokens."""
 
     def __init__(self, model_dir: Path, **options: Any) -> None:
-        self._process = subprocess.Popen(
-            [BUILD_DIR / "tests" / "engine_probe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.info = self._ask({"model_dir": str(model_dir), "device": "cpu", **options})
+        self._engine = Child([BUILD_DIR / "tests" / "engine_probe"])
+        self.info = self._engine.ask({"model_dir": str(model_dir), "device": "cpu", **options})
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+        self._engine.close()
 
     def run(self, scans: Sequence[Scan]) -> Result:
         """All scans as one batch."""
-        answer = self._ask({"scans": [scan.wire() for scan in scans]})
+        answer = self._engine.ask({"scans": [scan.wire() for scan in scans]})
         rows = {}
         for row in answer.pop("rows"):
             key = (row.pop("scan"), row.pop("variant"), row.pop("position"))
@@ -87,17 +84,4 @@ class Probe:
         """What all scans as one batch ask of the machine (engine/plan/work.h): "layers", "gemm_flops",
         "attention_flops", "readout_flops", "elements_moved".
         """
-        return self._ask({"explain": [scan.wire() for scan in scans]})
-
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
-        stdin.write(json.dumps(question) + "\n")
-        stdin.flush()
-        line = stdout.readline()
-        if not line:
-            raise RuntimeError(f"the engine died with status {self._process.wait()}")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer
+        return self._engine.ask({"explain": [scan.wire() for scan in scans]})

@@ -50,6 +50,17 @@ class PlanningEngine final : public FakeEngine {
   }
 };
 
+int64_t CostOfDearestOrder(const ablation::v1::AblateRequest& request, const PrepareContext& context) {
+  std::vector<Site> order = {{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1}, {1, 2}};
+  int64_t dearest = 0;
+  do {
+    const auto prepared = Prepare(request, context, order);
+    EXPECT_TRUE(prepared.ok()) << prepared.status();
+    if (prepared.ok()) dearest = std::max(dearest, prepared->cost);
+  } while (std::next_permutation(order.begin(), order.end()));
+  return dearest;
+}
+
 TEST(PriceTest, WhatFollowsIsPricedAtTheDearestOrder) {
   const PlanningEngine engine;
   const PrepareContext context = {.engine = &engine, .limits = {}, .means = nullptr, .go_on = {}};
@@ -59,14 +70,7 @@ TEST(PriceTest, WhatFollowsIsPricedAtTheDearestOrder) {
     const auto request = RequestOf(absl::StrCat(kPrompt, "sweep { ", sweep, " }"));
     const auto first = Prepare(request, context);
     ASSERT_TRUE(first.ok()) << first.status();
-    std::vector<Site> order = {{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1}, {1, 2}};
-    int64_t dearest = 0;
-    do {
-      const auto second = Prepare(request, context, order);
-      ASSERT_TRUE(second.ok()) << second.status();
-      dearest = std::max(dearest, second->cost);
-    } while (std::next_permutation(order.begin(), order.end()));
-    EXPECT_EQ(first->follow_up.cost, dearest);
+    EXPECT_EQ(first->follow_up.cost, CostOfDearestOrder(request, context));
   }
 }
 
@@ -78,14 +82,7 @@ TEST(PriceTest, AnOrderIsNotRefusedWhereChunksMakeItDearer) {
   const auto first = Prepare(request, context);
   ASSERT_TRUE(first.ok()) << first.status();
   context.limits.cost = first->follow_up.cost;
-  std::vector<Site> order = {{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1}, {1, 2}};
-  int64_t dearest = 0;
-  do {
-    const auto second = Prepare(request, context, order);
-    ASSERT_TRUE(second.ok()) << second.status();
-    dearest = std::max(dearest, second->cost);
-  } while (std::next_permutation(order.begin(), order.end()));
-  EXPECT_GT(dearest, context.limits.cost) << "else this tests nothing";
+  EXPECT_GT(CostOfDearestOrder(request, context), context.limits.cost) << "else this tests nothing";
   --context.limits.cost;
   EXPECT_EQ(ReasonOf(Prepare(request, context).status()), "REQUEST_TOO_COSTLY");
 }
