@@ -40,8 +40,7 @@ Details DetailsOf(const grpc::Status& status) {
   EXPECT_EQ(rpc.message(), status.error_message());
   for (const auto& any : rpc.details()) {
     const bool known = any.UnpackTo(&details.info) || any.UnpackTo(&details.bad_request) ||
-                       any.UnpackTo(&details.retry) || any.UnpackTo(&details.quota) ||
-                       any.UnpackTo(&details.request);
+                       any.UnpackTo(&details.retry) || any.UnpackTo(&details.quota) || any.UnpackTo(&details.request);
     EXPECT_TRUE(known) << any.type_url();
   }
   return details;

@@ -21,6 +21,9 @@ run_lint() {
   fi
   say "clang-format"
   "$venv/bin/clang-format" --dry-run -Werror "${sources[@]}" || failed=1
+  # Of comments too, which clang-format leaves as they are.
+  say "columns"
+  "$venv/bin/pre-commit" run columns --all-files || failed=1
   say "ruff"
   "$venv/bin/ruff" check . || failed=1
   "$venv/bin/ruff" format --check . || failed=1
