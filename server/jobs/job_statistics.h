@@ -26,8 +26,8 @@ std::vector<std::string> EncodeChoice(const AssembledRows& rows);
 absl::StatusOr<ablation::v1::Selection> OrderOf(const PreparedRequest& chooser, absl::Span<const int32_t> prompts,
                                                 absl::Span<const PromptResults> choices);
 
-// The summary's messages, serialised, over the rows in the store. Seconds to minutes; `go_on` is asked now and then. The
-// job is noted in the ledger from when there is room for its table.
+// The summary's messages, serialised, over the rows in the store. Seconds to minutes; `go_on` is asked now and then.
+// The job is noted in the ledger from when there is room for its table.
 absl::StatusOr<std::vector<std::string>> MakeJobStatistics(JobStore& store, int64_t job,
                                                            const std::shared_ptr<const PreparedRequest>& prepared,
                                                            const SummaryRequest& summary, const Backend& backend,
