@@ -38,8 +38,8 @@ struct WorkFigures {
   int64_t attention_flops = 0;
   // The LM head, on each token that leaves the last layer: 2 M D V.
   int64_t readout_flops = 0;
-  // Elements that are read from memory or written, where caches keep nothing from layer to layer: a layer's matrices once
-  // for each pass that runs it, the residual that enters and that leaves; the LM head's matrix once for each pass.
+  // Elements that are read from memory or written, where caches keep nothing from layer to layer: a layer's matrices
+  // once for each pass that runs it, the residual that enters and that leaves; the LM head's matrix once for each pass.
   int64_t elements_moved = 0;
 
   int64_t flops() const { return gemm_flops + attention_flops + readout_flops; }
