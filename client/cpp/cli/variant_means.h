@@ -25,9 +25,9 @@ struct Effects {
 };
 
 // Over all prompts, or, where some chose the sites for the others (--split), over those others. Templates weigh alike,
-// as in summaries, however many prompts they have; but one that a job set prompts of aside weighs less by these, and where positions are swept, one of which not every prompt
-// reaches a position weighs less there. Read
-// at each prompt's last read position. Rows may be added in any order, and means asked for at any time.
+// as in summaries, however many prompts they have; but one that a job set prompts of aside weighs less by these, and
+// where positions are swept, one of which not every prompt reaches a position weighs less there. Read at each prompt's
+// last read position. Rows may be added in any order, and means asked for at any time.
 class VariantMeans {
  public:
   VariantMeans(std::shared_ptr<const client::ScanManifest> manifest, int32_t replacement, const Metrics& metrics);
