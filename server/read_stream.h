@@ -60,6 +60,8 @@ class ReadStream : public grpc::ServerReadReactor<Message>,
       call = std::exchange(context_, nullptr)->c_call();
       grpc_call_ref(call);
     }
+    // The read that this ends fails as behind the last message, and perhaps before OnCancel.
+    gone_ = true;
     grpc_call_cancel_with_status(call, GRPC_STATUS_ABORTED, why.c_str(), nullptr);
     grpc_call_unref(call);
     spdlog::warn("a call was ended: {}", why);
