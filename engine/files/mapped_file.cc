@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/files/descriptor.h"
 
 namespace ablate {
 namespace {
@@ -19,12 +19,6 @@ absl::Status SystemError(const std::string& path, const char* what) {
   if (error == ENOENT || error == ENOTDIR) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
   return absl::ErrnoToStatus(error, absl::StrCat(path, ": ", what));
 }
-
-// Closes a descriptor at the end of its scope.
-struct Descriptor {
-  int fd;
-  ~Descriptor() { ::close(fd); }
-};
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/plan/check.h"
+#include "engine/scan_plan.h"
 
 namespace ablate {
 namespace {
@@ -70,13 +71,6 @@ absl::Status CheckEntry(const Edit& edit, const Scan& scan, const GptConfig& con
 }
 
 }  // namespace
-
-PlanPrompt AsPlanPrompt(const Scan& scan) {
-  return {.n_tokens = static_cast<int32_t>(scan.token_ids.size()),
-          .variants = scan.variants,
-          .read_positions = scan.read_positions,
-          .has_donor = !scan.donor_token_ids.empty()};
-}
 
 absl::Status CheckScan(const Scan& scan, const GptConfig& config) {
   if (absl::Status status = CheckTokens(scan, config); !status.ok()) return status;

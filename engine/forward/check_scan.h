@@ -3,13 +3,9 @@
 
 #include "absl/status/status.h"
 #include "engine/model/config.h"
-#include "engine/plan/plan.h"
 #include "engine/types.h"
 
 namespace ablate {
-
-// The scan as the planner sees it; it points into `scan`.
-PlanPrompt AsPlanPrompt(const Scan& scan);
 
 // InvalidArgument names the field, what came, and the range.
 absl::Status CheckScan(const Scan& scan, const GptConfig& config);

@@ -15,6 +15,7 @@
 #include "engine/forward/chunk_runner.h"
 #include "engine/forward/token_budget.h"
 #include "engine/plan/plan.h"
+#include "engine/scan_plan.h"
 
 namespace ablate {
 namespace {
@@ -48,20 +49,20 @@ absl::Status GptEngine::Validate(const Scan& scan) const {
 }
 
 absl::StatusOr<int64_t> GptEngine::Cost(const Scan& scan) const {
-  const PlanPrompt prompt = AsPlanPrompt(scan);
-  const int64_t tokens = TokensOfPass(config_, info_.precision, info_.max_packed_tokens, {&scan, 1});
-  const auto planner = Planner::Create({&prompt, 1}, {config_.n_layers, tokens});
+  const auto planner = MakePlanner({&scan, 1});
   if (!planner.ok()) return planner.status();
   return planner->cost();
 }
 
 absl::StatusOr<PlanWork> GptEngine::Work(absl::Span<const Scan> scans) const {
-  std::vector<PlanPrompt> prompts;
-  for (const Scan& scan : scans) prompts.push_back(AsPlanPrompt(scan));
-  const int64_t tokens = TokensOfPass(config_, info_.precision, info_.max_packed_tokens, scans);
-  const auto planner = Planner::Create(prompts, {config_.n_layers, tokens});
+  const auto planner = MakePlanner(scans);
   if (!planner.ok()) return planner.status();
   return planner->Work();
+}
+
+absl::StatusOr<Planner> GptEngine::MakePlanner(absl::Span<const Scan> scans) const {
+  const int64_t tokens = TokensOfPass(config_, info_.precision, info_.max_packed_tokens, scans);
+  return PlannerOf(scans, {config_.n_layers, tokens});
 }
 
 absl::StatusOr<RunStats> GptEngine::Run(absl::Span<const Scan> scans, const BlockSink& sink) {

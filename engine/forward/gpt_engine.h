@@ -10,6 +10,7 @@
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
 #include "engine/model/config.h"
+#include "engine/plan/plan.h"
 
 namespace ablate {
 
@@ -38,6 +39,9 @@ class GptEngine final : public Engine {
  private:
   // Which variants' rows a Run has handed out: [scan][variant], the unedited runs in front.
   using Delivered = std::vector<std::vector<bool>>;
+
+  // Of all scans as one batch, under the engine's own limits.
+  absl::StatusOr<Planner> MakePlanner(absl::Span<const Scan> scans) const;
 
   // Runs what is not yet delivered.
   absl::Status RunPlanned(int64_t max_packed_tokens, absl::Span<const Scan> scans, const BlockSink& sink,

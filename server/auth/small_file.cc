@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "engine/files/descriptor.h"
 
 namespace ablate {
 namespace {
@@ -28,12 +29,6 @@ absl::Status SystemError(const std::string& path, int error) {
                                  " runs this program: chown the file to them, or chgrp it to a group of theirs and "
                                  "chmod 640, and let them into its folder"));
 }
-
-// Closes a descriptor at the end of its scope.
-struct Descriptor {
-  int fd;
-  ~Descriptor() { close(fd); }
-};
 
 }  // namespace
 

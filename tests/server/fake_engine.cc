@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "engine/scan_plan.h"
 #include "tests/server/fake_readout.h"
-#include "tests/server/scan_planner.h"
 
 namespace ablate {
 

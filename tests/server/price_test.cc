@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/plan/plan.h"
+#include "engine/scan_plan.h"
 #include "gtest/gtest.h"
 #include "tests/server/prepare_call.h"
 
@@ -39,12 +39,7 @@ class PlanningEngine final : public FakeEngine {
   explicit PlanningEngine(int64_t max_packed_tokens = 1000)
       : FakeEngine(std::make_shared<FakeDevice>(), max_packed_tokens) {}
   absl::StatusOr<int64_t> Cost(const Scan& scan) const override {
-    PlanPrompt prompt;
-    prompt.n_tokens = static_cast<int32_t>(scan.token_ids.size());
-    prompt.variants = scan.variants;
-    prompt.read_positions = scan.read_positions;
-    const auto planner =
-        Planner::Create({&prompt, 1}, {.n_layers = kLayers, .max_packed_tokens = Describe().max_packed_tokens});
+    const auto planner = PlannerOf({&scan, 1}, {kLayers, Describe().max_packed_tokens});
     if (!planner.ok()) return planner.status();
     return planner->cost();
   }

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "engine/scan_plan.h"
 #include "server/verify/columns.h"
-#include "tests/server/scan_planner.h"
 
 namespace ablate {
 namespace {
