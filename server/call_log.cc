@@ -92,7 +92,6 @@ class CallLog final : public grpc::experimental::Interceptor {
 
  private:
   void Read(Metadata& metadata) {
-    token_id_ = TokenIdOf(metadata);
     const auto sent = metadata.find(kRequestIdKey);
     if (sent != metadata.end()) id_.assign(sent->second.data(), sent->second.size());
     if (!IsRequestId(id_)) id_ = RandomId();
@@ -108,9 +107,11 @@ class CallLog final : public grpc::experimental::Interceptor {
     }
     const auto level = LevelOf(status.error_code());
     if (!spdlog::should_log(level) || (level == spdlog::level::info && !refusals_->Take(now))) return;
-    std::string line = absl::StrCat("call ", id_, " of ", OneLine(info_->method()), " from ",
-                                    info_->server_context()->peer(), token_id_.empty() ? "" : " with token ", token_id_,
-                                    ": ", absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code())),
+    const grpc::ServerContextBase& context = *info_->server_context();
+    const std::string token_id = TokenIdOf(context.client_metadata());
+    std::string line = absl::StrCat("call ", id_, " of ", OneLine(info_->method()), " from ", context.peer(),
+                                    token_id.empty() ? "" : " with token ", token_id, ": ",
+                                    absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code())),
                                     " after ", absl::FormatDuration(absl::Trunc(now - begin_, absl::Microseconds(1))));
     if (!status.error_message().empty()) absl::StrAppend(&line, ": ", OneLine(status.error_message()));
     spdlog::log(level, "{}", line);
@@ -120,7 +121,6 @@ class CallLog final : public grpc::experimental::Interceptor {
   LineBudget* const refusals_;
   const absl::Time begin_ = absl::Now();
   std::string id_;
-  std::string token_id_;
 };
 
 }  // namespace
