@@ -6,12 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.common import CONTRAST, TARGET, random_ids
-from tests.oracle.hf import Edit
-from tests.oracle.models import GPT2_SMALL, Geometry
+from bench.common import SINGLES, random_ids, scan
 from tests.oracle.probe import Scan
-
-ALL_PEERS = ("hook_loop", "one_batch", "compiled_batch", "transformer_lens", "nnsight")
 
 
 @dataclass(frozen=True)
@@ -27,22 +23,16 @@ class Share:
 
 @dataclass(frozen=True)
 class HeadsCase:
-    """All heads zeroed at all positions, and the unedited run, for each prompt, in one request."""
+    """All heads of GPT-2 Small zeroed at all positions, and the unedited run, for each prompt, in one request."""
 
     name: str
     title: str
     prompts: Sequence[Sequence[int]]
     peers: dict[str, Share] = field(default_factory=dict)
-    geometry: Geometry = GPT2_SMALL
     rounds: int = 7
 
-    @property
-    def sites(self) -> list[tuple[int, int]]:
-        return [(layer, head) for layer in range(self.geometry.n_layer) for head in range(self.geometry.n_head)]
-
     def scans(self) -> list[Scan]:
-        variants = [[Edit(*site)] for site in self.sites]
-        return [Scan(ids, variants, [len(ids) - 1], TARGET, CONTRAST) for ids in self.prompts]
+        return [scan(ids, SINGLES) for ids in self.prompts]
 
 
 def subset(items: Sequence, count: int | None, seed: int) -> list:

@@ -5,14 +5,41 @@ from __future__ import annotations
 import os
 import platform
 import random
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.oracle.hf import Edit
 from tests.oracle.models import GPT2_SMALL
+from tests.oracle.probe import Scan
 
 # Any will do: the weights are random.
 TARGET, CONTRAST = 4486, 4881
+
+
+SITES = [(layer, head) for layer in range(GPT2_SMALL.n_layer) for head in range(GPT2_SMALL.n_head)]
+# Each head zeroed at all positions.
+SINGLES = [[Edit(*site)] for site in SITES]
+
+
+def scan(ids: Sequence[int], variants: Sequence[Sequence[Edit]]) -> Scan:
+    """Read at the last position."""
+    return Scan(ids, variants, [len(ids) - 1], TARGET, CONTRAST)
+
+
+def run_figures(stats: dict) -> dict:
+    """What a run took beside time, of an engine's statistics."""
+    return {
+        "forward_passes": stats["forward_passes"],
+        "packed_tokens_x_layers": stats["cost"],
+        "rows_entering_layers": stats["rows_in"],
+        "peak_rss_bytes": stats["peak_rss_bytes"],
+    }
+
+
+def spread(times: Sequence[float]) -> dict:
+    return {"median": statistics.median(times), "min": min(times), "max": max(times), "runs": len(times)}
 
 
 def random_ids(n: int, seed: int) -> list[int]:

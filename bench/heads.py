@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from bench.cases import HeadsCase, Share, subset
-from bench.common import TARGET
+from bench.common import SITES, TARGET, run_figures, spread
 from bench.limit import Machine
 from bench.peers import BATCHES, NAMES, Peers
 from tests.oracle.compare import max_abs_diff
@@ -39,7 +39,7 @@ def run_case(case: HeadsCase, probe: Probe, peers: Peers, machine: Machine) -> d
         "name": case.name,
         "title": case.title,
         "engine": _figures(ours),
-        "limit": machine.limit(probe.explain(scans), case.geometry).as_dict(),
+        "limit": machine.limit(probe.explain(scans)),
         "peers": {way: run.figures() for way, run in ways.items()},
         "max_abs_difference_of_target_logprob": differences,
     }
@@ -47,18 +47,8 @@ def run_case(case: HeadsCase, probe: Probe, peers: Peers, machine: Machine) -> d
 
 def _figures(results: Sequence[Result]) -> dict:
     stats = [result.stats for result in results]
-    last = stats[-1]
-    return spread([s["wall_ns"] / 1e9 for s in stats]) | {
-        "plan_seconds": statistics.median(s["plan_ns"] for s in stats) / 1e9,
-        "forward_passes": last["forward_passes"],
-        "packed_tokens_x_layers": last["cost"],
-        "rows_entering_layers": last["rows_in"],
-        "peak_rss_bytes": last["peak_rss_bytes"],
-    }
-
-
-def spread(times: Sequence[float]) -> dict:
-    return {"median": statistics.median(times), "min": min(times), "max": max(times), "runs": len(times)}
+    plan = statistics.median(s["plan_ns"] for s in stats) / 1e9
+    return spread([s["wall_ns"] / 1e9 for s in stats]) | {"plan_seconds": plan} | run_figures(stats[-1])
 
 
 class _Way:
@@ -69,16 +59,16 @@ class _Way:
     def __init__(self, way: str, share: Share, case: HeadsCase, peers: Peers) -> None:
         self.share = share
         self._prompts = subset(range(len(case.prompts)), share.prompts, seed=1)
-        self._sites = subset(range(len(case.sites)), share.sites, seed=2)
+        self._sites = subset(range(len(SITES)), share.sites, seed=2)
         self._times: list[float] = []
         part_of_prompts = len(self._prompts) / len(case.prompts)
         if way in BATCHES:
             tokens = sum(len(case.prompts[p]) for p in self._prompts)
             part_of_prompts = tokens / sum(len(ids) for ids in case.prompts)
-        self._scale = (1 + len(case.sites)) / (1 + len(self._sites)) / part_of_prompts
-        self._is_whole = len(self._sites) == len(case.sites) and len(self._prompts) == len(case.prompts)
+        self._scale = (1 + len(SITES)) / (1 + len(self._sites)) / part_of_prompts
+        self._is_whole = len(self._sites) == len(SITES) and len(self._prompts) == len(case.prompts)
         self._run: Callable = lambda: peers.run(
-            way, [case.prompts[p] for p in self._prompts], [case.sites[s] for s in self._sites], TARGET
+            way, [case.prompts[p] for p in self._prompts], [SITES[s] for s in self._sites], TARGET
         )
 
     def difference_from(self, scans: Sequence[Scan], ours: Result) -> float:

@@ -8,13 +8,14 @@ queries (1 to 3 % of all) count.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from collections import Counter
 from functools import partial
 
 import torch
 
 from bench.common import seconds
-from tests.oracle.models import Geometry
+from tests.oracle.models import GPT2_SMALL
 
 # M, K, N, and whether the weight lies transposed in memory, as the LM head's does.
 Shape = tuple[int, int, int, bool]
@@ -22,27 +23,14 @@ Shape = tuple[int, int, int, bool]
 SQUARE = (4096, 4096, 4096, False)
 
 
-@dataclass(frozen=True)
-class Limit:
-    seconds: float
-    gemm_seconds: float
-    attention_seconds: float
-    memory_seconds: float
-    flops: int
-    bytes: int
-
-    def as_dict(self) -> dict:
-        return asdict(self)
-
-
-def gemm_shapes(explained: dict, geometry: Geometry) -> dict[Shape, int]:
+def gemm_shapes(explained: dict) -> Counter[Shape]:
     """How often the plan runs a product of each shape. The passes of a layer are taken to be of one size."""
-    d, counts = geometry.n_embd, {}
+    d, counts = GPT2_SMALL.n_embd, Counter[Shape]()
 
     def add(tokens: int, passes: int, k: int, n: int, transposed: bool = False) -> None:
         if tokens:
             shape = (max(1, round(tokens / passes)), k, n, transposed)
-            counts[shape] = counts.get(shape, 0) + passes
+            counts[shape] += passes
 
     for layer in explained["layers"]:
         passes = layer["passes"]
@@ -50,7 +38,7 @@ def gemm_shapes(explained: dict, geometry: Geometry) -> dict[Shape, int]:
         for k, n in ((d, d), (d, 4 * d), (4 * d, d)):
             add(layer["tokens_out"], passes, k, n)
     last = explained["layers"][-1]
-    add(last["tokens_out"], last["passes"], d, geometry.vocab_size, transposed=True)
+    add(last["tokens_out"], last["passes"], d, GPT2_SMALL.vocab_size, transposed=True)
     return counts
 
 
@@ -62,7 +50,7 @@ class Machine:
         self._gemms: dict[Shape, float] = {}
         self._weights: dict[tuple[int, int, bool], list[torch.Tensor]] = {}
         self.bandwidth = self._bandwidth()
-        self.best_rate = 2 * 4096**3 / self.gemm(SQUARE)
+        self.best_rate = 2 * math.prod(SQUARE[:3]) / self.gemm(SQUARE)
 
     def gemm(self, shape: Shape) -> float:
         """Seconds of one product at its best, with weights that no cache still has from the time before: a model has
@@ -82,19 +70,20 @@ class Machine:
             self._gemms[shape] = min(times[1:])
         return self._gemms[shape]
 
-    def limit(self, explained: dict, geometry: Geometry) -> Limit:
-        gemms = sum(count * self.gemm(shape) for shape, count in gemm_shapes(explained, geometry).items())
+    def limit(self, explained: dict) -> dict:
+        """Of what `Probe.explain` tells: "seconds", and of what they are made."""
+        gemms = sum(count * self.gemm(shape) for shape, count in gemm_shapes(explained).items())
         attention = explained["attention_flops"] / self.best_rate
         moved = 4 * explained["elements_moved"]
         memory = moved / self.bandwidth
-        return Limit(
-            seconds=max(gemms + attention, memory),
-            gemm_seconds=gemms,
-            attention_seconds=attention,
-            memory_seconds=memory,
-            flops=explained["gemm_flops"] + explained["attention_flops"] + explained["readout_flops"],
-            bytes=moved,
-        )
+        return {
+            "seconds": max(gemms + attention, memory),
+            "gemm_seconds": gemms,
+            "attention_seconds": attention,
+            "memory_seconds": memory,
+            "flops": explained["gemm_flops"] + explained["attention_flops"] + explained["readout_flops"],
+            "bytes": moved,
+        }
 
     @staticmethod
     def _bandwidth() -> float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from bench.cases import HeadsCase
-from bench.common import instructions
-from bench.heads import spread
+from bench.common import instructions, spread
 from tests.oracle.probe import Probe, Result, Scan
 
 ROUNDS = 7
@@ -31,16 +31,13 @@ def compare_precisions(case: HeadsCase, model_dir: Path, threads: int) -> dict:
     names = ["float32", *(["bf16"] if "avx512_bf16" in instructions() else [])]
     with Probe(model_dir, threads=threads, precision="float64") as probe:
         exact = probe.run(scans)
-    probes = {name: Probe(model_dir, threads=threads, precision=name) for name in names}
-    try:
+    with ExitStack() as stack:
+        probes = {name: stack.enter_context(Probe(model_dir, threads=threads, precision=name)) for name in names}
         found = {name: probe.run(scans) for name, probe in probes.items()}
         times: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(ROUNDS):
             for name, probe in probes.items():
                 times[name].append(probe.run(scans).stats["wall_ns"] / 1e9)
-    finally:
-        for probe in probes.values():
-            probe.__exit__()
     want = _column(exact, scans, "delta_logit_diff")
     strongest = set(np.argsort(-np.abs(want))[:10])
     figures = {}

@@ -15,10 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.common import CONTRAST, TARGET, random_ids
-from tests.oracle.hf import Edit
-from tests.oracle.models import GPT2_SMALL
-from tests.oracle.probe import BUILD_DIR, Probe, Scan
+from bench.common import SINGLES, random_ids, scan
+from tests.oracle.probe import BUILD_DIR, Probe
 
 CLIENTS = (1, 8, 64)
 TOKENS = 6
@@ -63,8 +61,7 @@ def quantile(sorted_values: list[int], q: float) -> float:
 
 
 def compare_service(model_dir: Path, threads: int, seconds: float) -> dict:
-    variants = [[Edit(layer, head)] for layer in range(GPT2_SMALL.n_layer) for head in range(GPT2_SMALL.n_head)]
-    scans = [Scan(random_ids(TOKENS, seed=i), variants, [TOKENS - 1], TARGET, CONTRAST) for i in range(max(CLIENTS))]
+    scans = [scan(random_ids(TOKENS, seed=i), SINGLES) for i in range(max(CLIENTS))]
     cases = []
     with Probe(model_dir, threads=threads) as probe, server(model_dir, threads) as address:
         probe.run(scans[:1])
