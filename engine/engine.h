@@ -29,9 +29,12 @@ struct EngineOptions {
   Precision precision = Precision::kFloat32;
   // CPU threads; 0: one a core.
   int32_t threads = 0;
-  // Most packed tokens in a layer of one forward pass; 0: from the free memory, at most 16,384 on the CPU and 262,144
-  // on a GPU. What cannot be cut (plan.h) may exceed it. Scans with effects or heads' outputs, which take memory too,
-  // get passes of fewer tokens.
+  // Bytes that forward passes may take beside the weights, on device and host together; 0: half of what is free once
+  // the model is loaded. Passes get as many tokens as fit. What cannot be cut (plan.h) may exceed it.
+  int64_t memory_budget_bytes = 0;
+  // Most packed tokens in a layer of one forward pass; 0: as many as the memory budget holds, at most 16,384 on the CPU
+  // and 262,144 on a GPU. What cannot be cut may exceed it. Scans with effects or heads' outputs, which take memory
+  // too, get passes of fewer tokens.
   int64_t max_packed_tokens = 0;
 };
 
@@ -49,6 +52,9 @@ struct EngineInfo {
   Precision precision = Precision::kFloat32;
   int32_t threads = 0;
   int64_t max_packed_tokens = 0;
+  int64_t memory_budget_bytes = 0;
+  // Packed tokens x layers a second in the self-test, whose scans are short: what larger ones exceed.
+  double self_test_cost_per_second = 0;
   // What the start-up self-test found: a row's bits do not depend on its neighbours.
   bool batch_invariant = false;
 };
@@ -60,7 +66,12 @@ struct RunStats {
   // Rows entering layers, summed over the layers, likewise.
   int64_t rows_in = 0;
   int64_t plan_ns = 0;
+  // Readouts included.
   int64_t forward_ns = 0;
+  // Of these, behind the last layer: final LayerNorm, LM head, and what is measured on the logits.
+  int64_t readout_ns = 0;
+  // Most bytes of tensors that existed at once beside the weights, on device and host together.
+  int64_t peak_bytes = 0;
   int32_t forward_passes = 0;
   // How often memory ran out and what was left went on in chunks of half the size.
   int32_t out_of_memory_retries = 0;
