@@ -50,14 +50,14 @@ class Scan:
 
 @dataclass(frozen=True)
 class Result:
-    # wall_ns, cost, rows_in, plan_ns, forward_ns, forward_passes, peak_rss_bytes
+    # wall_ns, cost, rows_in, plan_ns, forward_ns, readout_ns, forward_passes, peak_bytes, peak_rss_bytes
     stats: dict[str, Any]
     # By (scan, variant, position); variant -1 is the baseline, -2 the donor.
     rows: dict[tuple[int, int, int], dict[str, Any]]
 
 
 class Probe:
-    """An engine in a process of its own. `options`: device, precision, threads, max_packed_tokens."""
+    """An engine in a process of its own. `options`: device, precision, threads, max_packed_tokens, memory_budget_bytes."""
 
     def __init__(self, model_dir: Path, **options: Any) -> None:
         self._engine = Child([BUILD_DIR / "tests" / "engine_probe"])

@@ -2,15 +2,15 @@
 // holds the engine's options, and is answered with what the engine tells of itself; each further one holds scans that
 // are run as one batch, and is answered with every row.
 //
-//   in:  {"model_dir", "device", "precision", "threads", "max_packed_tokens"}
-//   out: {"device", "batch_invariant", "max_packed_tokens", "threads", "peak_rss_bytes"}
+//   in:  {"model_dir", "device", "precision", "threads", "max_packed_tokens", "memory_budget_bytes"}
+//   out: {"device", "batch_invariant", "max_packed_tokens", "memory_budget_bytes", "threads", "peak_rss_bytes"}
 //   in:  {"scans": [{"token_ids", "donor_token_ids", "read_positions", "answers": [{"targets", "contrasts"}, ...],
 //                    "reduction" ("mean_logit", "logsumexp"), "top_k", "effects", "compensation",
 //                    "table": [[...d_head numbers], ...],
 //                    "variants": [[{"layer", "head", "begin", "end", "scale", "entry", "entry_stride",
 //                                   "from_donor"}, ...], ...]}, ...]}
-//   out: {"wall_ns", "cost", "rows_in", "plan_ns", "forward_ns", "forward_passes", "peak_rss_bytes" (of this run),
-//         "rows": [{"scan", "variant", "position", columns...}, ...]}
+//   out: {"wall_ns", "cost", "rows_in", "plan_ns", "forward_ns", "readout_ns", "forward_passes", "peak_bytes",
+//         "peak_rss_bytes" (of this run), "rows": [{"scan", "variant", "position", columns...}, ...]}
 //   in:  {"explain": [scans as above]}
 //   out: {"layers": [{"passes", "rows_in", "rows_out", "tokens_in", "tokens_out", "attention_pairs"}, ...],
 //         "gemm_flops", "attention_flops", "readout_flops", "elements_moved"}
@@ -46,6 +46,7 @@ EngineOptions OptionsFrom(const json& in) {
   options.precision = ablate::ParsePrecision(in.value("precision", "float32")).value();
   options.threads = in.value("threads", options.threads);
   options.max_packed_tokens = in.value("max_packed_tokens", options.max_packed_tokens);
+  options.memory_budget_bytes = in.value("memory_budget_bytes", options.memory_budget_bytes);
   return options;
 }
 
@@ -198,7 +199,9 @@ json Answer(Engine& engine, const json& in) {
           {"rows_in", stats->rows_in},
           {"plan_ns", stats->plan_ns},
           {"forward_ns", stats->forward_ns},
+          {"readout_ns", stats->readout_ns},
           {"forward_passes", stats->forward_passes},
+          {"peak_bytes", stats->peak_bytes},
           {"peak_rss_bytes", PeakRssBytes()},
           {"rows", std::move(rows)}};
 }
@@ -217,6 +220,7 @@ int main() {
   std::cout << json{{"device", info.device},
                     {"batch_invariant", info.batch_invariant},
                     {"max_packed_tokens", info.max_packed_tokens},
+                    {"memory_budget_bytes", info.memory_budget_bytes},
                     {"threads", info.threads},
                     {"peak_rss_bytes", PeakRssBytes()}}
             << std::endl;
