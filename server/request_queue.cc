@@ -1,7 +1,6 @@
 #include "server/request_queue.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -151,14 +150,15 @@ std::vector<TakenUnit> RequestQueue::TakeFrom(Lane& lane, int64_t batch_cost) {
     }
     if (!AllTaken(*request)) requests.push_back(std::move(request));
   }
-  if (!batch.empty()) running_costs_.push_back(batch_takes);
+  if (!batch.empty()) running_.push_back({.cost = batch_takes, .is_background = &lane == &background_});
   return batch;
 }
 
 void RequestQueue::BatchIsDone(absl::Duration took) {
-  const double rate = static_cast<double>(running_costs_.back()) / std::max(absl::ToDoubleSeconds(took), 1e-6);
-  cost_per_second_ = cost_per_second_ == 0 ? rate : 0.8 * cost_per_second_ + 0.2 * rate;
-  running_costs_.pop_back();
+  const double rate = static_cast<double>(running_.back().cost) / std::max(absl::ToDoubleSeconds(took), 1e-6);
+  cost_per_second_ = is_measured_ ? 0.8 * cost_per_second_ + 0.2 * rate : rate;
+  is_measured_ = true;
+  running_.pop_back();
 }
 
 bool RequestQueue::Lane::HasReady() const {
@@ -183,11 +183,16 @@ absl::Time RequestQueue::NextDeadline() const {
   return next;
 }
 
+absl::Duration RequestQueue::WaitingTime() const {
+  if (cost_per_second_ <= 0) return absl::ZeroDuration();
+  int64_t cost = foreground_.waiting_cost;
+  for (const RunningBatch& batch : running_) cost += batch.is_background ? 0 : batch.cost;
+  return absl::Seconds(static_cast<double>(cost) / cost_per_second_);
+}
+
 absl::Duration RequestQueue::RetryDelay() const {
   if (cost_per_second_ <= 0) return absl::Seconds(1);
-  const int64_t running = std::accumulate(running_costs_.begin(), running_costs_.end(), int64_t{0});
-  const double seconds = static_cast<double>(foreground_.waiting_cost + running) / cost_per_second_;
-  return absl::Seconds(std::clamp(seconds, 0.1, 60.0));
+  return std::clamp(WaitingTime(), absl::Milliseconds(100), absl::Minutes(1));
 }
 
 }  // namespace ablate

@@ -32,6 +32,8 @@ struct RequestQueueOptions {
   int64_t batch_cost = 0;
   // So many batches go before a background one that could run.
   int32_t batches_before_background = 9;
+  // Packed tokens x layers in a second, until a batch has been measured; 0: nothing is known of the device.
+  double cost_per_second = 0;
 };
 
 // One unit of a request, in a batch. A prompt's units follow each other.
@@ -49,7 +51,8 @@ struct EndedRequest {
 // Not thread-safe: the scheduler guards it. Calls no sink but to ask what waits and whether it was abandoned.
 class RequestQueue {
  public:
-  explicit RequestQueue(const RequestQueueOptions& options) : options_(options) {}
+  explicit RequestQueue(const RequestQueueOptions& options)
+      : options_(options), cost_per_second_(options.cost_per_second) {}
 
   // Whether `request` may be put in: a background one always. RESOURCE_EXHAUSTED with RetryInfo where too many wait, or
   // too much.
@@ -76,9 +79,13 @@ class RequestQueue {
   bool HasFullBatch() const { return foreground_.waiting_cost >= options_.batch_cost; }
   // The first deadline of those that wait.
   absl::Time NextDeadline() const;
-  // When what waits and runs now will be done, from the device's recent speed; 0.1 s .. 1 min.
+  // How long what waits and runs now will take, background requests aside, from the device's recent speed; zero where
+  // that is not known.
+  absl::Duration WaitingTime() const;
+  // The same as 0.1 s .. 1 min.
   absl::Duration RetryDelay() const;
-  // Packed tokens x layers that the device does in a second, a moving average; 0 before the first batch.
+  // Packed tokens x layers that the device does in a second: a moving average over batches, the options' before the
+  // first.
   double cost_per_second() const { return cost_per_second_; }
 
  private:
@@ -90,6 +97,10 @@ class RequestQueue {
 
     bool HasReady() const;
   };
+  struct RunningBatch {
+    int64_t cost = 0;
+    bool is_background = false;
+  };
 
   static void TakeEndedIf(Lane& lane, bool untouched_only, bool closed, std::vector<EndedRequest>& ended);
   std::vector<TakenUnit> TakeFrom(Lane& lane, int64_t batch_cost);
@@ -99,9 +110,10 @@ class RequestQueue {
   Lane foreground_, background_;
   // Since a background one could have run.
   int32_t batches_before_it_ = 0;
-  // Of the batches that run, the last one taken last.
-  std::vector<int64_t> running_costs_;
-  double cost_per_second_ = 0;
+  // The last one taken last.
+  std::vector<RunningBatch> running_;
+  double cost_per_second_;
+  bool is_measured_ = false;
 };
 
 }  // namespace ablate

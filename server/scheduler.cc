@@ -42,6 +42,7 @@ Scheduler::Scheduler(Engine* engine, const SchedulerOptions& options)
     : engine_(engine),
       batch_window_(options.batch_window),
       batches_before_background_(options.queue.batches_before_background),
+      batch_cost_(options.queue.batch_cost),
       queue_(options.queue) {
   thread_ = std::thread([this] { Loop(); });
 }
@@ -82,6 +83,11 @@ void Scheduler::Wake() {
 void Scheduler::Close() {
   absl::MutexLock lock(&mu_);
   closed_ = true;
+}
+
+SchedulerLoad Scheduler::load() const {
+  absl::MutexLock lock(&mu_);
+  return {.cost_per_second = queue_.cost_per_second(), .waiting = queue_.WaitingTime()};
 }
 
 void Scheduler::Loop() {

@@ -23,6 +23,13 @@ struct SchedulerOptions {
   absl::Duration batch_window = absl::Milliseconds(1);
 };
 
+// How busy the device is.
+struct SchedulerLoad {
+  // RequestQueue's.
+  double cost_per_second = 0;
+  absl::Duration waiting;
+};
+
 // Thread-safe.
 class Scheduler {
  public:
@@ -40,6 +47,10 @@ class Scheduler {
 
   // Fails what is waiting or running with UNAVAILABLE and takes nothing more.
   void Close();
+
+  SchedulerLoad load() const;
+  // RequestQueueOptions'.
+  int64_t batch_cost() const { return batch_cost_; }
 
  private:
   absl::Status Admit(std::shared_ptr<Request> request, std::vector<EndedRequest>& ended);
@@ -65,6 +76,7 @@ class Scheduler {
   Engine* const engine_;
   const absl::Duration batch_window_;
   const int32_t batches_before_background_;
+  const int64_t batch_cost_;
   // What went to other batches while background ones ran. The device thread's own.
   absl::Duration let_through_;
   std::atomic<bool> closed_ = false;

@@ -90,7 +90,8 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
   engine_ = std::move(engine);
   const SchedulerOptions scheduling = {.queue = {.max_requests = options_.queue_size,
                                                  .max_cost = options_.max_queue_cost,
-                                                 .batch_cost = BatchCost(engine_->Describe())},
+                                                 .batch_cost = BatchCost(engine_->Describe()),
+                                                 .cost_per_second = engine_->Describe().self_test_cost_per_second},
                                        .batch_window = options_.batch_window};
   scheduler_ = std::make_unique<Scheduler>(engine_.get(), scheduling);
   constexpr size_t kThreads = 2;

@@ -24,7 +24,7 @@ using ::testing::SizeIs;
 class FakeSink final : public ResultSink {
  public:
   absl::Status TakeBlock(ReadoutBlock /*block*/, size_t /*unit*/) override { return absl::OkStatus(); }
-  absl::Status EndPrompt(int32_t /*prompt*/) override { return absl::OkStatus(); }
+  absl::Status EndPrompt(int32_t /*prompt*/, const EngineUse& /*so_far*/) override { return absl::OkStatus(); }
   void Complete(absl::Status /*status*/, const RequestTiming& /*timing*/) override {}
   bool Abandoned() const override { return abandoned; }
   int64_t waiting_bytes() const override { return waiting; }
@@ -226,6 +226,32 @@ TEST(RequestQueueTest, RetryDelayFollowsTheDevicesSpeed) {
   queue.TakeBatch();
   queue.BatchIsDone(absl::Seconds(2));
   EXPECT_EQ(queue.RetryDelay(), absl::Milliseconds(100));
+}
+
+TEST(RequestQueueTest, TheFirstBatchTakesThePlaceOfTheSpeedThatWasAssumed) {
+  RequestQueue queue({.batch_cost = 100, .cost_per_second = 1000});
+  EXPECT_EQ(queue.cost_per_second(), 1000);
+  Waiting a({100, 100});
+  queue.Put(a.request);
+  EXPECT_EQ(queue.RetryDelay(), absl::Milliseconds(200));
+  queue.TakeBatch();
+  queue.BatchIsDone(absl::Seconds(2));
+  EXPECT_EQ(queue.cost_per_second(), 50);
+}
+
+// Whoever comes passes a job's batch, between two of its chunks.
+TEST(RequestQueueTest, BackgroundRequestsAreNoWaitingTime) {
+  RequestQueue queue({.batch_cost = 100, .cost_per_second = 100});
+  Waiting job({50, 50}), scan({10});
+  job.request->is_background = true;
+  queue.Put(job.request);
+  queue.TakeBatch();
+  EXPECT_EQ(queue.WaitingTime(), absl::ZeroDuration());
+  queue.Put(scan.request);
+  EXPECT_EQ(queue.WaitingTime(), absl::Milliseconds(100));
+  std::vector<EndedRequest> ended;
+  queue.TakeBetween(/*closed=*/false, ended);
+  EXPECT_EQ(queue.WaitingTime(), absl::Milliseconds(100)) << "it runs now";
 }
 
 // In batches of half a second at most.
