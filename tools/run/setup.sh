@@ -20,7 +20,7 @@ announce() {
   local missing=$1 venv_missing=$2
   say "Setting up (once)"
   [ -z "$missing" ] || note "apt installs: $missing"
-  [ -z "$missing" ] || note "              about 150 MB to download"
+  [ -z "$missing" ] || note "              about 170 MB to download"
   [ -z "$venv_missing" ] || note "pip fetches into .venv: PyTorch 2.11 with its CUDA 13.0 libraries, the CUDA compiler, test tools:"
   [ -z "$venv_missing" ] || note "              about 3 GB to download, 5 GB on disk (see tools/deps/python.txt)"
   note "About 3 minutes on a fast network, and about 5 more to build on 2 cores."
