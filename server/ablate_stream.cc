@@ -191,8 +191,7 @@ void AblateStream::Complete(absl::Status status, const RequestTiming& timing) {
   assembler_.reset();
   // What the request waited for is the first of its sweeps.
   if (!split_.has_value()) timing_.taken_up = timing.taken_up;
-  timing_.forward_ns += timing.forward_ns;
-  timing_.forward_passes += timing.forward_passes;
+  timing_.use.Add(timing.use);
   if (!status.ok()) {
     deltas_.reset();
     deltas_lease_.reset();
@@ -229,13 +228,18 @@ void AblateStream::PushCompletion() {
   pb::AblateResponse response;
   pb::Completion& completion = *response.mutable_completion();
   completion.set_rows(total_rows_);
-  completion.mutable_timing()->set_queue_ns(absl::ToInt64Nanoseconds(timing_.taken_up - arrival_));
-  completion.mutable_timing()->set_prepare_ns(prepare_ns_);
-  completion.mutable_timing()->set_forward_ns(timing_.forward_ns);
-  completion.mutable_timing()->set_forward_passes(timing_.forward_passes);
-  completion.mutable_timing()->set_total_ns(absl::ToInt64Nanoseconds(absl::Now() - arrival_));
+  pb::Timing& timing = *completion.mutable_timing();
+  timing.set_queue_ns(absl::ToInt64Nanoseconds(timing_.taken_up - arrival_));
+  timing.set_prepare_ns(prepare_ns_);
+  FillTiming(timing_.use, timing);
+  timing.set_total_ns(absl::ToInt64Nanoseconds(absl::Now() - arrival_));
   Push(std::move(response));
   End(absl::OkStatus());
+}
+
+void AblateStream::Amend(pb::AblateResponse& response, absl::Duration written_for) {
+  if (!response.has_completion()) return;
+  response.mutable_completion()->mutable_timing()->set_send_ns(absl::ToInt64Nanoseconds(written_for));
 }
 
 }  // namespace ablate

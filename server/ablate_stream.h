@@ -35,7 +35,7 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
                Gate::Pass pass);
 
   absl::Status TakeBlock(ReadoutBlock block, size_t unit) override;
-  absl::Status EndPrompt(int32_t prompt) override { return assembler_->EndPrompt(prompt); }
+  absl::Status EndPrompt(int32_t prompt, const EngineUse& /*so_far*/) override { return assembler_->EndPrompt(prompt); }
   void Complete(absl::Status status, const RequestTiming& timing) override;
   bool Abandoned() const override { return Gone(); }
   void CancelIfStalled(absl::Time since) override;
@@ -62,6 +62,8 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
   std::optional<ablation::v1::AblateResponse> NextHead() override {
     return head_.has_value() ? head_->Next() : std::nullopt;
   }
+  // Of a completion: only when its turn comes is it known how long what stood before it took.
+  void Amend(ablation::v1::AblateResponse& response, absl::Duration written_for) override;
   void OnProgress() override { backend_->scheduler->Wake(); }
   void OnOver() override { pass_.reset(); }
 

@@ -66,6 +66,7 @@ pb::RuntimeInfo MakeRuntimeInfo(const EngineInfo& info, const RequestLimits& lim
   runtime.set_precision(MakePrecision(info.precision));
   runtime.set_threads(info.threads);
   runtime.set_max_packed_tokens(info.max_packed_tokens);
+  runtime.set_memory_budget_bytes(info.memory_budget_bytes);
   runtime.set_max_request_cost(limits.cost);
   runtime.set_max_request_tokens(limits.tokens);
   runtime.set_batch_invariant(info.batch_invariant);
@@ -77,6 +78,14 @@ pb::RuntimeInfo MakeRuntimeInfo(const EngineInfo& info, const RequestLimits& lim
     to.set_floor(from.floor);
   }
   return runtime;
+}
+
+void FillTiming(const EngineUse& use, pb::Timing& timing) {
+  timing.set_plan_ns(use.plan_ns);
+  timing.set_forward_ns(use.forward_ns);
+  timing.set_readout_ns(use.readout_ns);
+  timing.set_forward_passes(use.forward_passes);
+  timing.set_peak_bytes(use.peak_bytes);
 }
 
 void FillManifest(const pb::AblateRequest& request, const PreparedRequest& prepared, pb::Manifest& manifest) {

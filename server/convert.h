@@ -8,6 +8,7 @@
 #include "ablation/v1/scan.pb.h"
 #include "absl/types/span.h"
 #include "engine/engine.h"
+#include "server/engine_use.h"
 #include "server/prepare.h"
 #include "server/verify/numeric_floor.h"
 
@@ -18,6 +19,8 @@ ablation::v1::ModelInfo MakeModelInfo(const EngineInfo& info, const std::string&
 ablation::v1::Precision MakePrecision(Precision precision);
 ablation::v1::RuntimeInfo MakeRuntimeInfo(const EngineInfo& info, const RequestLimits& limits,
                                           absl::Span<const NumericFloor> numeric_floor = {});
+
+void FillTiming(const EngineUse& use, ablation::v1::Timing& timing);
 
 // What the manifest tells of the request itself: all but model, runtime, cost and selection.
 void FillManifest(const ablation::v1::AblateRequest& request, const PreparedRequest& prepared,

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "engine/engine.h"
+#include "server/engine_use.h"
 #include "server/prepare.h"
 
 namespace ablate {
@@ -17,9 +18,7 @@ namespace ablate {
 struct RequestTiming {
   // When the engine took its first prompt up.
   absl::Time taken_up;
-  // Of the engine's runs that held prompts of the request.
-  int64_t forward_ns = 0;
-  int32_t forward_passes = 0;
+  EngineUse use;
 };
 
 // Takes a request's results. TakeBlock, EndPrompt and Complete are called from the device thread (Complete also from
@@ -30,8 +29,9 @@ class ResultSink {
 
   // Rows of one unit. An error fails the request.
   virtual absl::Status TakeBlock(ReadoutBlock block, size_t unit) = 0;
-  // All units of a prompt have been handed out. An error fails the request.
-  virtual absl::Status EndPrompt(int32_t prompt) = 0;
+  // All units of a prompt have been handed out; `so_far`: what the request has taken of the engine. An error fails the
+  // request.
+  virtual absl::Status EndPrompt(int32_t prompt, const EngineUse& so_far) = 0;
   // Exactly once, and last.
   virtual void Complete(absl::Status status, const RequestTiming& timing) = 0;
 

@@ -31,6 +31,14 @@ int64_t RowsOf(const Scan& scan) {
   return static_cast<int64_t>(runs * scan.read_positions.size());
 }
 
+EngineUse UseOf(const RunStats& stats) {
+  return {.plan_ns = stats.plan_ns,
+          .forward_ns = stats.forward_ns,
+          .readout_ns = stats.readout_ns,
+          .forward_passes = stats.forward_passes,
+          .peak_bytes = stats.peak_bytes};
+}
+
 // In the words that were found when they were taken out of the queue.
 void FinishAll(const std::vector<EndedRequest>& ended) {
   for (const EndedRequest& e : ended) Finish(*e.request, e.why);
@@ -157,13 +165,14 @@ absl::Status Scheduler::RunOnce(const std::vector<TakenUnit>& batch) {
     request.error = request.sink->TakeBlock(std::move(block), taken.unit);
     return absl::OkStatus();
   });
+  // Of a run that failed no more is known than how long it took.
+  const EngineUse use =
+      stats.ok() ? UseOf(*stats) : EngineUse{.forward_ns = absl::ToInt64Nanoseconds(absl::Now() - begin)};
   absl::flat_hash_set<Request*> seen;
   for (size_t i = 0; i < batch.size(); ++i) {
     const TakenUnit& taken = batch[i];
     if (stats.ok()) taken.request->rows_expected += RowsOf(scans[i]);
-    if (!seen.insert(taken.request.get()).second) continue;
-    taken.request->timing.forward_ns += stats.ok() ? stats->forward_ns : absl::ToInt64Nanoseconds(absl::Now() - begin);
-    taken.request->timing.forward_passes += stats.ok() ? stats->forward_passes : 0;
+    if (seen.insert(taken.request.get()).second) taken.request->timing.use.Add(use);
   }
   return stats.status();
 }
@@ -219,7 +228,7 @@ void Scheduler::EndPrompts(const std::vector<TakenUnit>& batch) {
     const bool is_last = i + 1 == batch.size() || batch[i + 1].request != batch[i].request ||
                          request.prepared->units[batch[i + 1].unit].prompt != prompt;
     if (!is_last || !request.error.ok() || request.rows_done != request.rows_expected) continue;
-    request.error = request.sink->EndPrompt(prompt);
+    request.error = request.sink->EndPrompt(prompt, request.timing.use);
   }
 }
 

@@ -39,7 +39,7 @@ class SelectionSink final : public ResultSink {
     strengths_->Take(rows->prompt, rows->normalized);
     return absl::OkStatus();
   }
-  absl::Status EndPrompt(int32_t prompt) override { return assembler_.EndPrompt(prompt); }
+  absl::Status EndPrompt(int32_t prompt, const EngineUse& /*so_far*/) override { return assembler_.EndPrompt(prompt); }
   void Complete(absl::Status status, const RequestTiming& timing) override {
     auto selection = status.ok() ? absl::StatusOr<ablation::v1::Selection>(strengths_->Order()) : std::move(status);
     // Their room is what the second sweep's summary takes.

@@ -98,6 +98,9 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   // Messages that go before everything pushed, made one by one when the transport takes them, so that they need no
   // buffer; nullopt: that was all. Called after Release, by one thread at a time, while the call's request is valid.
   virtual std::optional<Response> NextHead() { return std::nullopt; }
+  // Before each write: of what is only known when a message's turn comes. gRPC was busy writing the messages before it
+  // for `written_for` in all. Called by one thread at a time.
+  virtual void Amend(Response& /*response*/, absl::Duration /*written_for*/) {}
   // After each write, from a gRPC thread; there may be room now, or nobody to write to.
   virtual void OnProgress() {}
   // The call is over: let go of what belongs to it.
@@ -112,6 +115,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   void OnWriteDone(bool ok) final {
     {
       absl::MutexLock lock(&mu_);
+      written_for_ += absl::Now() - write_began_;
       writing_ = false;
       buffered_bytes_ -= current_.bytes;
       if (!ok) gone_ = true;
@@ -155,7 +159,11 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
         step = NextStep(status);
       }
     }
-    if (step == Step::kWrite) this->StartWrite(&current_.response);
+    if (step == Step::kWrite) {
+      Amend(current_.response, written_for_);
+      write_began_ = absl::Now();
+      this->StartWrite(&current_.response);
+    }
     if (step == Step::kFinish) this->Finish(ToGrpcStatus(status));
   }
 
@@ -196,8 +204,10 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   // When the operation under way began, if there is one.
   absl::Time busy_since_ ABSL_GUARDED_BY(mu_);
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);
-  // Being written while `writing_`; untouched by others then.
+  // Being written while `writing_`; untouched by others then, as the two below.
   Pending current_ = {};
+  absl::Time write_began_;
+  absl::Duration written_for_ = absl::ZeroDuration();
   bool released_ ABSL_GUARDED_BY(mu_) = false;
   bool head_is_over_ ABSL_GUARDED_BY(mu_) = false;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;

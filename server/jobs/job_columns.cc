@@ -7,7 +7,8 @@ namespace pb = ::ablation::v1;
 
 const char* const kJobColumns =
     "number, id, display_name, state, created_ms, started_ms, ended_ms, n_prompts, prompts_done, cost, cost_done, "
-    "n_results, result_bytes, error_code, error_reason, error_message, weights_sha256, request_id, tenant, runs_as";
+    "n_results, result_bytes, error_code, error_reason, error_message, weights_sha256, request_id, tenant, runs_as, "
+    "plan_ns, forward_ns, readout_ns, forward_passes, peak_bytes";
 
 StoredJob StoredJobOf(const SQLite::Statement& row) {
   StoredJob stored;
@@ -39,6 +40,11 @@ StoredJob StoredJobOf(const SQLite::Statement& row) {
   job.set_request_id(next().getString());
   stored.tenant = next().getString();
   stored.runs_as = next().getString();
+  stored.use.plan_ns = next().getInt64();
+  stored.use.forward_ns = next().getInt64();
+  stored.use.readout_ns = next().getInt64();
+  stored.use.forward_passes = next().getInt();
+  stored.use.peak_bytes = next().getInt64();
   return stored;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/clock.h"
+#include "server/convert.h"
 #include "server/errors.h"
 #include "server/jobs/describe_job.h"
 #include "server/jobs/job_statistics.h"
@@ -159,10 +160,11 @@ absl::Status JobRun::Finish() {
   pb::AblateResponse response;
   pb::Completion& completion = *response.mutable_completion();
   completion.set_rows(rows);
-  completion.mutable_timing()->set_queue_ns(
-      std::max<int64_t>(0, now->job.started_unix_ms() - now->job.created_unix_ms()) * 1'000'000);
-  completion.mutable_timing()->set_total_ns(
-      std::max<int64_t>(0, absl::ToUnixMillis(absl::Now()) - now->job.created_unix_ms()) * 1'000'000);
+  // No time to send: the message is read as often as anybody likes.
+  pb::Timing& timing = *completion.mutable_timing();
+  timing.set_queue_ns(std::max<int64_t>(0, now->job.started_unix_ms() - now->job.created_unix_ms()) * 1'000'000);
+  FillTiming(now->use, timing);
+  timing.set_total_ns(std::max<int64_t>(0, absl::ToUnixMillis(absl::Now()) - now->job.created_unix_ms()) * 1'000'000);
   messages->push_back(response.SerializeAsString());
   const pb::JobState state = skipped.empty() ? pb::JOB_STATE_SUCCEEDED : pb::JOB_STATE_PARTIAL;
   const absl::Status finished = Persist([&] { return store_->Finish(job_.number, state, {}, *messages); });

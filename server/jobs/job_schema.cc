@@ -94,6 +94,14 @@ CREATE TABLE tenants (
 ) WITHOUT ROWID;
 INSERT INTO tenants SELECT tenant, max(started_ms) FROM jobs WHERE started_ms > 0 GROUP BY tenant;
 )sql",
+    // 4: what a job has taken of the engine (EngineUse).
+    R"sql(
+ALTER TABLE jobs ADD COLUMN plan_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN forward_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN readout_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN forward_passes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN peak_bytes INTEGER NOT NULL DEFAULT 0;
+)sql",
 };
 
 int Pragma(SQLite::Database& database, const char* name) {

@@ -7,7 +7,7 @@
 namespace ablate {
 
 // What this server reads and writes. Steps lead from each version to the next.
-inline constexpr int kJobSchemaVersion = 3;
+inline constexpr int kJobSchemaVersion = 4;
 
 // FailedPrecondition where the file is of a version newer than `version`, or is no job store. Only reads. Throws as
 // SQLiteCpp does.

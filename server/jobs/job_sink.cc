@@ -43,7 +43,7 @@ absl::Status JobSink::TakeBlock(ReadoutBlock block, size_t unit) {
   return absl::OkStatus();
 }
 
-absl::Status JobSink::EndPrompt(int32_t prompt) {
+absl::Status JobSink::EndPrompt(int32_t prompt, const EngineUse& so_far) {
   // The device has left the batch that the prompt was in.
   options_.ledger->Clear();
   absl::Status whole = assembler_.EndPrompt(prompt);
@@ -52,6 +52,8 @@ absl::Status JobSink::EndPrompt(int32_t prompt) {
   open_.erase(prompt);
   results.prompt = PromptOf(prompt);
   results.cost = cost_[static_cast<size_t>(prompt)];
+  results.use = so_far.Since(told_);
+  told_ = so_far;
   absl::MutexLock lock(&mu_);
   ready_.push_back(std::move(results));
   return absl::OkStatus();

@@ -40,7 +40,7 @@ class JobSink final : public ResultSink {
   JobSink(std::shared_ptr<const PreparedRequest> prepared, JobSinkOptions options);
 
   absl::Status TakeBlock(ReadoutBlock block, size_t unit) override;
-  absl::Status EndPrompt(int32_t prompt) override;
+  absl::Status EndPrompt(int32_t prompt, const EngineUse& so_far) override;
   void Complete(absl::Status status, const RequestTiming& timing) override;
   void Suspend() override { options_.ledger->Suspend(); }
   void Resume() override { options_.ledger->Resume(); }
@@ -70,6 +70,8 @@ class JobSink final : public ResultSink {
   std::vector<int64_t> cost_;
   // The device's thread's own.
   RowAssembler assembler_;
+  // Told with a prompt's results.
+  EngineUse told_;
   absl::flat_hash_map<int32_t, PromptResults> open_;
 
   mutable absl::Mutex mu_;

@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "server/engine_use.h"
 #include "server/jobs/crash_ledger.h"
 
 namespace ablate {
@@ -58,6 +59,8 @@ struct StoredJob {
   ablation::v1::Job job;
   // JobEngine::runs_as of who began it; empty: nobody has, or it is not known.
   std::string runs_as;
+  // Of all servers that ran it, in as many goes as it took, up to the last prompt that is stored.
+  EngineUse use;
 };
 
 // What one prompt came to.
@@ -65,6 +68,8 @@ struct PromptResults {
   int32_t prompt = 0;
   // Packed tokens x layers that it took.
   int64_t cost = 0;
+  // Of the engine's runs since the prompt that was told before it.
+  EngineUse use = {};
   // AblateResponse, serialised.
   std::vector<std::string> messages;
 };

@@ -17,6 +17,22 @@ int64_t BytesOf(absl::Span<const std::string> messages) {
   return bytes;
 }
 
+// What prompts took is added to what the job has taken.
+void AddToJob(SQLite::Database& database, int64_t number, absl::Span<const PromptResults> prompts) {
+  int64_t cost = 0;
+  EngineUse use;
+  for (const PromptResults& prompt : prompts) {
+    cost += prompt.cost;
+    use.Add(prompt.use);
+  }
+  SQLite::Statement add(database,
+                        "UPDATE jobs SET cost_done = cost_done + ?, plan_ns = plan_ns + ?, forward_ns = forward_ns + "
+                        "?, readout_ns = readout_ns + ?, forward_passes = forward_passes + ?, peak_bytes = "
+                        "max(peak_bytes, ?) WHERE number = ?");
+  SQLite::bind(add, cost, use.plan_ns, use.forward_ns, use.readout_ns, use.forward_passes, use.peak_bytes, number);
+  add.exec();
+}
+
 }  // namespace
 
 void EndJob(SQLite::Database& database, int64_t number, pb::JobState state, const pb::JobError& error) {
@@ -101,7 +117,6 @@ absl::Status JobStore::AddChoices(int64_t number, absl::Span<const PromptResults
     const auto job = FindJob(impl_->writer, number);
     if (!job.ok() || IsFinal(job->job.state())) return absl::AbortedError("the job has ended");
     SQLite::Statement insert(impl_->writer, "INSERT INTO choices (job, prompt, message) VALUES (?, ?, ?)");
-    int64_t cost = 0;
     for (const PromptResults& choice : choices) {
       const std::string joined = absl::StrJoin(choice.messages, "");
       insert.bind(1, number);
@@ -109,11 +124,8 @@ absl::Status JobStore::AddChoices(int64_t number, absl::Span<const PromptResults
       insert.bindNoCopy(3, joined.data(), static_cast<int>(joined.size()));
       insert.exec();
       insert.reset();
-      cost += choice.cost;
     }
-    SQLite::Statement done(impl_->writer, "UPDATE jobs SET cost_done = cost_done + ? WHERE number = ?");
-    SQLite::bind(done, cost, number);
-    done.exec();
+    AddToJob(impl_->writer, number, choices);
     transaction.commit();
     return absl::OkStatus();
   });
@@ -139,19 +151,17 @@ absl::Status JobStore::AddResults(int64_t number, absl::Span<const PromptResults
     SQLite::Transaction transaction(impl_->writer);
     // A prompt that is there already breaks the key, and with it the transaction.
     SQLite::Statement done(impl_->writer, "INSERT INTO prompts_done (job, prompt) VALUES (?, ?)");
-    int64_t cost = 0;
     for (const PromptResults& prompt : results) {
       const absl::Status added = AppendMessages(impl_->writer, number, prompt.messages);
       if (!added.ok()) return added;
       SQLite::bind(done, number, prompt.prompt);
       done.exec();
       done.reset();
-      cost += prompt.cost;
     }
-    SQLite::Statement count(
-        impl_->writer, "UPDATE jobs SET prompts_done = prompts_done + ?, cost_done = cost_done + ? WHERE number = ?");
-    SQLite::bind(count, static_cast<int64_t>(results.size()), cost, number);
+    SQLite::Statement count(impl_->writer, "UPDATE jobs SET prompts_done = prompts_done + ? WHERE number = ?");
+    SQLite::bind(count, static_cast<int64_t>(results.size()), number);
     count.exec();
+    AddToJob(impl_->writer, number, results);
     transaction.commit();
     return absl::OkStatus();
   });

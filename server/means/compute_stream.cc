@@ -91,7 +91,7 @@ absl::Status ComputeMeansStream::TakeBlock(ReadoutBlock /*block*/, size_t unit) 
   return error_;
 }
 
-absl::Status ComputeMeansStream::EndPrompt(int32_t run) {
+absl::Status ComputeMeansStream::EndPrompt(int32_t run, const EngineUse& /*so_far*/) {
   constexpr absl::Duration kPause = absl::Milliseconds(100);
   const auto index = static_cast<size_t>(run);
   const bool is_last_run = index + 1 == means_.prompt_of_run.size();

@@ -34,7 +34,7 @@ class ComputeMeansStream final : public WriteStream<ablation::v1::ComputeMeansRe
       : backend_(backend), budget_(budget), tenant_(pass.tenant()), pass_(std::move(pass)) {}
 
   absl::Status TakeBlock(ReadoutBlock block, size_t unit) override;
-  absl::Status EndPrompt(int32_t run) override;
+  absl::Status EndPrompt(int32_t run, const EngineUse& so_far) override;
   void Complete(absl::Status status, const RequestTiming& timing) override;
   bool Abandoned() const override { return Gone(); }
   void CancelIfStalled(absl::Time since) override;

@@ -138,6 +138,7 @@ FakeEngine::FakeEngine(std::shared_ptr<FakeDevice> device, int64_t max_packed_to
   info_.device_name = "fake";
   info_.torch_version = "none";
   info_.max_packed_tokens = max_packed_tokens;
+  info_.memory_budget_bytes = int64_t{3} << 29;
   info_.batch_invariant = true;
   for (int32_t i = 0; i < kLayers * kHeads * kHeadSize; ++i) folded_value_bias_.push_back(i / 4.0);
 }
@@ -198,8 +199,10 @@ absl::StatusOr<RunStats> FakeEngine::Run(absl::Span<const Scan> scans, const Blo
   absl::Status status = device_->Begin(scans);
   if (!status.ok()) return status;
   const FakeBlocks order = device_->blocks();
+  int64_t variants = 0;
   for (size_t s = 0; s < scans.size(); ++s) {
     const Scan& scan = scans[s];
+    variants += static_cast<int64_t>(scan.variants.size());
     if (scan.cancelled && scan.cancelled()) continue;
     if (scan.on_head_outputs) {
       HeadOutputs z;  // [L, T, H, Dh]
@@ -226,7 +229,8 @@ absl::StatusOr<RunStats> FakeEngine::Run(absl::Span<const Scan> scans, const Blo
       if (!status.ok()) return status;
     }
   }
-  return RunStats{.plan_ns = 1, .forward_ns = 1000, .forward_passes = 1};
+  return RunStats{
+      .plan_ns = 1, .forward_ns = 1000, .readout_ns = 100, .peak_bytes = variants * kVariantBytes, .forward_passes = 1};
 }
 
 }  // namespace ablate

@@ -77,6 +77,8 @@ class FakeDevice {
 class FakeEngine : public Engine {
  public:
   static constexpr int32_t kLayers = 2, kHeads = 3, kHeadSize = 4, kPositions = 32;
+  // What RunStats tells as the peak, for each variant of a run.
+  static constexpr int64_t kVariantBytes = 4096;
 
   // What a scan's reads cost beside that: V / (4 D + 2 d_mlp) = 261 / (4 x 12 + 2 x 48) each, together rounded up.
   static constexpr int64_t ReadCost(int64_t n_reads) { return (n_reads * 261 + 143) / 144; }

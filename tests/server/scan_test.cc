@@ -160,11 +160,29 @@ TEST(ScanTest, TimingAddsUp) {
   const ScanResult result = RunScan(server.stub(), ScanRequest("Berlin is"));
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   const pb::Timing& timing = result.completion().timing();
+  EXPECT_EQ(timing.plan_ns(), 1);
   EXPECT_EQ(timing.forward_ns(), 1000);
+  EXPECT_EQ(timing.readout_ns(), 100);
   EXPECT_EQ(timing.forward_passes(), 1);
+  EXPECT_EQ(timing.peak_bytes(), 6 * FakeEngine::kVariantBytes);
+  EXPECT_GT(timing.send_ns(), 0);
   EXPECT_GT(timing.prepare_ns(), 0);
   EXPECT_GE(timing.queue_ns(), timing.prepare_ns());
   EXPECT_GE(timing.total_ns(), timing.queue_ns());
+}
+
+// Of runs one after the other: the times add up, the memory does not.
+TEST(ScanTest, TimingIsOfAllItsRuns) {
+  TestServer server;
+  server.Serve(14);
+  const ScanResult result = RunScan(server.stub(), ManyPrompts(20));
+  ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+  const pb::Timing& timing = result.completion().timing();
+  EXPECT_EQ(timing.plan_ns(), 20);
+  EXPECT_EQ(timing.forward_ns(), 20'000);
+  EXPECT_EQ(timing.readout_ns(), 2000);
+  EXPECT_EQ(timing.forward_passes(), 20);
+  EXPECT_EQ(timing.peak_bytes(), 6 * FakeEngine::kVariantBytes);
 }
 
 TEST(ScanTest, SweepFiltersChooseLayersAndHeads) {

@@ -70,12 +70,16 @@ TEST(SelectionTest, TimingIsOfBothSweeps) {
   TestServer server;
   server.Serve();
   pb::AblateRequest request = Prompts(1);
-  request.mutable_sweep()->mutable_cumulative();
+  request.mutable_sweep()->mutable_pairs()->set_strongest(2);
   const ScanResult result = RunScan(server.stub(), request);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   const pb::Timing& timing = result.completion().timing();
+  EXPECT_EQ(timing.plan_ns(), 2);
   EXPECT_EQ(timing.forward_ns(), 2000);
+  EXPECT_EQ(timing.readout_ns(), 200);
   EXPECT_EQ(timing.forward_passes(), 2);
+  // Of the first, which has six variants and not three.
+  EXPECT_EQ(timing.peak_bytes(), 6 * FakeEngine::kVariantBytes);
   EXPECT_GT(timing.prepare_ns(), 0);
   EXPECT_GE(timing.total_ns(), timing.queue_ns());
 }

@@ -100,6 +100,7 @@ TEST(DescribeModelTest, TellsModelAndRuntime) {
   EXPECT_EQ(response.model().layer_norm_epsilon(), 1e-5);
   EXPECT_EQ(response.runtime().device_name(), "fake");
   EXPECT_EQ(response.runtime().max_packed_tokens(), 1000);
+  EXPECT_EQ(response.runtime().memory_budget_bytes(), int64_t{3} << 29);
   EXPECT_EQ(response.runtime().max_request_tokens(), 1'000'000);
 }
 

@@ -32,6 +32,11 @@ TEST(JobRunTest, GivesWhatAblateStreams) {
   EXPECT_EQ(job.rows(), scan.rows());
   EXPECT_EQ(job.results.front().manifest().SerializeAsString(), scan.manifest().SerializeAsString());
   EXPECT_EQ(job.results.back().completion().rows(), scan.completion().rows());
+  const pb::Timing& timing = job.results.back().completion().timing();
+  EXPECT_EQ(timing.forward_ns(), 1000 * timing.forward_passes());
+  EXPECT_EQ(timing.readout_ns(), 100 * timing.forward_passes());
+  EXPECT_GE(timing.peak_bytes(), 6 * FakeEngine::kVariantBytes);
+  EXPECT_EQ(timing.send_ns(), 0) << "it is stored, and sent as often as anybody likes";
   std::vector<std::string> summaries[2];
   for (const auto& result : scan.responses) {
     if (result.has_summary_head() || result.has_summary_block()) summaries[0].push_back(result.SerializeAsString());
@@ -113,6 +118,12 @@ TEST(JobRunTest, ADrainEndsItsStreamAndTheNextServerGoesOn) {
   EXPECT_EQ(before.prompts().size() + after.prompts().size(), 20U);
   // What the first one had stored was not computed again.
   EXPECT_EQ(next.device().runs().size(), 15U);
+  // Its times are those of both servers.
+  const pb::Timing& timing = after.results.back().completion().timing();
+  EXPECT_EQ(timing.forward_passes(), 20);
+  EXPECT_EQ(timing.plan_ns(), 20);
+  EXPECT_EQ(timing.forward_ns(), 20'000);
+  EXPECT_EQ(timing.peak_bytes(), 6 * FakeEngine::kVariantBytes);
   EXPECT_THAT(next.Get(id).answer.skipped_prompts(), IsEmpty());
 }
 

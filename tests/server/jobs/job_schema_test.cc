@@ -71,6 +71,20 @@ TEST(JobSchemaTest, AStoreOfTheSecondVersionGoesOn) {
   EXPECT_EQ(file.execAndGet("SELECT turn FROM tenants").getInt(), 6);
 }
 
+TEST(JobSchemaTest, AStoreOfTheThirdVersionGoesOn) {
+  {
+    SQLite::Database old(MakeFolder(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    ASSERT_TRUE(MigrateJobSchema(old, 3).ok());
+    old.exec(
+        "INSERT INTO jobs (id, request_id, display_name, request_sha256, weights_sha256, state, created_ms, n_prompts, "
+        "cost) VALUES ('open', '', '', 's', 'w', 2, 5, 2, 10)");
+  }
+  const auto store = OpenJobs();
+  EXPECT_EQ(store->GetByNumber(1)->use.forward_ns, 0) << "nobody noted it";
+  ASSERT_TRUE(store->AddResults(1, {{.prompt = 0, .use = {.forward_ns = 7}, .messages = {}}}).ok());
+  EXPECT_EQ(store->GetByNumber(1)->use.forward_ns, 7);
+}
+
 TEST(JobSchemaTest, ANewerVersionIsRefused) {
   OpenJobs().reset();
   SQLite::Database(MakeFolder(), SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 99");

@@ -63,6 +63,23 @@ TEST(JobStoreTest, WhatWasAcceptedSurvivesTheProcess) {
   EXPECT_THAT(Stored(*store, 1), ElementsAre("head", "a", "b"));
 }
 
+// Over all of its parts, and over the sweep that chose its sites.
+TEST(JobStoreTest, WhatAJobTookOfTheEngineAddsUp) {
+  const auto store = OpenJobs();
+  const int64_t job = store->Submit(SomeJob())->number;
+  const EngineUse some = {.plan_ns = 1, .forward_ns = 20, .readout_ns = 3, .forward_passes = 4, .peak_bytes = 50};
+  const EngineUse more = {.plan_ns = 2, .forward_ns = 30, .readout_ns = 4, .forward_passes = 5, .peak_bytes = 40};
+  ASSERT_TRUE(store->AddChoices(job, {{.prompt = 0, .use = some, .messages = {"c"}}}).ok());
+  ASSERT_TRUE(store->AddResults(job, {{.prompt = 0, .use = more, .messages = {}}}).ok());
+  ASSERT_TRUE(store->AddResults(job, {{.prompt = 1, .messages = {}}, {.prompt = 2, .use = more, .messages = {}}}).ok());
+  const EngineUse use = store->GetByNumber(job)->use;
+  EXPECT_EQ(use.plan_ns, 5);
+  EXPECT_EQ(use.forward_ns, 80);
+  EXPECT_EQ(use.readout_ns, 11);
+  EXPECT_EQ(use.forward_passes, 14);
+  EXPECT_EQ(use.peak_bytes, 50);
+}
+
 TEST(JobStoreTest, AJobThatRanWaitsAgainUntilItIsTakenUp) {
   {
     const auto store = OpenJobs();
