@@ -112,18 +112,6 @@ absl::Status CheckCost(const PreparedRequest& prepared, int64_t limit) {
   return prepared.cost > limit ? TooCostly(prepared.cost, limit) : absl::OkStatus();
 }
 
-// The sweep that an order is for, at the order that stands for all of them. Any order gives as many variants with as
-// many sites; rows leave the baseline at their first edited layer, so that none is dearer than one which takes the
-// lowest layers. Where a prompt is cut into chunks, another may be, by some percent: chunks end at other variants, and
-// repeat other rows.
-absl::StatusOr<std::vector<SiteSet>> DearestSets(const pb::AblateRequest& request, const PreparedRequest& prepared) {
-  std::vector<Site> order;
-  order.reserve(prepared.variants.size());
-  for (const SiteSet& head : prepared.variants) order.push_back(head.sites.front());
-  if (request.sweep().cumulative().backwards()) std::reverse(order.begin(), order.end());
-  return SweepSets(request, prepared.shape, order);
-}
-
 // Checks and prices what will follow: what is found to be too much is so before the first sweep runs.
 absl::Status PriceFollowUp(const pb::AblateRequest& request, const PrepareContext& context, std::vector<SiteSet> sets,
                            PreparedRequest& prepared) {
@@ -153,6 +141,17 @@ void KeepWhatOrders(PreparedRequest& prepared) {
 
 }  // namespace
 
+// Any order gives as many variants with as many sites; rows leave the baseline at their first edited layer, so that
+// none is dearer than one which takes the lowest layers. Where a prompt is cut into chunks, another may be, by some
+// percent: chunks end at other variants, and repeat other rows.
+std::vector<Site> DearestOrder(const pb::AblateRequest& request, const PreparedRequest& first) {
+  std::vector<Site> order;
+  order.reserve(first.variants.size());
+  for (const SiteSet& head : first.variants) order.push_back(head.sites.front());
+  if (request.sweep().cumulative().backwards()) std::reverse(order.begin(), order.end());
+  return order;
+}
+
 absl::StatusOr<PreparedRequest> Prepare(const pb::AblateRequest& request, const PrepareContext& context,
                                         absl::Span<const Site> order) {
   const EngineInfo& info = context.engine->Describe();
@@ -174,7 +173,8 @@ absl::StatusOr<PreparedRequest> Prepare(const pb::AblateRequest& request, const 
   if (absl::Status status = CheckPromptsTogether(request, prepared); !status.ok()) return status;
   prepared.readout.primary = PrimaryMetricOf(request, prepared.prompts);
   const bool is_first = NeedsOrder(request) && order.empty();
-  auto in_the_end = is_first ? DearestSets(request, prepared) : std::vector<SiteSet>();
+  auto in_the_end = is_first ? SweepSets(request, prepared.shape, DearestOrder(request, prepared))
+                             : absl::StatusOr<std::vector<SiteSet>>(std::vector<SiteSet>());
   if (!in_the_end.ok()) return in_the_end.status();
   const SweepSize size = SizeOf(request, is_first ? *in_the_end : prepared.variants);
   absl::Status status = CheckEachPrompt(context, *libraries, size, prepared);

@@ -164,4 +164,7 @@ absl::StatusOr<PreparedRequest> Prepare(const ablation::v1::AblateRequest& reque
 // Whether the request's sweep needs an order first.
 bool NeedsOrder(const ablation::v1::AblateRequest& request);
 
+// The order for which the sweep that follows costs FollowUp::cost. `first` is the `heads` sweep that goes before it.
+std::vector<Site> DearestOrder(const ablation::v1::AblateRequest& request, const PreparedRequest& first);
+
 }  // namespace ablate

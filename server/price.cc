@@ -1,7 +1,5 @@
 #include "server/price.h"
 
-#include <array>
-
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
@@ -9,11 +7,6 @@
 
 namespace ablate {
 namespace {
-
-// Everything that a unit's cost depends on, since a request's prompts share their sweep, and where it edits and reads
-// follows from the length: which run is edited, whether it is a likelihood, the prompt's length, how many tokens are
-// appended.
-using CostKey = std::array<int64_t, 4>;
 
 absl::StatusOr<int64_t> CostOf(const PreparedRequest& prepared, size_t unit, const Engine& engine) {
   const Scan scan = prepared.MakeScan(unit);
@@ -33,15 +26,17 @@ int64_t ReadCost(const EngineInfo& info, int64_t n_reads) {
   return (n_reads * info.vocab_size + unit - 1) / unit;
 }
 
+PlanKey PlanKeyOf(const PreparedRequest& prepared, const ScanUnit& unit) {
+  const size_t n_tokens = prepared.prompts[static_cast<size_t>(unit.prompt)].token_ids.size();
+  return {unit.edits_corrupted, unit.is_likelihood, static_cast<int64_t>(n_tokens), NumAppended(prepared, unit)};
+}
+
 absl::Status Price(PreparedRequest& prepared, const PrepareContext& context) {
-  absl::flat_hash_map<CostKey, int64_t> cost_of;
+  absl::flat_hash_map<PlanKey, int64_t> cost_of;
   prepared.cost = 0;
   for (size_t u = 0; u < prepared.units.size(); ++u) {
     ScanUnit& unit = prepared.units[u];
-    const size_t n_tokens = prepared.prompts[static_cast<size_t>(unit.prompt)].token_ids.size();
-    const CostKey key = {unit.edits_corrupted, unit.is_likelihood, static_cast<int64_t>(n_tokens),
-                         NumAppended(prepared, unit)};
-    const auto [known, is_new] = cost_of.try_emplace(key, 0);
+    const auto [known, is_new] = cost_of.try_emplace(PlanKeyOf(prepared, unit), 0);
     if (is_new) {
       if (absl::Status status = context.go_on ? context.go_on() : absl::OkStatus(); !status.ok()) return status;
       const auto cost = CostOf(prepared, u, *context.engine);

@@ -8,6 +8,7 @@
 // that those repeat more rows, which the plan's cost counts already.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -17,6 +18,12 @@ namespace ablate {
 
 // Of so many read positions, over all runs of a scan; rounded up.
 int64_t ReadCost(const EngineInfo& info, int64_t n_reads);
+
+// Everything that a unit's plan depends on, since a request's prompts share their sweep, and where it edits and reads
+// follows from the length: which run is edited, whether it is a likelihood, the prompt's length, how many tokens are
+// appended.
+using PlanKey = std::array<int64_t, 4>;
+PlanKey PlanKeyOf(const PreparedRequest& prepared, const ScanUnit& unit);
 
 // Checks each unit's scan with the engine, and fills in its cost and the request's. INVALID_ARGUMENT where the engine
 // refuses one.

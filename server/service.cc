@@ -8,6 +8,7 @@
 #include "server/ablate_stream.h"
 #include "server/convert.h"
 #include "server/errors.h"
+#include "server/explain.h"
 #include "server/server_info.h"
 #include "server/unary_call.h"
 #include "server/unknown_fields.h"
@@ -18,6 +19,11 @@ namespace {
 namespace pb = ::ablation::v1;
 
 constexpr int kMaxTexts = 10'000;
+
+// Also where the deadline has passed.
+absl::Status GoOn(const grpc::CallbackServerContext& context) {
+  return context.IsCancelled() ? absl::CancelledError("the client has left") : absl::OkStatus();
+}
 
 absl::Status TokenizeTexts(const pb::TokenizeRequest& request, const Backend& backend,
                            const grpc::CallbackServerContext& context, pb::TokenizeResponse& response) {
@@ -34,8 +40,7 @@ absl::Status TokenizeTexts(const pb::TokenizeRequest& request, const Backend& ba
   }
   int64_t n_tokens = 0;
   for (int i = 0; i < request.texts_size(); ++i) {
-    // Also where the deadline has passed.
-    if (context.IsCancelled()) return absl::CancelledError("the client has left");
+    if (status = GoOn(context); !status.ok()) return status;
     const auto ids = engine.tokenizer().Encode(request.texts(i));
     if (!ids.ok()) {
       return BadField(absl::StrCat("texts[", i, "]"), "TEXT_NOT_TOKENIZABLE", ids.status().message());
@@ -62,6 +67,18 @@ grpc::ServerWriteReactor<pb::AblateResponse>* AblationServiceImpl::Ablate(grpc::
   auto pass = entrance_->Enter(*context, Scope::kScan);
   if (!pass.ok()) return new Refused<grpc::ServerWriteReactor<pb::AblateResponse>>(pass.status());
   return AblateStream::Start(context, request, &backend_, *std::move(pass));
+}
+
+grpc::ServerUnaryReactor* AblationServiceImpl::ExplainPlan(grpc::CallbackServerContext* context,
+                                                           const pb::ExplainPlanRequest* request,
+                                                           pb::ExplainPlanResponse* response) {
+  return AnswerInExecutor(
+      *entrance_, Scope::kScan, backend_.executor, context, static_cast<int64_t>(request->ByteSizeLong()),
+      [this, context, request, response](const std::string& tenant) {
+        auto explained = ablate::ExplainPlan(tenant, *request, backend_, [&] { return GoOn(*context); });
+        if (explained.ok()) *response = *std::move(explained);
+        return explained.status();
+      });
 }
 
 grpc::ServerUnaryReactor* AblationServiceImpl::Tokenize(grpc::CallbackServerContext* context,

@@ -22,6 +22,9 @@ class AblationServiceImpl final : public ablation::v1::AblationService::Callback
 
   grpc::ServerWriteReactor<ablation::v1::AblateResponse>* Ablate(grpc::CallbackServerContext* context,
                                                                  const ablation::v1::AblateRequest* request) override;
+  grpc::ServerUnaryReactor* ExplainPlan(grpc::CallbackServerContext* context,
+                                        const ablation::v1::ExplainPlanRequest* request,
+                                        ablation::v1::ExplainPlanResponse* response) override;
   grpc::ServerUnaryReactor* Tokenize(grpc::CallbackServerContext* context, const ablation::v1::TokenizeRequest* request,
                                      ablation::v1::TokenizeResponse* response) override;
   grpc::ServerUnaryReactor* DescribeModel(grpc::CallbackServerContext* context,

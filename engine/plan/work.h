@@ -39,10 +39,12 @@ struct WorkFigures {
   // The LM head, on each token that leaves the last layer: 2 M D V.
   int64_t readout_flops = 0;
   // Elements that are read from memory or written, where caches keep nothing from layer to layer: a layer's matrices
-  // once for each pass that runs it, the residual that enters and that leaves; the LM head's matrix once for each pass.
-  int64_t elements_moved = 0;
+  // once for each pass that runs it, and the LM head's once for each pass; the residual that enters and that leaves.
+  int64_t weights_moved = 0;
+  int64_t residuals_moved = 0;
 
   int64_t flops() const { return gemm_flops + attention_flops + readout_flops; }
+  int64_t elements_moved() const { return weights_moved + residuals_moved; }
 };
 
 WorkFigures FiguresOf(const PlanWork& work, const WorkShape& shape);

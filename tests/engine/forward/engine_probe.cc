@@ -177,7 +177,7 @@ json Explain(const Engine& engine, const json& in) {
           {"gemm_flops", figures.gemm_flops},
           {"attention_flops", figures.attention_flops},
           {"readout_flops", figures.readout_flops},
-          {"elements_moved", figures.elements_moved}};
+          {"elements_moved", figures.elements_moved()}};
 }
 
 json Answer(Engine& engine, const json& in) {

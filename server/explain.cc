@@ -1,0 +1,214 @@
+#include "server/explain.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "engine/plan/work.h"
+#include "server/prepare_for.h"
+#include "server/price.h"
+#include "server/request_queue.h"
+#include "server/selection.h"
+#include "server/unknown_fields.h"
+
+namespace ablate {
+namespace {
+
+namespace pb = ::ablation::v1;
+
+// What is too dear by far has more operations than that.
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+
+int64_t Sum(int64_t a, int64_t b) {
+  return a > kMost - b ? kMost : a + b;
+}
+
+// Of a reader who keeps up.
+class NoSink final : public ResultSink {
+ public:
+  explicit NoSink(int64_t max_waiting_bytes) : max_waiting_bytes_(max_waiting_bytes) {}
+
+  absl::Status TakeBlock(ReadoutBlock /*block*/, size_t /*unit*/) override { return absl::OkStatus(); }
+  absl::Status EndPrompt(int32_t /*prompt*/, const EngineUse& /*so_far*/) override { return absl::OkStatus(); }
+  void Complete(absl::Status /*status*/, const RequestTiming& /*timing*/) override {}
+  bool Abandoned() const override { return false; }
+  int64_t waiting_bytes() const override { return 0; }
+  int64_t max_waiting_bytes() const override { return max_waiting_bytes_; }
+
+ private:
+  const int64_t max_waiting_bytes_;
+};
+
+struct BatchPlan {
+  PlanWork work;
+  WorkFigures figures;
+  int64_t n_runs = 0;
+  int64_t unshared_tokens = 0;
+};
+
+absl::StatusOr<BatchPlan> PlanOf(const std::vector<TakenUnit>& batch, const Engine& engine) {
+  const EngineInfo& info = engine.Describe();
+  BatchPlan plan;
+  std::vector<Scan> scans;
+  scans.reserve(batch.size());
+  for (const TakenUnit& taken : batch) {
+    scans.push_back(taken.request->prepared->MakeScan(taken.unit));
+    const Scan& scan = scans.back();
+    const auto n_runs = static_cast<int64_t>(scan.variants.size() + (scan.donor_token_ids.empty() ? 1 : 2));
+    plan.n_runs += n_runs;
+    plan.unshared_tokens += n_runs * static_cast<int64_t>(scan.token_ids.size()) * info.n_layers;
+  }
+  auto work = engine.Work(scans);
+  if (!work.ok()) return work.status();
+  plan.work = *std::move(work);
+  plan.figures = FiguresOf(plan.work, {info.d_model, info.d_mlp, info.vocab_size});
+  return plan;
+}
+
+// The sweeps of a request, one after the other.
+class Sweeps {
+ public:
+  Sweeps(const Backend& backend, const std::function<absl::Status()>& go_on)
+      : backend_(backend), go_on_(go_on), work_(static_cast<size_t>(backend.engine->Describe().n_layers)) {}
+
+  // `max_waiting_bytes`: of the sweep's sink.
+  absl::Status Add(PreparedRequest prepared, int64_t max_waiting_bytes) {
+    // 100,000 prompts of one data set make a few kinds of batches.
+    absl::flat_hash_map<std::vector<PlanKey>, BatchPlan> plans;
+    RequestQueue queue({.batch_cost = backend_.scheduler->batch_cost()});
+    const auto request = std::make_shared<Request>();
+    request->prepared = std::make_shared<const PreparedRequest>(std::move(prepared));
+    request->sink = std::make_shared<NoSink>(max_waiting_bytes);
+    cost_ += request->prepared->cost;
+    queue.Put(request);
+    while (!queue.empty()) {
+      if (absl::Status status = go_on_(); !status.ok()) return status;
+      const std::vector<TakenUnit> batch = queue.TakeBatch();
+      queue.BatchIsDone(absl::ZeroDuration());
+      std::vector<PlanKey> key;
+      for (const TakenUnit& taken : batch) {
+        key.push_back(PlanKeyOf(*request->prepared, request->prepared->units[taken.unit]));
+      }
+      const auto [known, is_new] = plans.try_emplace(std::move(key));
+      if (is_new) {
+        auto plan = PlanOf(batch, *backend_.engine);
+        if (!plan.ok()) return plan.status();
+        known->second = *std::move(plan);
+      }
+      AddBatch(known->second);
+    }
+    return absl::OkStatus();
+  }
+
+  int64_t cost() const { return cost_; }
+  void Fill(pb::ExplainPlanResponse& response) const;
+
+ private:
+  void AddBatch(const BatchPlan& plan);
+
+  const Backend& backend_;
+  const std::function<absl::Status()>& go_on_;
+  PlanWork work_;
+  WorkFigures figures_;
+  int64_t bytes_moved_ = 0;
+  int64_t n_runs_ = 0;
+  int64_t unshared_tokens_ = 0;
+  int64_t cost_ = 0;
+};
+
+// Under bf16 only the matrices are rounded (engine/types.h).
+int64_t BytesMoved(const WorkFigures& figures, Precision precision) {
+  const int64_t element = precision == Precision::kFloat64 ? 8 : 4;
+  return figures.weights_moved * (precision == Precision::kBf16 ? 2 : element) + figures.residuals_moved * element;
+}
+
+void Sweeps::AddBatch(const BatchPlan& plan) {
+  for (size_t l = 0; l < work_.size(); ++l) {
+    const LayerWork& from = plan.work[l];
+    LayerWork& to = work_[l];
+    to.passes += from.passes;
+    to.rows_in += from.rows_in;
+    to.rows_out += from.rows_out;
+    to.tokens_in += from.tokens_in;
+    to.tokens_out += from.tokens_out;
+  }
+  figures_.gemm_flops = Sum(figures_.gemm_flops, plan.figures.gemm_flops);
+  figures_.attention_flops = Sum(figures_.attention_flops, plan.figures.attention_flops);
+  figures_.readout_flops = Sum(figures_.readout_flops, plan.figures.readout_flops);
+  bytes_moved_ = Sum(bytes_moved_, BytesMoved(plan.figures, backend_.engine->Describe().precision));
+  n_runs_ += plan.n_runs;
+  unshared_tokens_ += plan.unshared_tokens;
+}
+
+void Sweeps::Fill(pb::ExplainPlanResponse& response) const {
+  response.set_n_runs(n_runs_);
+  // Every pass ends behind the last layer, wherever it begins.
+  response.set_forward_passes(work_.back().passes);
+  int64_t packed_tokens = 0;
+  for (const LayerWork& from : work_) {
+    pb::PlannedLayer& layer = *response.add_layers();
+    layer.set_forward_passes(from.passes);
+    layer.set_rows_in(from.rows_in);
+    layer.set_rows_out(from.rows_out);
+    layer.set_tokens_in(from.tokens_in);
+    layer.set_tokens_out(from.tokens_out);
+    packed_tokens += from.tokens_out;
+  }
+  response.set_packed_tokens(packed_tokens);
+  response.set_unshared_packed_tokens(unshared_tokens_);
+  response.set_cost(cost_);
+  response.set_gemm_flops(figures_.gemm_flops);
+  response.set_attention_flops(figures_.attention_flops);
+  response.set_readout_flops(figures_.readout_flops);
+  response.set_bytes_moved(bytes_moved_);
+}
+
+// Of the message around the scan's: those in it are named as the scan itself names them.
+absl::Status RefuseUnknownAround(const pb::ExplainPlanRequest& request) {
+  pb::ExplainPlanRequest around;
+  around.GetReflection()->MutableUnknownFields(&around)->MergeFrom(request.GetReflection()->GetUnknownFields(request));
+  return RefuseUnknownFields(around);
+}
+
+}  // namespace
+
+absl::StatusOr<pb::ExplainPlanResponse> ExplainPlan(const std::string& tenant, const pb::ExplainPlanRequest& request,
+                                                    const Backend& backend,
+                                                    const std::function<absl::Status()>& go_on) {
+  if (absl::Status status = RefuseUnknownAround(request); !status.ok()) return status;
+  const pb::AblateRequest& scan = request.request();
+  const RequestLimits limits = {.cost = kMost, .tokens = backend.limits.tokens};
+  Sweeps sweeps(backend, go_on);
+  auto prepared = PrepareFor(tenant, scan, limits, backend, go_on);
+  if (!prepared.ok()) return prepared.status();
+  if (NeedsOrder(scan)) {
+    const std::vector<Site> order = DearestOrder(scan, *prepared);
+    const auto split = SplitFor(scan.summary(), prepared->prompts);
+    if (!split.ok()) return split.status();
+    KeepForSelection(split->chooses, *prepared);
+    // Nobody reads the choosing sweep's rows.
+    if (absl::Status status = sweeps.Add(*std::move(prepared), kMost); !status.ok()) return status;
+    prepared = PrepareFor(tenant, scan, limits, backend, go_on, order);
+    if (!prepared.ok()) return prepared.status();
+  }
+  pb::ExplainPlanResponse response;
+  response.set_n_prompts(static_cast<int32_t>(prepared->prompts.size()));
+  response.set_total_rows(prepared->total_rows());
+  if (absl::Status status = sweeps.Add(*std::move(prepared), backend.max_stream_bytes); !status.ok()) return status;
+  sweeps.Fill(response);
+  response.set_max_cost(backend.limits.cost);
+  const SchedulerLoad load = backend.scheduler->load();
+  if (load.cost_per_second > 0) {
+    const double seconds = static_cast<double>(sweeps.cost()) / load.cost_per_second;
+    response.set_predicted_ns(absl::ToInt64Nanoseconds(absl::Seconds(seconds)));
+  }
+  response.set_waiting_ns(absl::ToInt64Nanoseconds(load.waiting));
+  return response;
+}
+
+}  // namespace ablate
