@@ -195,14 +195,12 @@ TEST(OverloadTest, SlowReaderHoldsUpNobodyAndIsNotBufferedWithoutBound) {
 
   // And goes on to the end once it is read.
   int64_t rows = 0;
-  bool complete = false;
-  while (reader->Read(&response)) {
-    rows += response.row_block().variant_size();
-    complete = complete || response.has_completion();
-  }
+  while (reader->Read(&response)) rows += response.row_block().variant_size();
   EXPECT_TRUE(reader->Finish().ok());
-  EXPECT_TRUE(complete);
+  ASSERT_TRUE(response.has_completion());
   EXPECT_EQ(rows, kPrompts * 7);
+  // The completion was made before what waited was out, and knows of it all the same: it rested for 200 ms at least.
+  EXPECT_GT(response.completion().timing().send_ns(), 200'000'000);
 }
 
 // Tokenising 100,000 prompts takes long; nobody may be made to wait for one who has left.
@@ -250,15 +248,8 @@ TEST(OverloadTest, AReaderThatIsMerelySlowKeepsItsPlace) {
   const auto reader = server.stub().Ablate(&context, ManyPrompts(150, 100));
   pb::AblateResponse response;
   const absl::Time begin = absl::Now();
-  int64_t send_ns = 0;
-  while (reader->Read(&response)) {
-    send_ns = response.completion().timing().send_ns();
-    absl::SleepFor(absl::Milliseconds(20));
-  }
+  while (reader->Read(&response)) absl::SleepFor(absl::Milliseconds(20));
   EXPECT_GT(absl::Now() - begin, absl::Seconds(2));
-  // But for what fits into windows and sockets, the server waited with the reader.
-  EXPECT_GT(send_ns, absl::ToInt64Nanoseconds(absl::Milliseconds(500)));
-  EXPECT_LT(send_ns, absl::ToInt64Nanoseconds(absl::Now() - begin));
   EXPECT_TRUE(reader->Finish().ok());
 }
 
