@@ -86,6 +86,7 @@ class FakeEngine : public Engine {
   explicit FakeEngine(std::shared_ptr<FakeDevice> device, int64_t max_packed_tokens = 1000);
 
   const EngineInfo& Describe() const override { return info_; }
+  EngineInfo& info() { return info_; }
   const Tokenizer& tokenizer() const override { return tokenizer_; }
   const std::vector<double>& FoldedValueBias() const override { return folded_value_bias_; }
   absl::Status Validate(const Scan& scan) const override;

@@ -38,6 +38,24 @@ grpc::Status SubmitJob(Stub& stub, const pb::AblateRequest& request, pb::Job& jo
   return status;
 }
 
+// How each call that takes a scan ends.
+grpc::Status ScanStatus(Stub& stub, const pb::AblateRequest& request) {
+  return RunScan(stub, request).status;
+}
+
+grpc::Status ExplainStatus(Stub& stub, const pb::AblateRequest& request) {
+  grpc::ClientContext context;
+  pb::ExplainPlanRequest explain;
+  *explain.mutable_request() = request;
+  pb::ExplainPlanResponse response;
+  return stub.ExplainPlan(&context, explain, &response);
+}
+
+grpc::Status JobStatus(Stub& stub, const pb::AblateRequest& request) {
+  pb::Job job;
+  return SubmitJob(stub, request, job);
+}
+
 grpc::Status GetJob(Stub& stub, const std::string& id) {
   return CallById(stub, &Stub::GetJob, id).status;
 }
@@ -150,14 +168,13 @@ TEST_F(TenantsTest, ALibraryIsItsTenants) {
   const std::string none(32, '0');
   ExpectAlike(Export(*blue_, id).status, Export(*blue_, none).status, id, none);
   ExpectAlike(Delete(*blue_, id), Delete(*blue_, none), id, none);
-  // A scan, and a job, name the field, and say the same of both.
-  for (const bool is_job : {false, true}) {
+  // A scan, its explanation and a job name the field, and say the same of both.
+  for (const auto& call : {ScanStatus, ExplainStatus, JobStatus}) {
     std::vector<std::string> texts;
     for (const std::string& library : {id, none}) {
       pb::AblateRequest request = ScanRequest("Berlin is");
       request.add_replacements()->mutable_mean()->set_library(library);
-      pb::Job job;
-      const grpc::Status status = is_job ? SubmitJob(*blue_, request, job) : RunScan(*blue_, request).status;
+      const grpc::Status status = call(*blue_, request);
       EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION) << status.error_message();
       std::string text = status.error_message();
       if (const size_t at = text.find(library); at != std::string::npos) text.replace(at, library.size(), "ID");
@@ -165,6 +182,9 @@ TEST_F(TenantsTest, ALibraryIsItsTenants) {
     }
     EXPECT_EQ(texts[0], texts[1]);
   }
+  pb::AblateRequest own = AnsweredPrompts(1, [](int) { return std::vector<int32_t>{1, 2, 3}; });
+  own.add_replacements()->mutable_mean()->set_library(id);
+  EXPECT_TRUE(ExplainStatus(*red_, own).ok()) << ExplainStatus(*red_, own).error_message();
   EXPECT_TRUE(Delete(*red_, id).ok());
 }
 
