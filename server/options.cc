@@ -103,8 +103,15 @@ void AddModel(CLI::App& app, Options& options) {
   app.add_option("--model-name", options.server.model_name, "The model's name in results; default: the folder's name");
   app.add_option("--numeric-floor", options.numeric_floor,
                  "File of floors that `ablated verify` measured; default: numeric_floor.json in the model's folder");
+  app.add_option(
+         "--memory-budget", options.engine.memory_budget_bytes,
+         "Bytes that forward passes may take beside the weights, also as 4GiB or 500MB: passes get as many tokens as "
+         "fit. 0: half of what is free once the model is loaded. A single variant of a long prompt cannot be cut, and "
+         "may exceed it")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 50));
   app.add_option("--max-packed-tokens", options.engine.max_packed_tokens,
-                 "Most packed tokens in one forward pass; 0: from the device's free memory")
+                 "Most packed tokens in a layer of one forward pass; 0: as many as --memory-budget holds")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
 }
 

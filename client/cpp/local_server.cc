@@ -64,8 +64,8 @@ struct ChildPlan {
 // and with which means, stays.
 std::vector<std::string> ServerEnvironment() {
   constexpr absl::string_view kKept[] = {
-      "ABLATE_DEVICE=",    "ABLATE_PRECISION=", "ABLATE_THREADS=", "ABLATE_MAX_PACKED_TOKENS=",
-      "ABLATE_LOG_LEVEL=", "ABLATE_MEANS_DIR="};
+      "ABLATE_DEVICE=",        "ABLATE_PRECISION=", "ABLATE_THREADS=",  "ABLATE_MAX_PACKED_TOKENS=",
+      "ABLATE_MEMORY_BUDGET=", "ABLATE_LOG_LEVEL=", "ABLATE_MEANS_DIR="};
   std::vector<std::string> entries;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const absl::string_view text = *entry;

@@ -133,6 +133,7 @@ class FakeServer::Ablation : public ablation::v1::AblationService::Service {
     const auto manifest = MakeManifest();
     *response->mutable_model() = manifest.head.model();
     *response->mutable_runtime() = manifest.head.runtime();
+    response->mutable_runtime()->set_memory_budget_bytes(int64_t{3} << 29);
     return grpc::Status::OK;
   }
   grpc::Status SubmitJob(grpc::ServerContext*, grpc::ServerReader<ablation::v1::SubmitJobRequest>* reader,

@@ -25,7 +25,7 @@ TEST_F(ProgramTest, LocalStartsItsOwnServerAndStopsIt) {
                                                 "ABLATE_LISTEN=127.0.0.1:1", "ABLATE_PORT_FILE=/no/such/folder/port",
                                                 "ABLATE_CONFIG=/no/such/file", "ABLATE_MAX_REQUEST_COST=1",
                                                 // For any.
-                                                "ABLATE_MAX_PACKED_TOKENS=512"};
+                                                "ABLATE_MAX_PACKED_TOKENS=512", "ABLATE_MEMORY_BUDGET=1GiB"};
   const auto result = RunProgram({ABLATE_PROGRAM, "scan", "--local", "--model", "models/demo", "--device", "cpu",
                                   "--precision", "float64", "--threads", "2", "--prompt", "x", "--format", "csv"},
                                  environment);
@@ -35,11 +35,12 @@ TEST_F(ProgramTest, LocalStartsItsOwnServerAndStopsIt) {
   pid_t pid = 0;
   arguments >> pid;
   EXPECT_NE(kill(pid, 0), 0) << "the local server still runs";
-  EXPECT_THAT(arguments.str(), AllOf(HasSubstr("--model models/demo --listen unix:"),
-                                     HasSubstr("--device cpu --precision float64 --threads 2 --jobs-dir none"),
-                                     HasSubstr(" ABLATE_MAX_PACKED_TOKENS=512"), Not(HasSubstr("ABLATE_LISTEN")),
-                                     Not(HasSubstr("ABLATE_PORT_FILE")), Not(HasSubstr("ABLATE_CONFIG")),
-                                     Not(HasSubstr("ABLATE_MAX_REQUEST_COST"))));
+  EXPECT_THAT(arguments.str(),
+              AllOf(HasSubstr("--model models/demo --listen unix:"),
+                    HasSubstr("--device cpu --precision float64 --threads 2 --jobs-dir none"),
+                    HasSubstr(" ABLATE_MAX_PACKED_TOKENS=512"), HasSubstr(" ABLATE_MEMORY_BUDGET=1GiB"),
+                    Not(HasSubstr("ABLATE_LISTEN")), Not(HasSubstr("ABLATE_PORT_FILE")),
+                    Not(HasSubstr("ABLATE_CONFIG")), Not(HasSubstr("ABLATE_MAX_REQUEST_COST"))));
 }
 
 // Also when the client is killed without a chance to clean up.

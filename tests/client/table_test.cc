@@ -75,6 +75,7 @@ std::string Shown(const client::ScanManifest& manifest, const TableOptions& opti
     completion.set_rows(manifest.head.total_rows());
     completion.mutable_timing()->set_total_ns(1'500'000'000);
     completion.mutable_timing()->set_forward_passes(1);
+    completion.mutable_timing()->set_plan_ns(1'000'000);
     EXPECT_TRUE(writer.End(completion).ok());
     EXPECT_TRUE((*output)->Commit().ok());
   }
@@ -114,6 +115,7 @@ Layer 1, each head ablated alone: the change of
 
 3 of 4 ablations keep the top-1 token ' Germany'
 5 rows in 1.500 s (waited 0.000 s, forward 0.000 s in 1 pass)
+plan 0.001 s, readout 0.000 s (of forward)
 )");
 }
 

@@ -180,8 +180,9 @@ def test_a_forked_child_neither_stops_nor_keeps_it():
 
 
 def test_takes_only_what_says_how_to_compute_from_the_environment():
-    ours = {"ABLATE_PORT_FILE": "x", "ABLATE_THREADS": "2", "PATH": "/bin", "LD_LIBRARY_PATH": "/theirs"}
-    assert _environment(ours, "") == {"ABLATE_THREADS": "2", "PATH": "/bin", "LD_LIBRARY_PATH": "/theirs"}
+    kept = {"ABLATE_THREADS": "2", "ABLATE_MEMORY_BUDGET": "1GiB", "PATH": "/bin", "LD_LIBRARY_PATH": "/theirs"}
+    ours = {"ABLATE_PORT_FILE": "x", **kept}
+    assert _environment(ours, "") == kept
     assert _environment(ours, "/ours")["LD_LIBRARY_PATH"] == "/ours:/theirs"
     assert _environment({}, "/ours") == {"LD_LIBRARY_PATH": "/ours"}
 

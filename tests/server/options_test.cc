@@ -71,6 +71,7 @@ TEST(OptionsTest, EveryOptionArrives) {
                                "--device=cuda:1",
                                "--precision=float64",
                                "--threads=3",
+                               "--memory-budget=3GiB",
                                "--max-packed-tokens=4096",
                                "--max-request-cost=77",
                                "--max-request-tokens=78",
@@ -96,6 +97,7 @@ TEST(OptionsTest, EveryOptionArrives) {
   EXPECT_EQ(o.engine.device, "cuda:1");
   EXPECT_EQ(o.engine.precision, Precision::kFloat64);
   EXPECT_EQ(o.engine.threads, 3);
+  EXPECT_EQ(o.engine.memory_budget_bytes, int64_t{3} << 30);
   EXPECT_EQ(o.engine.max_packed_tokens, 4096);
   EXPECT_EQ(o.server.limits.cost, 77);
   EXPECT_EQ(o.server.limits.tokens, 78);
@@ -110,6 +112,24 @@ TEST(OptionsTest, EveryOptionArrives) {
   EXPECT_EQ(o.drain_timeout, absl::Milliseconds(500));
   EXPECT_TRUE(o.stop_with_stdin);
   EXPECT_EQ(o.log_level, "debug");
+}
+
+TEST(OptionsTest, AMemoryBudgetMayHaveAUnit) {
+  const auto budget = [](const char* text) { return Parse({"--model=m", "--memory-budget", text}); };
+  EXPECT_EQ(Parse({"--model=m"}).options.engine.memory_budget_bytes, 0);
+  EXPECT_EQ(budget("0").options.engine.memory_budget_bytes, 0);
+  EXPECT_EQ(budget("4096").options.engine.memory_budget_bytes, 4096);
+  EXPECT_EQ(budget("4GiB").options.engine.memory_budget_bytes, int64_t{4} << 30);
+  EXPECT_EQ(budget("500 MB").options.engine.memory_budget_bytes, 500'000'000);
+  for (const char* text : {"-1", "4 pounds", "1.5GiB", "2000000TiB", "99999999999EiB"}) {
+    EXPECT_EQ(budget(text).code, 2) << text;
+    EXPECT_THAT(budget(text).err, HasSubstr("--memory-budget")) << text;
+  }
+  const std::string path = testing::TempDir() + "ablated-budget.toml";
+  std::ofstream(path) << "memory-budget = \"2GiB\"\n";
+  EXPECT_EQ(Parse({"--model=m", "--config", path.c_str()}).options.engine.memory_budget_bytes, int64_t{2} << 30);
+  const Environment set("ABLATE_MEMORY_BUDGET", "1MiB");
+  EXPECT_EQ(Parse({"--model=m"}).options.engine.memory_budget_bytes, 1 << 20);
 }
 
 TEST(OptionsTest, AFlagMayStandInTheEnvironmentToo) {
@@ -169,7 +189,8 @@ TEST(OptionsTest, BadOptionsAreNamed) {
 TEST(OptionsTest, HelpAndVersion) {
   const Parsed help = Parse({"--help"});
   EXPECT_EQ(help.code, 0);
-  for (const char* text : {"--max-request-cost", "ABLATE_DRAIN_TIMEOUT", "127.0.0.1:50051", "float32"}) {
+  for (const char* text :
+       {"--max-request-cost", "ABLATE_DRAIN_TIMEOUT", "127.0.0.1:50051", "float32", "half of what is free"}) {
     EXPECT_THAT(help.out, HasSubstr(text));
   }
   const Parsed version = Parse({"--version"});

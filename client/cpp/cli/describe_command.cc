@@ -11,6 +11,7 @@
 #include "client/cpp/cli/number.h"
 #include "client/cpp/cli/output.h"
 #include "client/cpp/cli/session.h"
+#include "client/cpp/cli/timing_text.h"
 
 namespace ablate::cli {
 namespace {
@@ -44,6 +45,10 @@ std::string TableOf(const ablation::v1::DescribeModelResponse& response) {
   add("precision", PrecisionName(runtime.precision()));
   add("threads", runtime.threads());
   add("packed tokens", absl::StrCat("at most ", runtime.max_packed_tokens(), " in a forward pass"));
+  // An older server does not tell.
+  if (const int64_t budget = runtime.memory_budget_bytes(); budget > 0) {
+    add("memory budget", absl::StrCat(Gibibytes(budget), " for forward passes, beside the weights"));
+  }
   add("request cost", absl::StrCat("at most ", runtime.max_request_cost(), " packed tokens x layers"));
   add("request tokens", absl::StrCat("at most ", runtime.max_request_tokens(), " in all prompts of a request"));
   add("batch invariant", runtime.batch_invariant() ? "yes" : "no");

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "client/cpp/cli/effects_report.h"
 #include "client/cpp/cli/figure.h"
@@ -14,6 +13,7 @@
 #include "client/cpp/cli/scan_heading.h"
 #include "client/cpp/cli/statistics_table.h"
 #include "client/cpp/cli/text.h"
+#include "client/cpp/cli/timing_text.h"
 
 namespace ablate::cli {
 namespace {
@@ -21,10 +21,6 @@ namespace {
 using ablation::v1::Sweep;
 
 constexpr size_t kStrongest = 10;
-
-double Seconds(int64_t ns) {
-  return static_cast<double>(ns) * 1e-9;
-}
 
 // Sweeps whose figure is no table of runs itself.
 bool HasStrongest(const client::ScanManifest& manifest) {
@@ -152,18 +148,7 @@ absl::Status TableWriter::End(const ablation::v1::Completion& completion) {
       !IsSingle() && (readout.likelihood() || readout.compensation())) {
     details_.emplace_back("likelihoods and compensations of several prompts: --format jsonl or csv has them");
   }
-  const auto& timing = completion.timing();
-  std::string line = absl::StrFormat("%d rows", completion.rows());
-  // A job that did not succeed has none; one that did has been run by several servers, it may be.
-  if (timing.total_ns() > 0) {
-    absl::StrAppendFormat(&line, " in %.3f s (waited %.3f s", Seconds(timing.total_ns()), Seconds(timing.queue_ns()));
-    if (timing.forward_passes() > 0) {
-      absl::StrAppendFormat(&line, ", forward %.3f s in %d %s", Seconds(timing.forward_ns()), timing.forward_passes(),
-                            timing.forward_passes() == 1 ? "pass" : "passes");
-    }
-    line += ')';
-  }
-  details_.push_back(std::move(line));
+  for (std::string& line : TimingLines(completion)) details_.push_back(std::move(line));
   return Write(details_);
 }
 

@@ -20,8 +20,8 @@ from ablate._server_files import LocalServerError, ServerFiles
 # Variables that say how to compute, and with which means. Every option of `ablated` is also a variable, and one that is
 # meant for another server (a port file, a limit) must not hold for this one.
 _KEPT = {
-    "ABLATE_DEVICE", "ABLATE_PRECISION", "ABLATE_THREADS", "ABLATE_MAX_PACKED_TOKENS", "ABLATE_LOG_LEVEL",
-    "ABLATE_MEANS_DIR",
+    "ABLATE_DEVICE", "ABLATE_PRECISION", "ABLATE_THREADS", "ABLATE_MAX_PACKED_TOKENS", "ABLATE_MEMORY_BUDGET",
+    "ABLATE_LOG_LEVEL", "ABLATE_MEANS_DIR",
 }  # fmt: skip
 # The path of a socket has at most 107 bytes.
 _LONGEST_PARENT = 70
