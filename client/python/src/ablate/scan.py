@@ -43,7 +43,8 @@ class Scan(ScanExtras, ScanFiles):
             has no such figure, NaN, or -1 of a rank.
         replacements: labels: `zero`, `mean`, ...; `scale(0.5)` where there are several of a kind.
         fields: [n_prompts], the data set's other columns.
-        completion: `ablation.v1.Completion`: how long it took (`timing`, ns).
+        completion: `ablation.v1.Completion`: where its time went, in ns, and how much memory it took (`timing`:
+            `total_ns`, `queue_ns`, `plan_ns`, `forward_ns`, of it `readout_ns`, `send_ns`, `peak_bytes`, ...).
         token_texts: of every token id that `top1_id` and `top_k_id` name.
     """
 
