@@ -44,6 +44,18 @@ absl::StatusOr<v1::Completion> Client::Scan(const v1::AblateRequest& request, co
   return dispatch.TakeCompletion();
 }
 
+absl::StatusOr<v1::ExplainPlanResponse> Client::ExplainPlan(const v1::AblateRequest& request,
+                                                            const CallOptions& options) {
+  Call call(options);
+  v1::ExplainPlanRequest explain;
+  *explain.mutable_request() = request;
+  v1::ExplainPlanResponse response;
+  if (auto status = call.Result(ablation_->ExplainPlan(call.context(), explain, &response), address_); !status.ok()) {
+    return status;
+  }
+  return response;
+}
+
 absl::StatusOr<v1::TokenizeResponse> Client::Tokenize(const v1::TokenizeRequest& request, const CallOptions& options) {
   Call call(options);
   v1::TokenizeResponse response;

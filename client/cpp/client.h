@@ -62,6 +62,8 @@ class Client {
   // Blocks until the stream has ended. Success means that every row came, once. DataLoss: the stream ended early.
   absl::StatusOr<v1::Completion> Scan(const v1::AblateRequest& request, const ScanHandlers& handlers,
                                       const CallOptions& options);
+  // What Scan would take, told without running it: also where it is more than one request may.
+  absl::StatusOr<v1::ExplainPlanResponse> ExplainPlan(const v1::AblateRequest& request, const CallOptions& options);
   absl::StatusOr<v1::TokenizeResponse> Tokenize(const v1::TokenizeRequest& request, const CallOptions& options);
   absl::StatusOr<v1::DescribeModelResponse> Describe(const CallOptions& options);
 

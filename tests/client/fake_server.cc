@@ -96,6 +96,7 @@ Script::Script()
         SendCompletion(request, writer);
         return grpc::Status::OK;
       }),
+      explain([](const auto&, auto*) { return grpc::Status(grpc::UNIMPLEMENTED, ""); }),
       tokenize([](const ablation::v1::TokenizeRequest& request, ablation::v1::TokenizeResponse* response) {
         // A token a byte.
         for (const std::string& text : request.texts()) {
@@ -123,6 +124,10 @@ class FakeServer::Ablation : public ablation::v1::AblationService::Service {
 
   grpc::Status Ablate(grpc::ServerContext* context, const AblateRequest* request, ServerWriter* writer) override {
     return script_.ablate(context, *request, writer);
+  }
+  grpc::Status ExplainPlan(grpc::ServerContext*, const ablation::v1::ExplainPlanRequest* request,
+                           ablation::v1::ExplainPlanResponse* response) override {
+    return script_.explain(request->request(), response);
   }
   grpc::Status Tokenize(grpc::ServerContext*, const ablation::v1::TokenizeRequest* request,
                         ablation::v1::TokenizeResponse* response) override {

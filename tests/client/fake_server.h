@@ -20,6 +20,8 @@ using JobResultsWriter = grpc::ServerWriter<ablation::v1::StreamJobResultsRespon
 // What the server does. Set before it starts. By default a scan of the fixtures' model works and health is SERVING.
 struct Script {
   std::function<grpc::Status(grpc::ServerContext*, const ablation::v1::AblateRequest&, ServerWriter*)> ablate;
+  // By default UNIMPLEMENTED, as an older server's.
+  std::function<grpc::Status(const ablation::v1::AblateRequest&, ablation::v1::ExplainPlanResponse*)> explain;
   std::function<grpc::Status(const ablation::v1::TokenizeRequest&, ablation::v1::TokenizeResponse*)> tokenize;
   std::function<grpc::health::v1::HealthCheckResponse::ServingStatus()> health;
   // Jobs: by default NOT_FOUND, and none. `parts` are all that came.

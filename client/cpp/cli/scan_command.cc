@@ -9,7 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cpp/cli/command.h"
+#include "client/cpp/cli/explain_text.h"
 #include "client/cpp/cli/interrupt.h"
+#include "client/cpp/cli/jsonl.h"
 #include "client/cpp/cli/option_error.h"
 #include "client/cpp/cli/result_output.h"
 #include "client/cpp/cli/result_stream.h"
@@ -71,6 +73,23 @@ absl::Status PrintSpec(const ScanOptions& options, const ScanRequest& request) {
   return status;
 }
 
+absl::Status Explain(const ScanOptions& options, const ScanRequest& request, const ResultOutputs& outputs,
+                     Session& session) {
+  const auto plan = session.client().ExplainPlan(request.request, session.call());
+  if (!plan.ok()) return NameOrigin(plan.status(), request);
+  std::string text;
+  if (options.output.is_table()) {
+    text = ExplanationText(*plan);
+  } else {
+    const auto json = ToJson(*plan);
+    if (!json.ok()) return json.status();
+    text = absl::StrCat("{\"plan\": ", *json, "}\n");
+  }
+  auto status = outputs.rows->Write(text);
+  status.Update(outputs.Commit());
+  return status;
+}
+
 absl::Status RunScan(const ScanOptions& options) {
   if (auto status = CheckScanOptions(options); !status.ok()) return status;
   const auto request = MakeScanRequest(options.flags.request);
@@ -83,6 +102,7 @@ absl::Status RunScan(const ScanOptions& options) {
   auto session = Session::Open(options.common, absl::InfiniteDuration(), interrupt.cancellation());
   if (!session.ok()) return session.status();
   if (auto status = CheckTokenizer(options.flags.request.prompts.tokenizer_of, *session); !status.ok()) return status;
+  if (options.explain) return Explain(options, *request, *outputs, *session);
   const bool is_table = options.output.is_table();
   const bool draws_live = is_table && outputs->rows->IsTerminal();
   ResultStream stream({.make_writer =

@@ -21,6 +21,7 @@ constexpr char kFooter[] =
     "noising\n"
     "  ablate scan --prompt 'a b a' --target ' b' --sweep cumulative --print-spec > fall.json\n"
     "  ablate scan --spec fall.json\n"
+    "  ablate scan --prompts ioi.csv --sweep pairs --explain\n"
     "A line of a prompts file: {\"prompt\": \"Rome is the capital of\", \"target\": \" Italy\", \"contrast\": \" "
     "France\"}\n\n";
 
@@ -192,9 +193,12 @@ void AddScanOptions(CLI::App* command, ScanOptions* options) {
   Group(command, kSpec, nullptr)
       .AddFlag("--print-spec", &options->print_spec, "Write the request as --spec reads it, and do not run it");
   AddOutputOptions(command, &options->output);
-  Group(command, "Output", nullptr)
-      .Add("--focus-layer", &options->output.focus_layer,
-           "Table: also show this layer's heads side by side, for target and contrast");
+  const Group output(command, "Output", nullptr);
+  output.AddFlag("--explain", &options->explain,
+                 "Tell what the scan would take - runs, forward passes, cost and limit, FLOPs, time - and do not run "
+                 "it: also where it costs too much. As a table, or one line of JSON (--format jsonl)");
+  output.Add("--focus-layer", &options->output.focus_layer,
+             "Table: also show this layer's heads side by side, for target and contrast");
   AddCommonOptions(command, &options->common, "none");
   command->footer(absl::StrCat(kFooter, kExitCodesHelp));
 }
@@ -207,6 +211,12 @@ absl::Status CheckRequestFlags(const RequestFlags& flags) {
 
 absl::Status CheckScanOptions(const ScanOptions& options) {
   if (auto status = CheckRequestFlags(options.flags); !status.ok()) return status;
+  if (options.explain && options.print_spec) {
+    return OptionError("--print-spec asks no server, which --explain needs: give one of the two");
+  }
+  if (options.explain && options.output.is_csv()) {
+    return OptionError("--explain with --format csv: there are no rows; use table or jsonl");
+  }
   if (!options.output.focus_layer) return absl::OkStatus();
   if (options.output.format != "table") return OptionError("--focus-layer belongs to --format table");
   if (!options.flags.request.prompts.prompts_file.empty()) return OptionError("--focus-layer needs a single --prompt");

@@ -22,6 +22,7 @@ struct ScanOptions {
   CommonOptions common;
   RequestFlags flags;
   bool print_spec = false;
+  bool explain = false;
   OutputOptions output;
 };
 
