@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <queue>
 #include <tuple>
+#include <utility>
 
 namespace ablate::tokenizer {
 namespace {
@@ -47,6 +48,10 @@ std::optional<Bpe::Merge> Bpe::Find(int32_t left, int32_t right) const {
 
 void Bpe::Encode(std::string_view piece, std::vector<int32_t>& ids) const {
   const auto size = static_cast<int64_t>(piece.size());
+  if (size == 1) {
+    ids.push_back(byte_ids_[static_cast<uint8_t>(piece[0])]);
+    return;
+  }
   std::vector<Symbol> symbols;
   symbols.reserve(piece.size());
   for (int64_t i = 0; i < size; ++i) {
@@ -54,7 +59,9 @@ void Bpe::Encode(std::string_view piece, std::vector<int32_t>& ids) const {
     symbols.push_back({.id = id, .previous = i - 1, .next = i + 1 < size ? i + 1 : kNone});
   }
 
-  std::priority_queue<Candidate, std::vector<Candidate>, Later> queue;
+  std::vector<Candidate> room;
+  room.reserve(piece.size());
+  std::priority_queue<Candidate, std::vector<Candidate>, Later> queue(Later(), std::move(room));
   const auto propose = [&](int64_t position) {
     if (position == kNone || symbols[position].next == kNone) return;
     const std::optional<Merge> merge = Find(symbols[position].id, symbols[symbols[position].next].id);

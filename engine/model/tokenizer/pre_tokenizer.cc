@@ -33,8 +33,10 @@ size_t EndOfSpaces(std::string_view text) {
 }  // namespace
 
 size_t NextPiece(std::string_view text) {
-  for (std::string_view contraction : kContractions) {
-    if (text.starts_with(contraction)) return contraction.size();
+  if (text[0] == '\'') {
+    for (std::string_view contraction : kContractions) {
+      if (text.starts_with(contraction)) return contraction.size();
+    }
   }
   // ` ?` takes a space along only where a character of another class than space follows.
   const size_t begin = text[0] == ' ' && text.size() > 1 ? 1 : 0;

@@ -55,11 +55,16 @@ std::optional<size_t> FindInvalidUtf8(std::string_view text) {
 std::string ToUtf8Lossy(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
+  size_t valid = 0;  // where the valid bytes before `offset` begin
   for (size_t offset = 0; offset < bytes.size();) {
     const Utf8Step step = StepUtf8(bytes, offset);
-    out.append(step.valid ? bytes.substr(offset, step.length) : std::string_view("\xEF\xBF\xBD"));
+    if (!step.valid) {
+      out.append(bytes.substr(valid, offset - valid)).append("\xEF\xBF\xBD");
+      valid = offset + step.length;
+    }
     offset += step.length;
   }
+  out.append(bytes.substr(valid));
   return out;
 }
 

@@ -113,14 +113,14 @@ absl::Status VocabularyBuilder::Seal() {
 
 absl::Status VocabularyBuilder::AddMerge(const std::string& where, std::string_view left, std::string_view right) {
   const std::array<std::string, 3> tokens = {std::string(left), std::string(right), std::string(left).append(right)};
-  const std::string merge = absl::StrCat("merge ", Quoted(left), " + ", Quoted(right));
+  const auto merge = [&] { return absl::StrCat("merge ", Quoted(left), " + ", Quoted(right)); };
   std::array<int32_t, 3> ids;
   for (size_t i = 0; i < tokens.size(); ++i) {
     const auto found = ids_.find(tokens[i]);
-    if (found == ids_.end()) return Wrong(where, merge, ": ", Quoted(tokens[i]), " is not in the vocabulary");
+    if (found == ids_.end()) return Wrong(where, merge(), ": ", Quoted(tokens[i]), " is not in the vocabulary");
     ids[i] = found->second;
   }
-  if (!bpe_->AddMerge(ids[0], ids[1], ids[2])) return Wrong(where, merge, " stands twice");
+  if (!bpe_->AddMerge(ids[0], ids[1], ids[2])) return Wrong(where, merge(), " stands twice");
   return absl::OkStatus();
 }
 
