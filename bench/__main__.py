@@ -21,15 +21,17 @@ from bench.heads import run_case
 from bench.limit import Machine
 from bench.peers import Peers
 from bench.precision import compare_precisions
-from tests.oracle.models import GPT2_SMALL, write_random_model
+from tests.oracle.models import DEMO, GPT2_SMALL, write_random_model
 from tests.oracle.probe import Probe
 
 QUICK = ("6-tokens", "32-tokens")
-OTHERS = ("precisions", "pairs", "last-position", "service")
+OTHERS = ("bundled", "precisions", "pairs", "last-position", "service")
+LONG = ("long-pairs",)
 
 
 def parse_arguments() -> argparse.Namespace:
     names = [case.name for case in cases.heads_cases()] + list(OTHERS)
+    known = [*names, *LONG]
     parser = argparse.ArgumentParser(
         prog="./run bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,8 +40,11 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, about 2 minutes on 2 cores")
     parser.add_argument(
-        "--cases", metavar="NAME,...", help=f"only these, of {', '.join(names)} (default: all, about 30 minutes)"
+        "--cases",
+        metavar="NAME,...",
+        help=f"only these, of {', '.join(known)} (default: all but the long ones, about 30 minutes)",
     )
+    parser.add_argument("--long", action="store_true", help=f"also {', '.join(LONG)}, about 30 minutes more")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--markdown", type=Path, help="write the tables here, and charts as .svg files beside them")
     args = parser.parse_args()
@@ -48,9 +53,11 @@ def parse_arguments() -> argparse.Namespace:
     if args.quick and args.cases:
         parser.error("--quick and --cases: expected one of them")
     args.cases = args.cases.split(",") if args.cases else list(QUICK) if args.quick else names
-    unknown = sorted(set(args.cases) - set(names))
+    unknown = sorted(set(args.cases) - set(known))
     if unknown:
-        parser.error(f"--cases: {', '.join(unknown)}: expected of {', '.join(names)}")
+        parser.error(f"--cases: {', '.join(unknown)}: expected of {', '.join(known)}")
+    if args.long:
+        args.cases += LONG
     return args
 
 
@@ -64,7 +71,7 @@ def measure(args: argparse.Namespace, model_dir: Path) -> dict:
     with Peers(model_dir, args.threads) as peers:
         found["versions"] = peers.versions
         with Probe(model_dir, threads=args.threads) as probe:
-            found["max_packed_tokens"] = probe.info["max_packed_tokens"]
+            found |= {name: probe.info[name] for name in ("max_packed_tokens", "memory_budget_bytes")}
             for case in cases.heads_cases():
                 if case.name in args.cases:
                     say(case.title)
@@ -72,11 +79,17 @@ def measure(args: argparse.Namespace, model_dir: Path) -> dict:
             others: dict[str, Callable[[], dict]] = {
                 "pairs": lambda: sweeps.pairs(probe, peers, machine),
                 "last-position": lambda: sweeps.last_position(probe, machine),
+                "long-pairs": lambda: sweeps.long_pairs(probe, machine),
             }
             for name, run in others.items():
                 if name in args.cases:
                     say(name)
                     found[name.replace("-", "_")] = run()
+    if "bundled" in args.cases:
+        bundled = cases.bundled_case()
+        say(bundled.title)
+        with Peers(DEMO, args.threads) as peers, Probe(DEMO, threads=args.threads) as probe:
+            found["heads"].append(run_case(bundled, probe, peers, machine))
     if "precisions" in args.cases:
         say("precisions")
         found["precisions"] = [compare_precisions(case, model_dir, args.threads) for case in cases.heads_cases()[:2]]

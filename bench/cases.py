@@ -6,7 +6,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.common import SINGLES, random_ids, scan
+from transformers import GPT2TokenizerFast
+
+from bench.common import CONTRAST, SINGLES, TARGET, random_ids, scan
+from tests.oracle.models import DEMO, GPT2_SMALL, Geometry
 from tests.oracle.probe import Scan
 
 
@@ -23,16 +26,21 @@ class Share:
 
 @dataclass(frozen=True)
 class HeadsCase:
-    """All heads of GPT-2 Small zeroed at all positions, and the unedited run, for each prompt, in one request."""
+    """All heads of a model of 12 layers with 12 heads zeroed at all positions, and the unedited run, for each prompt,
+    in one request.
+    """
 
     name: str
     title: str
     prompts: Sequence[Sequence[int]]
     peers: dict[str, Share] = field(default_factory=dict)
     rounds: int = 7
+    target: int = TARGET
+    contrast: int = CONTRAST
+    model: Geometry = GPT2_SMALL
 
     def scans(self) -> list[Scan]:
-        return [scan(ids, SINGLES) for ids in self.prompts]
+        return [scan(ids, SINGLES, self.target, self.contrast) for ids in self.prompts]
 
 
 def subset(items: Sequence, count: int | None, seed: int) -> list:
@@ -46,6 +54,24 @@ def short_prompts(count: int) -> list[list[int]]:
     """Of 4 to 16 tokens."""
     lengths = random.Random(200)
     return [random_ids(lengths.randint(4, 16), seed=i) for i in range(count)]
+
+
+def bundled_case() -> HeadsCase:
+    """The reference study on the model that comes with Ablate."""
+    tokenizer = GPT2TokenizerFast.from_pretrained(DEMO)
+    prompt, target, contrast = (
+        tokenizer(text)["input_ids"] for text in ("Berlin is the capital of", " Germany", " France")
+    )
+    return HeadsCase(
+        "bundled",
+        f"the bundled model, {len(prompt)} tokens, 144 heads and the baseline, float32",
+        [prompt],
+        {"one_batch": Share(), "compiled_batch": Share(), "hook_loop": Share()},
+        rounds=15,
+        target=target[0],
+        contrast=contrast[0],
+        model=Geometry(n_layer=12, n_head=12, n_embd=96, n_positions=128, vocab_size=2723),
+    )
 
 
 def heads_cases() -> list[HeadsCase]:

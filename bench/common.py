@@ -23,9 +23,11 @@ SITES = [(layer, head) for layer in range(GPT2_SMALL.n_layer) for head in range(
 SINGLES = [[Edit(*site)] for site in SITES]
 
 
-def scan(ids: Sequence[int], variants: Sequence[Sequence[Edit]]) -> Scan:
+def scan(
+    ids: Sequence[int], variants: Sequence[Sequence[Edit]], target: int = TARGET, contrast: int = CONTRAST
+) -> Scan:
     """Read at the last position."""
-    return Scan(ids, variants, [len(ids) - 1], TARGET, CONTRAST)
+    return Scan(ids, variants, [len(ids) - 1], target, contrast)
 
 
 def run_figures(stats: dict) -> dict:
@@ -34,6 +36,8 @@ def run_figures(stats: dict) -> dict:
         "forward_passes": stats["forward_passes"],
         "packed_tokens_x_layers": stats["cost"],
         "rows_entering_layers": stats["rows_in"],
+        "readout_seconds": stats["readout_ns"] / 1e9,
+        "peak_bytes": stats["peak_bytes"],
         "peak_rss_bytes": stats["peak_rss_bytes"],
     }
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from bench.cases import HeadsCase, Share, subset
-from bench.common import SITES, TARGET, run_figures, spread
+from bench.common import SITES, run_figures, spread
 from bench.limit import Machine
 from bench.peers import BATCHES, NAMES, Peers
 from tests.oracle.compare import max_abs_diff
@@ -39,7 +39,7 @@ def run_case(case: HeadsCase, probe: Probe, peers: Peers, machine: Machine) -> d
         "name": case.name,
         "title": case.title,
         "engine": _figures(ours),
-        "limit": machine.limit(probe.explain(scans)),
+        "limit": machine.limit(probe.explain(scans), case.model),
         "peers": {way: run.figures() for way, run in ways.items()},
         "max_abs_difference_of_target_logprob": differences,
     }
@@ -68,7 +68,7 @@ class _Way:
         self._scale = (1 + len(SITES)) / (1 + len(self._sites)) / part_of_prompts
         self._is_whole = len(self._sites) == len(SITES) and len(self._prompts) == len(case.prompts)
         self._run: Callable = lambda: peers.run(
-            way, [case.prompts[p] for p in self._prompts], [SITES[s] for s in self._sites], TARGET
+            way, [case.prompts[p] for p in self._prompts], [SITES[s] for s in self._sites], case.target
         )
 
     def difference_from(self, scans: Sequence[Scan], ours: Result) -> float:

@@ -15,7 +15,7 @@ from functools import partial
 import torch
 
 from bench.common import seconds
-from tests.oracle.models import GPT2_SMALL
+from tests.oracle.models import GPT2_SMALL, Geometry
 
 # M, K, N, and whether the weight lies transposed in memory, as the LM head's does.
 Shape = tuple[int, int, int, bool]
@@ -23,9 +23,9 @@ Shape = tuple[int, int, int, bool]
 SQUARE = (4096, 4096, 4096, False)
 
 
-def gemm_shapes(explained: dict) -> Counter[Shape]:
+def gemm_shapes(explained: dict, model: Geometry) -> Counter[Shape]:
     """How often the plan runs a product of each shape. The passes of a layer are taken to be of one size."""
-    d, counts = GPT2_SMALL.n_embd, Counter[Shape]()
+    d, counts = model.n_embd, Counter[Shape]()
 
     def add(tokens: int, passes: int, k: int, n: int, transposed: bool = False) -> None:
         if tokens:
@@ -38,7 +38,7 @@ def gemm_shapes(explained: dict) -> Counter[Shape]:
         for k, n in ((d, d), (d, 4 * d), (4 * d, d)):
             add(layer["tokens_out"], passes, k, n)
     last = explained["layers"][-1]
-    add(last["tokens_out"], last["passes"], d, GPT2_SMALL.vocab_size, transposed=True)
+    add(last["tokens_out"], last["passes"], d, model.vocab_size, transposed=True)
     return counts
 
 
@@ -47,32 +47,35 @@ class Machine:
 
     def __init__(self, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._gemms: dict[Shape, float] = {}
-        self._weights: dict[tuple[int, int, bool], list[torch.Tensor]] = {}
+        self._gemms: dict[tuple[Shape, int], float] = {}
+        self._weights: dict[tuple[int, int, bool, int], list[torch.Tensor]] = {}
         self.bandwidth = self._bandwidth()
         self.best_rate = 2 * math.prod(SQUARE[:3]) / self.gemm(SQUARE)
 
-    def gemm(self, shape: Shape) -> float:
-        """Seconds of one product at its best, with weights that no cache still has from the time before: a model has
-        many.
+    def gemm(self, shape: Shape, elements: int = 2**26) -> float:
+        """Seconds of one product at its best, with weights that have made place for others, `elements` of them, since
+        the time before: a model has many.
         """
-        if shape not in self._gemms:
-            m, k, n, transposed = shape
-            if shape[1:] not in self._weights:
+        m, k, n, transposed = shape
+        if (shape, elements) not in self._gemms:
+            key = (k, n, transposed, elements)
+            if key not in self._weights:
                 sizes = (n, k) if transposed else (k, n)
-                made = [torch.randn(sizes) for _ in range(max(2, 2**26 // (k * n)))]
-                self._weights[shape[1:]] = [weight.t() for weight in made] if transposed else made
-            weights = self._weights[shape[1:]]
+                made = [torch.randn(sizes) for _ in range(max(2, elements // (k * n)))]
+                self._weights[key] = [weight.t() for weight in made] if transposed else made
+            weights = self._weights[key]
             x, out = torch.randn(m, k), torch.empty(m, n)
             repeats = max(7, min(50, int(2e10 / (2 * m * k * n))))
             products = [partial(torch.mm, x, weight, out=out) for weight in weights]
             times = [seconds(products[i % len(products)]) for i in range(repeats + 1)]
-            self._gemms[shape] = min(times[1:])
-        return self._gemms[shape]
+            self._gemms[shape, elements] = min(times[1:])
+        return self._gemms[shape, elements]
 
-    def limit(self, explained: dict) -> dict:
-        """Of what `Probe.explain` tells: "seconds", and of what they are made."""
-        gemms = sum(count * self.gemm(shape) for shape, count in gemm_shapes(explained).items())
+    def limit(self, explained: dict, model: Geometry = GPT2_SMALL) -> dict:
+        """Of what `Probe.explain` tells of `model`: "seconds", and of what they are made."""
+        elements = min(2**26, model.vocab_size * model.n_embd + 12 * model.n_layer * model.n_embd**2)
+        shapes = gemm_shapes(explained, model)
+        gemms = sum(count * self.gemm(shape, elements) for shape, count in shapes.items())
         attention = explained["attention_flops"] / self.best_rate
         moved = 4 * explained["elements_moved"]
         memory = moved / self.bandwidth

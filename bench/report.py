@@ -31,6 +31,8 @@ def as_markdown(report: dict, charts: list[str]) -> str:
         lines += precisions_table(compared)
     if "pairs" in report:
         lines += pairs_text(report["pairs"])
+    if "long_pairs" in report:
+        lines += long_pairs_text(report["long_pairs"])
     if "last_position" in report:
         lines += last_position_table(report["last_position"])
     if "service" in report:
@@ -40,6 +42,13 @@ def as_markdown(report: dict, charts: list[str]) -> str:
 
 def time_text(seconds: float) -> str:
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s" if seconds < 100 else f"{seconds:,.0f} s"
+
+
+def memory_text(figures: dict) -> str:
+    return (
+        f"tensors took {figures['peak_bytes'] / GIB:.2f} GiB at most beside the weights, the process "
+        f"{figures['peak_rss_bytes'] / GIB:.2f} GiB"
+    )
 
 
 def limit_text(limit: dict) -> str:
@@ -68,7 +77,7 @@ def heads_table(case: dict) -> list[str]:
         "",
         f"{ours['median'] / limit['seconds']:.2f}x the limit: {limit_text(limit)} {ours['forward_passes']} forward "
         f"passes, {ours['packed_tokens_x_layers']:,} packed tokens x layers, planned in "
-        f"{time_text(ours['plan_seconds'])}; peak memory {ours['peak_rss_bytes'] / GIB:.2f} GiB.",
+        f"{time_text(ours['plan_seconds'])}, readouts {time_text(ours['readout_seconds'])}; {memory_text(ours)}.",
     ]
 
 
@@ -114,10 +123,20 @@ def pairs_text(p: dict) -> list[str]:
         "",
         f"{time_text(p['seconds'])} in {p['forward_passes']} forward passes, "
         f"{p['seconds'] / p['limit']['seconds']:.2f}x the limit ({limit_text(p['limit'])}) "
-        f"{p['rows_entering_layers']:,} rows enter layers instead of {p['rows_unshared']:,}; peak memory "
-        f"{p['peak_rss_bytes'] / GIB:.2f} GiB.",
+        f"{p['rows_entering_layers']:,} rows enter layers instead of {p['rows_unshared']:,}; {memory_text(p)}.",
         f"One run of a hook loop takes {time_text(one)}, so {p['runs']:,} of them would take "
         f"{time_text(p['runs'] * one)}: {p['ratio_to_hook_loop']:.1f}x.",
+    ]
+
+
+def long_pairs_text(p: dict) -> list[str]:
+    return [
+        "",
+        f"## {p['title']}",
+        "",
+        f"{time_text(p['seconds'])} in {p['forward_passes']:,} forward passes, "
+        f"{p['seconds'] / p['limit']['seconds']:.2f}x the limit ({limit_text(p['limit'])}) {memory_text(p)}; the "
+        f"budget was {p['memory_budget_bytes'] / GIB:.2f} GiB.",
     ]
 
 
@@ -146,15 +165,16 @@ def service_table(service: dict) -> list[str]:
         "",
         f"## {service['title']}",
         "",
-        "| clients | p50 | p99 | added at p50 | scans a second | of the engine's rate | scans |",
-        "|---|---|---|---|---|---|---|",
+        "| clients | p50 | p99 | added at p50 | at p99 | scans a second | engine busy | of the engine's rate | scans |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(
             f"| {c['clients']} | {time_text(c['p50_seconds'])} | {time_text(c['p99_seconds'])} | "
-            f"{time_text(c['added_at_p50_seconds'])} | {c['scans_a_second']:.2f} | "
-            f"{c['share_of_engine_rate']:.0%} | {c['scans']} |"
+            f"{time_text(c['added_at_p50_seconds'])} | {time_text(c['added_at_p99_seconds'])} | "
+            f"{c['scans_a_second']:.2f} | {c['engine_busy']:.1%} | {c['share_of_engine_rate']:.0%} | {c['scans']} |"
             for c in service["cases"]
         ),
         "",
-        "Added: what a client waits beside the forward passes that its scan was part of (with many clients, for its "
-        "turn). The engine's rate: as many prompts in one batch as there are clients.",
+        "Added: what a client waits beside the engine's run that its scan was part of; with many clients, mostly for "
+        "its turn. Engine busy: the share of the time in which it planned or ran forward passes. The engine's rate: as "
+        "many prompts in one batch as there are clients, without a service.",
     ]

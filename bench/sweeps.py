@@ -17,6 +17,9 @@ LONG_TOKENS = 1024
 LOOP_RUNS = 24
 
 
+PAIRS = [[Edit(*a), Edit(*b)] for a, b in itertools.combinations(SITES, 2)]
+
+
 def figures(result: Result) -> dict:
     return {"seconds": result.stats["wall_ns"] / 1e9} | run_figures(result.stats)
 
@@ -24,18 +27,27 @@ def figures(result: Result) -> dict:
 def pairs(probe: Probe, peers: Peers, machine: Machine) -> dict:
     """All 10,296 pairs with the 144 single heads, beside the runs of a hook loop, of which `LOOP_RUNS` are measured."""
     ids = random_ids(PROMPT_TOKENS, seed=6)
-    both = [[Edit(*a), Edit(*b)] for a, b in itertools.combinations(SITES, 2)]
-    asked = [scan(ids, SINGLES + both)]
+    asked = [scan(ids, SINGLES + PAIRS)]
     found = figures(probe.run(asked))
-    runs = 1 + len(SINGLES) + len(both)
+    runs = 1 + len(SINGLES) + len(PAIRS)
     loop = [peers.run("hook_loop", [ids], SITES[:LOOP_RUNS], TARGET).seconds / (1 + LOOP_RUNS) for _ in range(3)]
     return found | {
-        "title": f"all {len(both):,} pairs and {len(SINGLES)} single heads, {PROMPT_TOKENS} tokens",
+        "title": f"all {len(PAIRS):,} pairs and {len(SINGLES)} single heads, {PROMPT_TOKENS} tokens",
         "limit": machine.limit(probe.explain(asked)),
         "runs": runs,
         "rows_unshared": runs * GPT2_SMALL.n_layer,
         "hook_loop_seconds_a_run": spread(loop),
         "ratio_to_hook_loop": runs * spread(loop)["median"] / found["seconds"],
+    }
+
+
+def long_pairs(probe: Probe, machine: Machine) -> dict:
+    """The same on 1,024 tokens: what does not fit into memory by far, and so shows whether the budget is kept."""
+    asked = [scan(random_ids(LONG_TOKENS, seed=1024), SINGLES + PAIRS)]
+    return figures(probe.run(asked)) | {
+        "title": f"all {len(PAIRS):,} pairs and {len(SINGLES)} single heads, {LONG_TOKENS} tokens",
+        "limit": machine.limit(probe.explain(asked)),
+        "memory_budget_bytes": probe.info["memory_budget_bytes"],
     }
 
 

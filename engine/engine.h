@@ -72,6 +72,8 @@ struct RunStats {
   int64_t readout_ns = 0;
   // Most bytes of tensors that existed at once beside the weights, on device and host together.
   int64_t peak_bytes = 0;
+  // How often memory for tensors was asked for: never by a scan like one before, unless it has effects or head outputs.
+  int64_t allocations = 0;
   int32_t forward_passes = 0;
   // How often memory ran out and what was left went on in chunks of half the size.
   int32_t out_of_memory_retries = 0;

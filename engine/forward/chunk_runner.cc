@@ -1,12 +1,11 @@
 #include "engine/forward/chunk_runner.h"
 
-#include <ATen/Functions.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/time/clock.h"
 #include "engine/forward/ops.h"
 
 namespace ablate {
@@ -37,13 +36,16 @@ int64_t UneditedTokens(const std::vector<Row>& rows) {
 ChunkRunner::Result ChunkRunner::Run(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted) {
   const int32_t first_prompt = chunk.layers.at(0).rows.at(0).prompt;
   // Left behind where the last chunk of a cut prompt was cancelled.
-  if (chunk.keeps_baselines || kept_.prompt != first_prompt) kept_ = {};
-  at::Tensor x = chunk.first_layer == 0 ? Embed(chunk) : KeptResidual(chunk);  // [N, D]
-  if (chunk.keeps_baselines) kept_.prompt = first_prompt;
+  if (chunk.keeps_baselines || kept_.prompt != first_prompt) DropKept();
+  at::Tensor x = chunk.first_layer == 0 ? Embedded(chunk) : KeptResidual(chunk);  // [N, D]
+  if (chunk.keeps_baselines) BeginKeeping(chunk);
   HeadOutputsTap head_outputs(chunk, scans_);
   effects_.Begin(chunk);
   for (const LayerPlan& plan : chunk.layers) {
-    if (chunk.keeps_baselines) kept_.entering.push_back(x.narrow(0, 0, UneditedTokens(plan.rows)).clone());
+    if (chunk.keeps_baselines) {
+      const int64_t unedited = UneditedTokens(plan.rows);
+      kept_.entering.push_back(TakeKept(unedited).copy_(x.narrow(0, 0, unedited)));
+    }
     const LayerOutput out = RunLayer(weights_.layers[plan.layer], config_, plan, edit_table_, x, workspace_);
     head_outputs.Layer(plan, out.z);
     effects_.Layer(plan, out);
@@ -52,12 +54,15 @@ ChunkRunner::Result ChunkRunner::Run(const Chunk& chunk, absl::FunctionRef<bool(
   if (chunk.keeps_baselines) KeepFinal(chunk, x);
   Result result;
   result.head_outputs = std::move(head_outputs).Take();
-  result.blocks = ReadOutChunk(chunk, x, effects_.Finish(x), is_wanted);
-  if (chunk.releases_baselines) kept_ = {};
+  const EffectRows effects = effects_.Finish(x);
+  const int64_t readout_start_ns = absl::GetCurrentTimeNanos();
+  result.blocks = ReadOutChunk(chunk, x, effects, is_wanted);
+  result.readout_ns = absl::GetCurrentTimeNanos() - readout_start_ns;
+  if (chunk.releases_baselines) DropKept();
   return result;
 }
 
-at::Tensor ChunkRunner::Embed(const Chunk& chunk) {
+at::Tensor ChunkRunner::Embedded(const Chunk& chunk) {
   std::vector<int64_t> ids;
   std::vector<int64_t> positions;
   for (const Row& row : chunk.layers.at(0).rows) {
@@ -68,12 +73,8 @@ at::Tensor ChunkRunner::Embed(const Chunk& chunk) {
       positions.push_back(p);
     }
   }
-  ids.resize(PadRows(static_cast<int64_t>(ids.size())));
-  positions.resize(ids.size());
-  const c10::Device device = weights_.wte.device();
-  at::Tensor x = workspace_.Take(Slot::kResidualA, {static_cast<int64_t>(ids.size()), config_.d_model});
-  at::index_select_out(x, weights_.wte, 0, at::tensor(ids, at::kLong).to(device));
-  x.add_(weights_.wpe.index_select(0, at::tensor(positions, at::kLong).to(device)));
+  at::Tensor x = workspace_.Take(Slot::kResidualA, {PadRows(static_cast<int64_t>(ids.size())), config_.d_model});
+  Embed(weights_.wte, weights_.wpe, ids, positions, x);
   return x;
 }
 
@@ -89,6 +90,27 @@ at::Tensor ChunkRunner::KeptResidual(const Chunk& chunk) {
   return x;
 }
 
+void ChunkRunner::BeginKeeping(const Chunk& chunk) {
+  int64_t rows = 0;
+  for (const LayerPlan& plan : chunk.layers) rows += UneditedTokens(plan.rows);
+  for (const ReadPoint& read : chunk.reads) rows += read.variant < 0 ? 1 : 0;
+  kept_.prompt = chunk.layers.at(0).rows.at(0).prompt;
+  kept_.storage = workspace_.Borrow(rows * config_.d_model);
+}
+
+// The next [rows, D] of the storage.
+at::Tensor ChunkRunner::TakeKept(int64_t rows) {
+  const int64_t numel = rows * config_.d_model;
+  const at::Tensor taken = kept_.storage.narrow(0, kept_.used, numel).view({rows, config_.d_model});
+  kept_.used += numel;
+  return taken;
+}
+
+void ChunkRunner::DropKept() {
+  workspace_.GiveBack(std::move(kept_.storage));
+  kept_ = {};
+}
+
 void ChunkRunner::KeepFinal(const Chunk& chunk, const at::Tensor& x) {
   std::vector<int64_t> tokens, donor_tokens;
   for (const ReadPoint& read : chunk.reads) {
@@ -97,9 +119,11 @@ void ChunkRunner::KeepFinal(const Chunk& chunk, const at::Tensor& x) {
     kept_.positions.push_back(read.position);
     tokens.push_back(read.token);
   }
-  kept_.final = x.index_select(0, at::tensor(tokens, at::kLong).to(x.device()));
+  kept_.final = TakeKept(static_cast<int64_t>(tokens.size()));
+  GatherRows({&x, 1}, tokens, kept_.final);
   if (donor_tokens.empty()) return;
-  kept_.donor_final = x.index_select(0, at::tensor(donor_tokens, at::kLong).to(x.device()));
+  kept_.donor_final = TakeKept(static_cast<int64_t>(donor_tokens.size()));
+  GatherRows({&x, 1}, donor_tokens, kept_.donor_final);
 }
 
 std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at::Tensor& x, const EffectRows& effects,
@@ -110,13 +134,12 @@ std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at
     if (read.variant == kBaselineVariant) baseline_row[{read.prompt, read.position}] = read.token;
     if (read.variant == kDonorVariant) donor_row[{read.prompt, read.position}] = read.token;
   }
-  at::Tensor residuals = x;  // [M, D], and what is kept behind it
+  std::vector<at::Tensor> residuals = {x};  // [M, D], and what is kept behind it
+  int64_t n_rows = x.size(0);
   const auto append_kept = [&](const at::Tensor& rows, absl::flat_hash_map<Key, int64_t>& row_of) {
     if (!rows.defined()) return;
-    for (size_t i = 0; i < kept_.positions.size(); ++i) {
-      row_of[{kept_.prompt, kept_.positions[i]}] = residuals.size(0) + static_cast<int64_t>(i);
-    }
-    residuals = at::cat({residuals, rows});
+    for (const int32_t position : kept_.positions) row_of[{kept_.prompt, position}] = n_rows++;
+    residuals.push_back(rows);
   };
   if (!chunk.keeps_baselines) {
     append_kept(kept_.final, baseline_row);

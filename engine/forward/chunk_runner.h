@@ -36,10 +36,16 @@ class ChunkRunner {
         workspace_(workspace),
         effects_(weights, config, scans) {}
 
+  ~ChunkRunner() { DropKept(); }
+  ChunkRunner(const ChunkRunner&) = delete;
+  ChunkRunner& operator=(const ChunkRunner&) = delete;
+
   struct Result {
     // Of the scans that want them and whose baseline this chunk reports, in their order.
     std::vector<ScanHeadOutputs> head_outputs;
     std::vector<ReadoutBlock> blocks;
+    // Behind the last layer.
+    int64_t readout_ns = 0;
   };
   // The readouts of one chunk, of those that are wanted.
   Result Run(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
@@ -48,15 +54,20 @@ class ChunkRunner {
   // What a cut prompt's later chunks need of its unedited rows.
   struct KeptRows {
     int32_t prompt = -1;
+    at::Tensor storage;                // borrowed from the workspace; the others lie in it
+    int64_t used = 0;                  // elements
     std::vector<at::Tensor> entering;  // L x [T, D] or [2 T, D], the residuals entering each layer: baseline, donor
     std::vector<int32_t> positions;    // that are read
     at::Tensor final;                  // [positions, D], the baseline's residual leaving the last layer
     at::Tensor donor_final;            // likewise; undefined where there is no donor
   };
 
-  at::Tensor Embed(const Chunk& chunk);
+  at::Tensor Embedded(const Chunk& chunk);
   at::Tensor KeptResidual(const Chunk& chunk);
+  void BeginKeeping(const Chunk& chunk);
+  at::Tensor TakeKept(int64_t rows);
   void KeepFinal(const Chunk& chunk, const at::Tensor& x);
+  void DropKept();
   std::vector<ReadoutBlock> ReadOutChunk(const Chunk& chunk, const at::Tensor& x, const EffectRows& effects,
                                          absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
 

@@ -100,6 +100,10 @@ std::string DeviceName(c10::Device device) {
   return device.is_cuda() ? at::cuda::getDeviceProperties(device.index())->name : ProcessorName();
 }
 
+DeviceKind KindOf(c10::Device device) {
+  return device.is_cuda() ? DeviceKind::kCuda : DeviceKind::kCpu;
+}
+
 int64_t FreeBytes(c10::Device device) {
   if (!device.is_cuda()) return AvailableHostBytes();
   const auto [free_bytes, total_bytes] = c10::cuda::CUDACachingAllocator::get()->getMemoryInfo(device.index());

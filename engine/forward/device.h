@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/forward/token_budget.h"
 
 namespace ablate {
 
@@ -29,6 +30,8 @@ absl::Status CheckComputeCapability(std::string_view gpu, int major, int minor);
 
 // The processor's or the GPU's own name.
 std::string DeviceName(c10::Device device);
+
+DeviceKind KindOf(c10::Device device);
 
 // Bytes that may be taken now: free device memory, or what host.h says for the CPU.
 int64_t FreeBytes(c10::Device device);

@@ -13,6 +13,7 @@
 #include "engine/forward/caught.h"
 #include "engine/forward/check_scan.h"
 #include "engine/forward/chunk_runner.h"
+#include "engine/forward/device.h"
 #include "engine/forward/token_budget.h"
 #include "engine/plan/plan.h"
 #include "engine/scan_plan.h"
@@ -34,7 +35,8 @@ GptEngine::GptEngine(Weights weights, GptConfig config, std::unique_ptr<const To
       config_(config),
       tokenizer_(std::move(tokenizer)),
       info_(std::move(info)),
-      workspace_(weights_.wte.options()) {
+      workspace_(weights_.wte.options()),
+      memory_(std::make_shared<MemoryMeter>()) {
   for (const LayerWeights& layer : weights_.layers) {
     const at::Tensor w_v = layer.c_attn_weight.narrow(1, 2 * config_.d_model, config_.d_model).to(at::kDouble);
     const at::Tensor b_v = layer.c_attn_bias.narrow(0, 2 * config_.d_model, config_.d_model).to(at::kDouble);
@@ -61,8 +63,12 @@ absl::StatusOr<PlanWork> GptEngine::Work(absl::Span<const Scan> scans) const {
 }
 
 absl::StatusOr<Planner> GptEngine::MakePlanner(absl::Span<const Scan> scans) const {
-  const int64_t tokens = TokensOfPass(config_, info_.precision, info_.max_packed_tokens, scans);
-  return PlannerOf(scans, {config_.n_layers, tokens});
+  return PlannerOf(scans, {config_.n_layers, TokensFor(scans, info_.max_packed_tokens)});
+}
+
+int64_t GptEngine::TokensFor(absl::Span<const Scan> scans, int64_t most) const {
+  const MemoryUse use = {info_.precision, KindOf(weights_.wte.device()), info_.memory_budget_bytes};
+  return TokensOfPass(config_, use, most, scans);
 }
 
 absl::StatusOr<RunStats> GptEngine::Run(absl::Span<const Scan> scans, const BlockSink& sink) {
@@ -78,7 +84,8 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
   RunStats stats;
   Delivered delivered;
   for (const Scan& scan : scans) delivered.emplace_back(kUneditedRuns + scan.variants.size());
-  for (int64_t budget = TokensOfPass(config_, info_.precision, limits.max_packed_tokens, scans);; budget /= 2) {
+  const MemoryMeter::Watch watch(memory_);
+  for (int64_t budget = TokensFor(scans, limits.max_packed_tokens);; budget /= 2) {
     absl::Status failure;
     try {
       const c10::InferenceMode no_autograd;
@@ -88,6 +95,8 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
       const absl::Status status = RunPlanned(budget, scans, sink, delivered, stats);
       tables_.Trim();
       if (!status.ok()) return status;
+      stats.peak_bytes = watch.peak_bytes();
+      stats.allocations = watch.allocations();
       return stats;
     } catch (...) {
       failure = CaughtStatus();
@@ -141,6 +150,7 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
     const int64_t chunk_start_ns = absl::GetCurrentTimeNanos();
     ChunkRunner::Result result = runner.Run(chunk, is_wanted);
     stats.forward_ns += absl::GetCurrentTimeNanos() - chunk_start_ns;
+    stats.readout_ns += result.readout_ns;
     ++stats.forward_passes;
     for (const ScanHeadOutputs& outputs : result.head_outputs) {
       // With the baseline, which may have been handed out before memory ran out.

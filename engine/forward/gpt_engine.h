@@ -7,6 +7,7 @@
 
 #include "engine/engine.h"
 #include "engine/forward/edit_tables.h"
+#include "engine/forward/memory_meter.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
 #include "engine/model/config.h"
@@ -34,11 +35,18 @@ class GptEngine final : public Engine {
   // The same under other limits, for the self-test.
   absl::StatusOr<RunStats> RunWithin(const RunLimits& limits, absl::Span<const Scan> scans, const BlockSink& sink);
 
-  void set_batch_invariant(bool value) { info_.batch_invariant = value; }
+  // What the self-test found.
+  void set_self_test(bool batch_invariant, double cost_per_second) {
+    info_.batch_invariant = batch_invariant;
+    info_.self_test_cost_per_second = cost_per_second;
+  }
 
  private:
   // Which variants' rows a Run has handed out: [scan][variant], the unedited runs in front.
   using Delivered = std::vector<std::vector<bool>>;
+
+  // Of a pass of these scans, at most `most`.
+  int64_t TokensFor(absl::Span<const Scan> scans, int64_t most) const;
 
   // Of all scans as one batch, under the engine's own limits.
   absl::StatusOr<Planner> MakePlanner(absl::Span<const Scan> scans) const;
@@ -54,6 +62,7 @@ class GptEngine final : public Engine {
   std::vector<double> folded_value_bias_;  // [L, H, Dh]
   Workspace workspace_;
   EditTables tables_;
+  std::shared_ptr<MemoryMeter> memory_;
 };
 
 }  // namespace ablate

@@ -36,6 +36,31 @@ void AskMklForReproducibility() {
   if (__builtin_cpu_is("intel")) setenv("MKL_CBWR", "AUTO,STRICT", /*overwrite=*/0);
 }
 
+// Of the self-test's runs but the first, which warms the device up.
+class SelfTestRate {
+ public:
+  void Add(const RunStats& stats) {
+    if (!std::exchange(is_warm_, true)) return;
+    cost_ += static_cast<double>(stats.cost);
+    seconds_ += 1e-9 * static_cast<double>(stats.plan_ns + stats.forward_ns);
+  }
+  double cost_per_second() const { return seconds_ > 0 ? cost_ / seconds_ : 0; }
+
+ private:
+  bool is_warm_ = false;
+  double cost_ = 0, seconds_ = 0;
+};
+
+// A budget that holds no pass at all.
+absl::Status CheckMemoryBudget(const EngineOptions& options, const GptConfig& config, c10::Device device) {
+  if (options.memory_budget_bytes == 0) return absl::OkStatus();
+  const int64_t least = LeastMemoryBudget(config, options.precision, KindOf(device));
+  if (options.memory_budget_bytes >= least) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("memory_budget_bytes: got ", options.memory_budget_bytes,
+                                                 ", expected 0 (automatic) or at least ", least,
+                                                 ", what the smallest forward pass of ", options.model_dir, " takes"));
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options) {
   absl::StatusOr<DeviceChoice> choice = ChooseDevice(options.device);
   if (!choice.ok()) return choice.status();
@@ -64,6 +89,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
 
   auto config = ReadConfig(options.model_dir);
   if (!config.ok()) return config.status();
+  if (absl::Status status = CheckMemoryBudget(options, *config, device); !status.ok()) return status;
   auto tokenizer = Tokenizer::Load(options.model_dir);
   if (!tokenizer.ok()) return tokenizer.status();
   if ((*tokenizer)->vocab_size() != config->vocab_size) {
@@ -100,21 +126,24 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   info.why_cpu = choice->why_cpu;
   info.torch_version = TORCH_VERSION;
   info.precision = options.precision;
-  info.max_packed_tokens =
-      options.max_packed_tokens > 0
-          ? options.max_packed_tokens
-          : TokenBudget(*config, options.precision, device.is_cuda() ? DeviceKind::kCuda : DeviceKind::kCpu,
-                        FreeBytes(device));
+  info.memory_budget_bytes =
+      options.memory_budget_bytes > 0 ? options.memory_budget_bytes : DefaultMemoryBudget(FreeBytes(device));
+  info.max_packed_tokens = options.max_packed_tokens > 0
+                               ? options.max_packed_tokens
+                               : TokenBudget(*config, {options.precision, KindOf(device), info.memory_budget_bytes});
 
   auto engine = std::make_unique<GptEngine>(*std::move(weights), *std::move(config), *std::move(tokenizer), info);
+  SelfTestRate rate;
   const absl::StatusOr<bool> invariant = IsBatchInvariant(
       engine->Describe(), [&](const RunLimits& limits, absl::Span<const Scan> scans, const BlockSink& sink) {
-        return engine->RunWithin(limits, scans, sink);
+        auto stats = engine->RunWithin(limits, scans, sink);
+        if (stats.ok() && limits.threads == info.threads) rate.Add(*stats);
+        return stats;
       });
   if (!invariant.ok()) return invariant.status();
   // The CPU's ops are made for it, and the test looks whether this machine's libraries play along. Nothing is promised
   // of cuBLAS, which picks tiles by shape: that a few shapes agreed says nothing of the others.
-  engine->set_batch_invariant(*invariant && device.is_cpu());
+  engine->set_self_test(*invariant && device.is_cpu(), rate.cost_per_second());
   return engine;
 }
 

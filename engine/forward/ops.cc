@@ -5,6 +5,7 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "engine/forward/attend_composed.h"
 #include "engine/forward/fan_out_tables.h"
@@ -50,6 +51,18 @@ constexpr int64_t kRowGrain = 16;
 template <typename T>
 T* DataOrNull(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.data_ptr<T>() : nullptr;
+}
+
+// Of row i of a result whose rows behind `index` repeat the first.
+size_t SourceOf(int64_t i, absl::Span<const int64_t> index) {
+  return static_cast<size_t>(i) < index.size() ? static_cast<size_t>(i) : 0;
+}
+
+// The same as a tensor, [rows of `out`] beside it.
+at::Tensor PaddedIndex(absl::Span<const int64_t> index, const at::Tensor& out) {
+  std::vector<int64_t> padded(index.begin(), index.end());
+  padded.resize(static_cast<size_t>(out.size(0)), index.at(0));
+  return at::tensor(padded, at::kLong).to(out.device());
 }
 
 // Where an operand lies in the buffer [M, D] that it was computed in.
@@ -115,6 +128,53 @@ void AttendCpu(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z)
 }
 
 }  // namespace
+
+void Embed(const at::Tensor& wte, const at::Tensor& wpe, absl::Span<const int64_t> ids,
+           absl::Span<const int64_t> positions, at::Tensor& out) {
+  CheckRows("embed: out", out, {static_cast<int64_t>(ids.size()), wte.size(1)});
+  TORCH_CHECK(!ids.empty() && positions.size() == ids.size(), "embed: ", ids.size(), " ids at ", positions.size(),
+              " positions");
+  if (!out.is_cpu()) {
+    at::index_select_out(out, wte, 0, PaddedIndex(ids, out));
+    out.add_(wpe.index_select(0, PaddedIndex(positions, out)));
+    return;
+  }
+  WithElementType(out, [&](auto element) {
+    using T = decltype(element);
+    const int64_t d = out.size(1);
+    const T* tokens = wte.const_data_ptr<T>();
+    const T* places = wpe.const_data_ptr<T>();
+    T* to = out.data_ptr<T>();
+    at::parallel_for(0, out.size(0), kRowGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const size_t from = SourceOf(i, ids);
+        const T* token = tokens + ids[from] * d;
+        const T* place = places + positions[from] * d;
+        for (int64_t j = 0; j < d; ++j) to[i * d + j] = token[j] + place[j];
+      }
+    });
+  });
+}
+
+void GatherRows(absl::Span<const at::Tensor> parts, absl::Span<const int64_t> rows, at::Tensor& out) {
+  CheckRows("gather: out", out, {static_cast<int64_t>(rows.size()), parts.at(0).size(1)});
+  if (out.size(0) == 0) return;
+  TORCH_CHECK(!rows.empty(), "gather: no row to repeat");
+  if (!out.is_cpu()) {
+    const at::Tensor all = parts.size() == 1 ? parts[0] : at::cat(at::TensorList(parts.data(), parts.size()));
+    at::index_select_out(out, all, 0, PaddedIndex(rows, out));
+    return;
+  }
+  const int64_t row_bytes = out.size(1) * static_cast<int64_t>(out.element_size());
+  auto* to = static_cast<char*>(out.data_ptr());
+  for (int64_t i = 0; i < out.size(0); ++i) {
+    int64_t row = rows[SourceOf(i, rows)];
+    size_t part = 0;
+    for (; row >= parts.at(part).size(0); ++part) row -= parts[part].size(0);
+    const auto* from = static_cast<const char*>(parts[part].const_data_ptr());
+    std::memcpy(to + i * row_bytes, from + row * row_bytes, static_cast<size_t>(row_bytes));
+  }
+}
 
 Operand OperandOf(const at::Tensor& weight) {
   return weight.scalar_type() == at::kBFloat16 ? Operand::kBf16 : Operand::kExact;

@@ -19,6 +19,15 @@ constexpr int64_t PadRows(int64_t rows) {
   return (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
 }
 
+// out [N, D] = wte[ids] + wpe[positions], N >= the ids; what lies behind them repeats the first. wte [V, D], wpe [P, D];
+// ids in [0, V), positions in [0, P), not checked.
+void Embed(const at::Tensor& wte, const at::Tensor& wpe, absl::Span<const int64_t> ids,
+           absl::Span<const int64_t> positions, at::Tensor& out);
+
+// Row i of out [N, D] = row rows[i] of `parts`, each [*, D], counted from one to the next; N >= the rows, what lies
+// behind them repeats the first.
+void GatherRows(absl::Span<const at::Tensor> parts, absl::Span<const int64_t> rows, at::Tensor& out);
+
 // What a GEMM reads: as it was computed, or, where it meets a bfloat16 weight, rounded to nearest even. What is rounded
 // lies in the first half of each row of the buffer that it was computed in, so that nothing else is needed.
 enum class Operand { kExact, kBf16 };

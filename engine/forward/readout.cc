@@ -15,9 +15,6 @@ namespace {
 
 using kernels::cpu::ReadoutRow;
 
-// Logits' row stride: 16-byte accesses stay aligned (GPT-2's 50,257 columns become 50,304).
-constexpr int64_t kLogitsAlignment = 64;
-
 const Answers kNothing;
 
 // Of the read position `position`.
@@ -79,19 +76,16 @@ void AppendEffects(const EffectRows& effects, int32_t cell, const GptConfig& con
 }
 
 // Logits [B, V] of residual rows `rows`; B is padded, row i of the result belongs to rows[i].
-at::Tensor Unembed(const Weights& weights, const GptConfig& config, const at::Tensor& residuals,
+at::Tensor Unembed(const Weights& weights, const GptConfig& config, absl::Span<const at::Tensor> residuals,
                    absl::Span<const int64_t> rows, Workspace& workspace) {
   const int64_t padded = PadRows(static_cast<int64_t>(rows.size()));
-  std::vector<int64_t> index(rows.begin(), rows.end());
-  index.resize(padded, rows[0]);
-  const at::Tensor picked = at::tensor(index, at::kLong).to(residuals.device());
-  at::Tensor x = residuals.index_select(0, picked);  // [B, D]
+  at::Tensor x = workspace.Take(Slot::kHeads, {padded, config.d_model});
+  GatherRows(residuals, rows, x);
   at::Tensor buffer = workspace.Take(Slot::kNormed, {padded, config.d_model});
   const Operand operand = OperandOf(weights.unembedding);
   const at::Tensor normed =
       LayerNorm(x, weights.ln_f_weight, weights.ln_f_bias, config.layer_norm_epsilon, {}, operand, buffer);
-  const int64_t stride = (config.vocab_size + kLogitsAlignment - 1) / kLogitsAlignment * kLogitsAlignment;
-  at::Tensor logits = workspace.Take(Slot::kLogits, {padded, stride}).narrow(1, 0, config.vocab_size);
+  at::Tensor logits = workspace.Take(Slot::kLogits, {padded, LogitsStride(config)}).narrow(1, 0, config.vocab_size);
   if (operand == Operand::kBf16) {
     GemmBf16(normed, weights.unembedding.t(), 0.0F, logits);
   } else {
@@ -178,9 +172,14 @@ void AppendAll(absl::Span<const Scan> scans, const GptConfig& config, absl::Span
 
 }  // namespace
 
+int64_t LogitsStride(const GptConfig& config) {
+  constexpr int64_t kAlignment = 64;
+  return (config.vocab_size + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
-             absl::Span<const ReadoutRequest> requests, const at::Tensor& residuals, const EffectRows& effects,
-             Workspace& workspace, std::vector<ReadoutBlock>& blocks) {
+             absl::Span<const ReadoutRequest> requests, absl::Span<const at::Tensor> residuals,
+             const EffectRows& effects, Workspace& workspace, std::vector<ReadoutBlock>& blocks) {
   const Queries queries(scans, requests);
   const at::Tensor logits = Unembed(weights, config, residuals, queries.rows(), workspace);
   const LogitsReadout readout = MeasureAnswers(logits, queries.queries());

@@ -22,7 +22,7 @@ struct ReadoutRequest {
   // Or kBaselineVariant, kDonorVariant.
   int32_t variant = kBaselineVariant;
   int32_t position = 0;
-  // Rows of the residuals handed to ReadOut.
+  // Rows of the residuals handed to ReadOut, counted from one part to the next.
   int64_t row = 0;
   int64_t baseline_row = 0;
   // Of the donor; -1: none.
@@ -34,10 +34,15 @@ struct ReadoutRequest {
 // Most rows of logits that exist at once: [rows, V] is 52 MB at GPT-2's vocabulary in float32.
 inline constexpr int64_t kReadoutBlockRows = 256;
 
-// Measures at most kReadoutBlockRows requests whose final residuals are rows of `residuals` [K, D]; together they may
-// name at most kReadoutBlockRows different rows. Appends one block for each run of requests of one scan.
+// Elements from one row of logits to the next: the vocabulary, rounded up so that 16-byte accesses stay aligned (GPT-2's
+// 50,257 become 50,304).
+int64_t LogitsStride(const GptConfig& config);
+
+// Measures at most kReadoutBlockRows requests whose final residuals are rows of `residuals`, parts of [*, D] each;
+// together they may name at most kReadoutBlockRows different rows. Appends one block for each run of requests of one
+// scan.
 void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
-             absl::Span<const ReadoutRequest> requests, const at::Tensor& residuals, const EffectRows& effects,
-             Workspace& workspace, std::vector<ReadoutBlock>& blocks);
+             absl::Span<const ReadoutRequest> requests, absl::Span<const at::Tensor> residuals,
+             const EffectRows& effects, Workspace& workspace, std::vector<ReadoutBlock>& blocks);
 
 }  // namespace ablate

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
 #include "engine/forward/attend_composed.h"
 #include "engine/forward/effects.h"
 #include "engine/forward/readout.h"
@@ -11,8 +12,8 @@ namespace {
 
 constexpr int64_t kMostCpuTokens = 16'384;
 constexpr int64_t kMostCudaTokens = 262'144;
-// The caches and libraries of the process want their part of what is free.
-constexpr double kMemoryShare = 0.5;
+// A foreground scan that is let through between two chunks of a background one keeps rows of its own.
+constexpr int64_t kKeepers = 2;
 
 // Two residuals, the normed one, heads before and after the edit, and the larger of QKV and the MLP's hidden layer
 // (forward/layer.cc), in elements.
@@ -36,6 +37,11 @@ int64_t EffectBytesPerToken(const GptConfig& config) {
   return 8 * (3 * parts + config.d_model + std::max<int64_t>(parts, config.d_model));
 }
 
+// What a cut prompt's later chunks need of its baseline and donor.
+int64_t KeptElements(const GptConfig& config) {
+  return kKeepers * 2 * (int64_t{config.n_layers} + 1) * config.n_positions * config.d_model;
+}
+
 // What the taps take whatever the pass's size: the cells that are measured at a time, with a layer's weights in
 // float64; or one scan's widened outputs.
 int64_t TapBytes(const GptConfig& config, DeviceKind device) {
@@ -46,10 +52,10 @@ int64_t TapBytes(const GptConfig& config, DeviceKind device) {
   return 8 * std::max(effects, widened);
 }
 
-int64_t FixedBytes(const GptConfig& config, int64_t element_bytes, DeviceKind device) {
-  const int64_t logits = kReadoutBlockRows * int64_t{config.vocab_size};
-  const int64_t kept = (int64_t{config.n_layers} + 1) * config.n_positions * config.d_model;
-  int64_t bytes = (logits + kept) * element_bytes + TapBytes(config, device);
+int64_t FixedBytes(const GptConfig& config, Precision precision, DeviceKind device) {
+  const int64_t element_bytes = ElementBytes(precision);
+  const int64_t logits = kReadoutBlockRows * LogitsStride(config);
+  int64_t bytes = (logits + KeptElements(config)) * element_bytes + TapBytes(config, device);
   if (device == DeviceKind::kCuda) {
     // readout_composed.cc: at most twelve float64 tensors of the block's shape live at once, those of the top-k's sort
     // included. attend_composed.cc: QKV and the result.
@@ -59,28 +65,48 @@ int64_t FixedBytes(const GptConfig& config, int64_t element_bytes, DeviceKind de
   return bytes;
 }
 
-}  // namespace
-
-int64_t TokenBudget(const GptConfig& config, Precision precision, DeviceKind device, int64_t free_bytes) {
-  const int64_t element_bytes = ElementBytes(precision);
-  const double left = static_cast<double>(free_bytes - FixedBytes(config, element_bytes, device)) * kMemoryShare;
-  const int64_t tokens = static_cast<int64_t>(left) / (ElementsPerToken(config) * element_bytes);
-  return std::clamp(tokens, kFewestTokens, device == DeviceKind::kCuda ? kMostCudaTokens : kMostCpuTokens);
+// Of all that the scans name, each once, in the engine's precision.
+int64_t TableBytes(int64_t element_bytes, absl::Span<const Scan> scans) {
+  absl::flat_hash_set<const EditTable*> tables;
+  int64_t bytes = 0;
+  for (const Scan& scan : scans) {
+    if (scan.table == nullptr || !tables.insert(scan.table.get()).second) continue;
+    bytes += static_cast<int64_t>(scan.table->values.size()) * element_bytes;
+  }
+  // Where there are several, they are copied behind one another.
+  return tables.size() > 1 ? 2 * bytes : bytes;
 }
 
-int64_t TokensOfPass(const GptConfig& config, Precision precision, int64_t tokens, absl::Span<const Scan> scans) {
-  const int64_t element_bytes = ElementBytes(precision);
-  const int64_t pass_bytes = ElementsPerToken(config) * element_bytes;
-  int64_t fitting = tokens, bytes = pass_bytes;
+}  // namespace
+
+int64_t DefaultMemoryBudget(int64_t free_bytes) {
+  return free_bytes / 2;
+}
+
+int64_t LeastMemoryBudget(const GptConfig& config, Precision precision, DeviceKind device) {
+  return FixedBytes(config, precision, device) + kFewestTokens * ElementsPerToken(config) * ElementBytes(precision);
+}
+
+int64_t TokenBudget(const GptConfig& config, const MemoryUse& use) {
+  const int64_t left = use.budget_bytes - FixedBytes(config, use.precision, use.device);
+  const int64_t tokens = left / (ElementsPerToken(config) * ElementBytes(use.precision));
+  return std::clamp(tokens, kFewestTokens, use.device == DeviceKind::kCuda ? kMostCudaTokens : kMostCpuTokens);
+}
+
+int64_t TokensOfPass(const GptConfig& config, const MemoryUse& use, int64_t tokens, absl::Span<const Scan> scans) {
+  const int64_t element_bytes = ElementBytes(use.precision);
+  int64_t fitting = tokens, token_bytes = ElementsPerToken(config) * element_bytes;
   if (std::any_of(scans.begin(), scans.end(), [](const Scan& scan) { return scan.on_head_outputs != nullptr; })) {
     const int64_t z_bytes = HeadOutputBytesPerToken(config, element_bytes);
-    bytes += z_bytes;
+    token_bytes += z_bytes;
     fitting = std::min(fitting, kMostHeadOutputBytes / z_bytes);
   }
   if (std::any_of(scans.begin(), scans.end(), [](const Scan& scan) { return scan.effects; })) {
-    bytes += EffectBytesPerToken(config);
+    token_bytes += EffectBytesPerToken(config);
   }
-  fitting = std::min(fitting, static_cast<int64_t>(static_cast<double>(tokens) * pass_bytes / bytes));
+  const int64_t left =
+      use.budget_bytes - FixedBytes(config, use.precision, use.device) - TableBytes(element_bytes, scans);
+  fitting = std::min(fitting, left / token_bytes);
   return std::max(fitting, std::min(tokens, kFewestTokens));
 }
 

@@ -14,15 +14,29 @@ inline constexpr int64_t kFewestTokens = 256;
 
 enum class DeviceKind { kCpu, kCuda };
 
-// Half of what is left of `free_bytes` behind what a pass needs whatever its size: a block of logits with what measures
-// it, the kept residuals of a cut prompt's baseline, what effects or one scan's heads' outputs take, and on CUDA the
-// padded copies of attention. Within bounds: a larger pass is no faster, a smaller one makes no sense.
-int64_t TokenBudget(const GptConfig& config, Precision precision, DeviceKind device, int64_t free_bytes);
+// How passes may use memory.
+struct MemoryUse {
+  Precision precision = Precision::kFloat32;
+  DeviceKind device = DeviceKind::kCpu;
+  // Beside the weights.
+  int64_t budget_bytes = 0;
+};
 
-// How many of `tokens` a pass of these scans may hold: where some want heads' outputs or effects, which take memory of
-// their own for each token, so many that it takes no more than a pass of `tokens` without them; and heads' outputs,
-// which lie on the host whatever the device is, at most kMostHeadOutputBytes.
+// Of `free_bytes`, half: the caches and libraries of the process want their part.
+int64_t DefaultMemoryBudget(int64_t free_bytes);
+
+// What the smallest pass needs.
+int64_t LeastMemoryBudget(const GptConfig& config, Precision precision, DeviceKind device);
+
+// Packed tokens that fit into what is left of the budget behind what a pass needs whatever its size: a block of logits
+// with what measures it, the kept residuals of a cut prompt's unedited runs, what effects or one scan's heads' outputs
+// take, and on CUDA the padded copies of attention. Within bounds: a larger pass is no faster, a smaller one makes no
+// sense.
+int64_t TokenBudget(const GptConfig& config, const MemoryUse& use);
+
+// How many of `tokens` a pass of these scans may hold within the budget: edit tables, effects and heads' outputs take
+// memory of their own. Heads' outputs, which lie on the host whatever the device is, take at most kMostHeadOutputBytes.
 inline constexpr int64_t kMostHeadOutputBytes = int64_t{1} << 30;
-int64_t TokensOfPass(const GptConfig& config, Precision precision, int64_t tokens, absl::Span<const Scan> scans);
+int64_t TokensOfPass(const GptConfig& config, const MemoryUse& use, int64_t tokens, absl::Span<const Scan> scans);
 
 }  // namespace ablate

@@ -3,6 +3,8 @@
 #include <ATen/Functions.h>
 #include <c10/util/accumulate.h>
 
+#include <utility>
+
 namespace ablate {
 
 at::Tensor Workspace::Take(Slot slot, at::IntArrayRef shape) {
@@ -21,7 +23,27 @@ at::Tensor Workspace::TakeOther(const at::Tensor& residual, at::IntArrayRef shap
   return Take(in_a ? Slot::kResidualB : Slot::kResidualA, shape);
 }
 
+at::Tensor Workspace::Borrow(int64_t numel) {
+  at::Tensor storage;
+  if (!spare_.empty()) {
+    storage = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  if (!storage.defined() || storage.numel() < numel) {
+    storage.reset();
+    storage = at::zeros({numel}, options_);
+  }
+  return storage.narrow(0, 0, numel);
+}
+
+void Workspace::GiveBack(at::Tensor borrowed) {
+  if (!borrowed.defined()) return;
+  const auto capacity = static_cast<int64_t>(borrowed.storage().nbytes() / borrowed.element_size());
+  spare_.push_back(borrowed.as_strided({capacity}, {1}, 0));
+}
+
 void Workspace::Clear() {
+  spare_.clear();
   for (at::Tensor& storage : slots_) storage.reset();
 }
 

@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace ablate {
 
@@ -21,12 +23,18 @@ class Workspace {
   // The residual slot that does not hold `residual`.
   at::Tensor TakeOther(const at::Tensor& residual, at::IntArrayRef shape);
 
+  // A tensor [numel] that nobody else has until it is given back: for what outlives a pass, behind which other scans may
+  // run. The content is whatever was there before.
+  at::Tensor Borrow(int64_t numel);
+  void GiveBack(at::Tensor borrowed);
+
   // Gives everything back; until then nothing is.
   void Clear();
 
  private:
   at::TensorOptions options_;
   std::array<at::Tensor, static_cast<size_t>(Slot::kCount)> slots_;  // each [capacity]
+  std::vector<at::Tensor> spare_;                                    // each [capacity]
 };
 
 }  // namespace ablate

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/forward/token_budget.h"
+
 namespace ablate {
 namespace {
 
@@ -230,8 +232,18 @@ TEST_F(EngineTest, CostIsThePlansOwn) {
 
 // Heads' outputs of all layers are kept until the end of a pass.
 TEST(EngineBudget, ScansThatWantHeadOutputsGetSmallerPasses) {
-  const auto engine = Engine::Load({.model_dir = DEMO_MODEL, .device = "cpu", .max_packed_tokens = 512});
+  GptConfig config;
+  config.n_layers = config.n_heads = 12;
+  config.d_model = 96;
+  config.d_head = 8;
+  config.d_mlp = 384;
+  config.vocab_size = 2723;
+  config.n_positions = 128;
+  // The smallest pass has 256 tokens, of 864 elements each.
+  const int64_t budget = LeastMemoryBudget(config, Precision::kFloat32, DeviceKind::kCpu) + 256 * 864 * 4;
+  const auto engine = Engine::Load({.model_dir = DEMO_MODEL, .device = "cpu", .memory_budget_bytes = budget});
   ASSERT_TRUE(engine.ok()) << engine.status();
+  ASSERT_EQ((*engine)->Describe().max_packed_tokens, 512);
   Scan scan;
   scan.token_ids.assign(64, 11);
   scan.read_positions = {63};
@@ -257,6 +269,9 @@ TEST(EngineLoad, ErrorsNameWhatIsWrong) {
       {{.model_dir = DEMO_MODEL, .device = "tpu"}, "expected auto, cpu or cuda:N"},
       {{.model_dir = DEMO_MODEL, .device = "cpu", .threads = -1}, "threads"},
       {{.model_dir = DEMO_MODEL, .device = "cpu", .max_packed_tokens = -1}, "max_packed_tokens"},
+      {{.model_dir = DEMO_MODEL, .device = "cpu", .memory_budget_bytes = 1 << 20},
+       "memory_budget_bytes: got 1048576, expected 0 (automatic) or at least"},
+      {{.model_dir = DEMO_MODEL, .device = "cpu", .memory_budget_bytes = -1}, "memory_budget_bytes: got -1"},
   };
   for (const Case& c : cases) {
     const auto engine = Engine::Load(c.options);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace ablate {
@@ -21,33 +22,49 @@ GptConfig Gpt2Small() {
   return config;
 }
 
+int64_t Budget(Precision precision, DeviceKind device, int64_t bytes) {
+  return TokenBudget(Gpt2Small(), {precision, device, bytes});
+}
+
+// A block of logits in rows of 50,304; and what two cut prompts keep, each of its baseline and donor.
+int64_t LogitsAndKept(int64_t element_bytes) {
+  return (256 * 50'304 + 2 * 2 * 13 * 1024 * 768) * element_bytes;
+}
+
 TEST(TokenBudget, StaysWithinItsBounds) {
-  EXPECT_EQ(TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCpu, 0), 256);
-  EXPECT_EQ(TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCpu, 64 * kGiB), 16'384);
-  EXPECT_EQ(TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCuda, 0), 256);
-  EXPECT_EQ(TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCuda, 80 * kGiB), 262'144);
+  EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCpu, 0), 256);
+  EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCpu, 32 * kGiB), 16'384);
+  EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCuda, 0), 256);
+  EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCuda, 40 * kGiB), 262'144);
 }
 
 // 6,912 elements a token: two residuals, the normed one, heads twice, the hidden layer.
 TEST(TokenBudget, LeavesRoomForLogitsAndKeptBaselines) {
-  const int64_t tokens = TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCpu, kGiB / 4);
-  const int64_t logits_and_kept = (256 * 50'257 + 13 * 1024 * 768) * int64_t{4};
   const int64_t widened_outputs = 8 * 12 * 1024 * 768;
-  EXPECT_EQ(tokens, (kGiB / 4 - logits_and_kept - widened_outputs) / 2 / (6'912 * 4));
+  EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCpu, kGiB / 2),
+            (kGiB / 2 - LogitsAndKept(4) - widened_outputs) / (6'912 * 4));
 }
 
 TEST(TokenBudget, AWiderTypeHoldsFewer) {
-  EXPECT_LT(2 * TokenBudget(Gpt2Small(), Precision::kFloat64, DeviceKind::kCpu, kGiB / 2),
-            TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCpu, kGiB / 2));
+  EXPECT_LT(2 * Budget(Precision::kFloat64, DeviceKind::kCpu, kGiB / 2),
+            Budget(Precision::kFloat32, DeviceKind::kCpu, kGiB / 2));
 }
 
 // Twelve float64 tensors of the logits' shape, QKV with the result of 32,768 padded tokens, and the cells of effects.
 TEST(TokenBudget, CudaHasCopiesToHoldToo) {
-  const int64_t tokens = TokenBudget(Gpt2Small(), Precision::kFloat32, DeviceKind::kCuda, 4 * kGiB);
-  const int64_t logits_and_kept = (256 * 50'257 + 13 * 1024 * 768) * int64_t{4};
-  const int64_t copies = 12 * 8 * int64_t{256} * 50'257 + 5 * 768 * 32'768 * int64_t{4};
+  const int64_t copies = 12 * 8 * int64_t{256} * 50'304 + 5 * 768 * 32'768 * int64_t{4};
   const int64_t cells = 8 * (4'096 * int64_t{4 * 768 + 3 * 3'072} + 768 * (768 + 3'072));
-  EXPECT_EQ(tokens, (4 * kGiB - logits_and_kept - copies - cells) / 2 / (6'912 * 4));
+  EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCuda, 4 * kGiB),
+            (4 * kGiB - LogitsAndKept(4) - copies - cells) / (6'912 * 4));
+}
+
+// With the least that Load takes, a pass of 256 tokens just fits.
+TEST(TokenBudget, TheLeastHoldsTheSmallestPass) {
+  for (const DeviceKind device : {DeviceKind::kCpu, DeviceKind::kCuda}) {
+    const int64_t least = LeastMemoryBudget(Gpt2Small(), Precision::kFloat32, device);
+    EXPECT_EQ(Budget(Precision::kFloat32, device, least), 256);
+    EXPECT_EQ(Budget(Precision::kFloat32, device, least + 6'912 * 4), 257);
+  }
 }
 
 class TokensOfPassTest : public ::testing::Test {
@@ -56,8 +73,12 @@ class TokensOfPassTest : public ::testing::Test {
     outputs_.on_head_outputs = [](const HeadOutputs& /*z*/) { return absl::OkStatus(); };
     effects_.effects = true;
   }
+  // In a budget that holds just `tokens` without anything else.
   static int64_t Tokens(int64_t tokens, const std::vector<Scan>& scans, Precision precision = Precision::kFloat32) {
-    return TokensOfPass(Gpt2Small(), precision, tokens, scans);
+    const int64_t token_bytes = 6'912 * (precision == Precision::kFloat64 ? 8 : 4);
+    const int64_t least = LeastMemoryBudget(Gpt2Small(), precision, DeviceKind::kCpu);
+    return TokensOfPass(Gpt2Small(), {precision, DeviceKind::kCpu, least + (tokens - 256) * token_bytes}, tokens,
+                        scans);
   }
 
   Scan plain_, outputs_, effects_;
@@ -84,6 +105,23 @@ TEST_F(TokensOfPassTest, HeadOutputsAreBoundedOnTheHost) {
 TEST_F(TokensOfPassTest, EffectsCountTheirCells) {
   const int64_t cell = 8 * (3 * 12 * 13 + 2 * 768);
   EXPECT_EQ(Tokens(16'384, {effects_, plain_}), 16'384 * int64_t{6'912 * 4} / (6'912 * 4 + cell));
+}
+
+// Two that are copied behind one another; one alone is as it is.
+TEST_F(TokensOfPassTest, TablesTakeTheirPart) {
+  const auto table = [] {
+    return std::make_shared<const EditTable>(EditTable{.d_head = 64, .values = std::vector<double>(1'000 * 6'912)});
+  };
+  Scan first, second;
+  first.table = second.table = table();
+  EXPECT_EQ(Tokens(16'384, {first, second}), 16'384 - 1'000);
+  second.table = table();
+  EXPECT_EQ(Tokens(16'384, {first, second}), 16'384 - 4'000);
+}
+
+TEST_F(TokensOfPassTest, RoomThatIsLeftIsUsed) {
+  const int64_t plenty = 64 * kGiB;
+  EXPECT_EQ(TokensOfPass(Gpt2Small(), {Precision::kFloat32, DeviceKind::kCpu, plenty}, 16'384, {{effects_}}), 16'384);
 }
 
 TEST_F(TokensOfPassTest, NeverMoreThanAskedForNorFewerThanMakeSense) {
