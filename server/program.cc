@@ -144,9 +144,9 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   auto engine = load(options.engine);
   if (!engine.ok()) return Fail(engine.status());
   const EngineInfo& info = (*engine)->Describe();
-  spdlog::info("{}: {} layers x {} heads on {} ({}), {}, {} packed tokens, {:.2f} GiB for passes",
+  spdlog::info("{}: {} layers x {} heads on {} ({}), {}, {} packed tokens, {} MiB for passes",
                options.server.model_name, info.n_layers, info.n_heads, info.device, info.device_name,
-               Name(info.precision), info.max_packed_tokens, static_cast<double>(info.memory_budget_bytes) / (1 << 30));
+               Name(info.precision), info.max_packed_tokens, info.memory_budget_bytes >> 20);
   if (!info.why_cpu.empty()) spdlog::info("--device auto took the CPU: {}", info.why_cpu);
   std::vector<NumericFloor> numeric_floor = LoadNumericFloor(options, info);
   // Before the first call can come in: a signal would cut it off.

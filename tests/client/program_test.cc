@@ -154,7 +154,7 @@ TEST_F(ProgramTest, TokenizeShowsTokens) {
 TEST_F(ProgramTest, DescribeShowsTheModel) {
   Serve();
   EXPECT_THAT(Ablate({"describe"}).out, AllOf(HasSubstr("tiny"), HasSubstr("2 x 2"), HasSubstr("float32"),
-                                              HasSubstr("\nmemory budget     1.50 GiB for forward passes")));
+                                              HasSubstr("\nmemory budget     1.5 GiB for forward passes")));
   EXPECT_EQ(nlohmann::json::parse(Ablate({"describe", "--format", "json"}).out)["model"]["n_layers"], 2);
 }
 

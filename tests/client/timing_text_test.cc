@@ -26,13 +26,20 @@ ablation::v1::Completion Completed() {
 TEST(TimingTextTest, TellsWhereTheTimeWent) {
   EXPECT_THAT(TimingLines(Completed()),
               ElementsAre("145 rows in 1.500 s (waited 0.010 s, forward 1.400 s in 2 passes)",
-                          "plan 0.002 s, readout 0.300 s (of forward), send 0.004 s, peak 1.50 GiB"));
+                          "plan 0.002 s, readout 0.300 s (of forward), send 0.004 s, peak 1.5 GiB"));
 }
 
 TEST(TimingTextTest, OfAJobNothingIsSentAtItsEnd) {
   ablation::v1::Completion job = Completed();
   job.mutable_timing()->clear_send_ns();
-  EXPECT_EQ(TimingLines(job).at(1), "plan 0.002 s, readout 0.300 s (of forward), peak 1.50 GiB");
+  EXPECT_EQ(TimingLines(job).at(1), "plan 0.002 s, readout 0.300 s (of forward), peak 1.5 GiB");
+}
+
+TEST(TimingTextTest, BytesHaveTheUnitThatFits) {
+  EXPECT_EQ(BytesText(0), "0.0 MiB");
+  EXPECT_EQ(BytesText(73'700'000), "70.3 MiB");
+  EXPECT_EQ(BytesText((int64_t{1} << 30) - (1 << 20)), "1023.0 MiB");
+  EXPECT_EQ(BytesText(int64_t{1} << 30), "1.0 GiB");
 }
 
 TEST(TimingTextTest, WhatIsNotToldIsNotShown) {

@@ -89,6 +89,7 @@ def test_a_command_that_fails_anywhere_in_a_pipe_is_an_error(service: Service) -
         ("top-1 ' Germany'", "top-1 ' France'"),
         ("  matching -2.7 ####|     kept", "  matching +0.1     |#    kept"),
         ("cpu (One) | float32, forward 1.0 s in 1 pass", "cpu (An Other) | float32, forward 12 s in 10 passes"),
+        ("send 0.010 s, peak 70.3 MiB", "send 1.200 s, peak 1.5 GiB"),
         ("p <0.0001", "p 0.0420"),
         ("library 485346312c3deadc36700139a225e65d", "library 00000000000000000000000000000000"),
     ],

@@ -143,7 +143,7 @@ TEST(ProgramTest, ASignalWhileItBeginsToServeIsADrain) {
   Process process({"--model=stopped"});
   EXPECT_EQ(process.Wait(), 0);
   EXPECT_THAT(process.err(), AllOf(HasSubstr("stopped: 2 layers x 3 heads on cpu (fake), float32, 1000 packed tokens, "
-                                             "1.50 GiB for passes\n"),
+                                             "1536 MiB for passes\n"),
                                    HasSubstr("signal 15: draining"), HasSubstr("info stopped\n")));
 }
 

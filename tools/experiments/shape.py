@@ -11,6 +11,7 @@ SAME = (
     (re.compile(r"'[^']*'"), "TOKEN"),
     (re.compile(r"<?[-+]?\d+(\.\d+)?(e[-+]?\d+)?"), " 0 "),
     (re.compile(r"\bpass(es)?\b"), "pass"),  # as memory allows
+    (re.compile(r"\b[MG]iB\b"), "bytes"),  # whichever fits
 )
 # Bars and curves are digits drawn. `|` stands in the middle of a bar.
 DRAWN = re.compile(r"[#*.|]+")

@@ -47,7 +47,7 @@ std::string TableOf(const ablation::v1::DescribeModelResponse& response) {
   add("packed tokens", absl::StrCat("at most ", runtime.max_packed_tokens(), " in a forward pass"));
   // An older server does not tell.
   if (const int64_t budget = runtime.memory_budget_bytes(); budget > 0) {
-    add("memory budget", absl::StrCat(Gibibytes(budget), " for forward passes, beside the weights"));
+    add("memory budget", absl::StrCat(BytesText(budget), " for forward passes, beside the weights"));
   }
   add("request cost", absl::StrCat("at most ", runtime.max_request_cost(), " packed tokens x layers"));
   add("request tokens", absl::StrCat("at most ", runtime.max_request_tokens(), " in all prompts of a request"));

@@ -17,7 +17,7 @@ std::string Shares(const Timing& timing) {
       absl::StrCat("plan ", Seconds(timing.plan_ns()), ", readout ", Seconds(timing.readout_ns()), " (of forward)");
   // A job's results are sent whenever somebody asks for them.
   if (timing.send_ns() > 0) absl::StrAppend(&line, ", send ", Seconds(timing.send_ns()));
-  if (timing.peak_bytes() > 0) absl::StrAppend(&line, ", peak ", Gibibytes(timing.peak_bytes()));
+  if (timing.peak_bytes() > 0) absl::StrAppend(&line, ", peak ", BytesText(timing.peak_bytes()));
   return line;
 }
 
@@ -37,8 +37,9 @@ std::vector<std::string> TimingLines(const ablation::v1::Completion& completion)
   return {line, Shares(timing)};
 }
 
-std::string Gibibytes(int64_t bytes) {
-  return absl::StrFormat("%.2f GiB", static_cast<double>(bytes) / (1 << 30));
+std::string BytesText(int64_t bytes) {
+  const double mebibytes = static_cast<double>(bytes) / (1 << 20);
+  return mebibytes < 1024 ? absl::StrFormat("%.1f MiB", mebibytes) : absl::StrFormat("%.1f GiB", mebibytes / 1024);
 }
 
 }  // namespace ablate::cli

@@ -13,7 +13,7 @@ namespace ablate::cli {
 // shares; nothing of what the completion does not tell. A job that did not succeed has no times.
 std::vector<std::string> TimingLines(const ablation::v1::Completion& completion);
 
-// `4.00 GiB`: in that unit always, so that figures of different sizes compare at a glance.
-std::string Gibibytes(int64_t bytes);
+// `70.3 MiB`, `1.5 GiB`.
+std::string BytesText(int64_t bytes);
 
 }  // namespace ablate::cli
