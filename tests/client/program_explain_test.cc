@@ -70,7 +70,7 @@ TEST_F(ProgramTest, ExplainTellsWhatTheScanWouldTake) {
             "packed tokens   10001 over all layers; with one pass a run 20002, 2.0 times as many\n"
             "cost            12000 packed tokens x layers, readouts included; one request may 12000\n"
             "work            2.75 GFLOP: c_attn, c_proj and MLP 2.00, attention 0.25, LM head 0.50\n"
-            "memory traffic  at least 1.50 GiB\n"
+            "memory traffic  at least 1.5 GiB\n"
             "time            about 1.25 s\n"
             "waits for       about 0.04 s of other requests\n"
             "\n"

@@ -60,7 +60,7 @@ std::string ExplanationText(const ExplainPlanResponse& plan) {
   add("packed tokens", Tokens(plan));
   add("cost", Cost(plan));
   add("work", Work(plan));
-  add("memory traffic", absl::StrCat("at least ", Gibibytes(plan.bytes_moved())));
+  add("memory traffic", absl::StrCat("at least ", BytesText(plan.bytes_moved())));
   add("time", plan.predicted_ns() == 0 ? "not known: the server has measured none yet"
                                        : "about " + Seconds(plan.predicted_ns()));
   if (plan.predicted_ns() != 0)
