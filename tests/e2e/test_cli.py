@@ -115,6 +115,32 @@ def test_many_prompts_equal_single_ones_bit_for_bit(server: Server, tmp_path: Pa
         assert alone == [row for row in together if row["prompt_index"] == index]
 
 
+@pytest.mark.parametrize("args", [(), ("--sweep", "pairs", "--layers", "3-4"), ("--likelihood", "--read", "all")])
+def test_a_scan_takes_what_explain_told(server: Server, args: tuple[str, ...]) -> None:
+    told = ablate(server, "scan", *REFERENCE, *args, "--explain", "--format", "jsonl")
+    assert told.returncode == OK, told.stderr
+    plan = json.loads(told.stdout)["plan"]
+    manifest, _ = scan_jsonl(server, *REFERENCE, *args)
+    assert plan["cost"] == manifest["cost"]
+    assert plan["total_rows"] == manifest["total_rows"]
+    table = ablate(server, "scan", *REFERENCE, *args).stdout
+    passes = re.search(r"forward [0-9.]+ s in (\d+) pass", table)
+    assert passes is not None, table
+    assert plan["forward_passes"] == passes[1]
+
+
+def test_explain_answers_where_a_scan_is_too_dear(tmp_path: Path) -> None:
+    small = Server(tmp_path, "--max-request-cost", "100")
+    try:
+        assert ablate(small, "health", "--wait", "60s").returncode == OK
+        assert ablate(small, "scan", *REFERENCE).returncode == FAILED
+        told = ablate(small, "scan", *REFERENCE, "--explain")
+        assert told.returncode == OK, told.stderr
+        assert "one request may only 100: TOO MUCH" in told.stdout
+    finally:
+        assert small.stop() == 0
+
+
 def test_local_starts_and_stops_its_own_server() -> None:
     done = ablate(
         None, "scan", "--local", "--model", DEMO, "--device", "cpu", *REFERENCE, "--no-color", "--focus-layer", "5"

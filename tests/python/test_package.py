@@ -63,7 +63,9 @@ def test_imports_where_nothing_forks():
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
-@pytest.mark.parametrize("call", [ablate.request, ablate.Client.scan, ablate.Client.submit, ablate.AsyncClient.stream])
+@pytest.mark.parametrize(
+    "call", [ablate.request, ablate.Client.scan, ablate.Client.explain, ablate.Client.submit, ablate.AsyncClient.stream]
+)
 def test_help_spells_the_options_out(call):
     parameters = inspect.signature(call).parameters
     assert {"prompts", "sweep", "target", "seed"} <= parameters.keys()

@@ -40,6 +40,7 @@ from ablate.errors import (
     UnavailableError,
     UnimplementedError,
 )
+from ablate.explanation import Explanation, PlannedLayer
 from ablate.jobs import Job
 from ablate.scan import Scan
 from ablate.streams import ScanStream
@@ -57,12 +58,14 @@ __all__ = [
     "Compensation",
     "ContractError",
     "DeadlineError",
+    "Explanation",
     "FieldViolation",
     "IncompleteError",
     "InvalidRequestError",
     "Job",
     "LocalServerError",
     "NotFoundError",
+    "PlannedLayer",
     "PreconditionError",
     "Scan",
     "ScanStream",

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from ablate._data_set import DataSet
 from ablate._job import STATES, JobState
-from ablate._proto.ablation.v1 import jobs_pb2, means_pb2, scan_pb2, service_pb2
+from ablate._proto.ablation.v1 import explain_pb2, jobs_pb2, means_pb2, scan_pb2, service_pb2
 from ablate._proto.ablation.v1.model_pb2 import Token as TokenMessage
 from ablate._request import Made
 from ablate.errors import AblateError, ContractError, InvalidRequestError, PreconditionError
@@ -41,6 +41,9 @@ def _method(name: str, request: type[Any], response: type[Any]) -> Method[Any, A
 
 ABLATE: Method[scan_pb2.AblateRequest, scan_pb2.AblateResponse] = _method(
     "Ablate", scan_pb2.AblateRequest, scan_pb2.AblateResponse
+)
+EXPLAIN: Method[explain_pb2.ExplainPlanRequest, explain_pb2.ExplainPlanResponse] = _method(
+    "ExplainPlan", explain_pb2.ExplainPlanRequest, explain_pb2.ExplainPlanResponse
 )
 TOKENIZE: Method[service_pb2.TokenizeRequest, service_pb2.TokenizeResponse] = _method(
     "Tokenize", service_pb2.TokenizeRequest, service_pb2.TokenizeResponse

@@ -54,8 +54,8 @@ _SERVICE = "ablation.v1.AblationService"
 
 # Calls that may be tried again: asking twice does what asking once does. (SubmitJob carries a request id of ours.)
 _IDEMPOTENT = (
-    "Ablate", "Tokenize", "DescribeModel", "ComputeMeans", "ListMeanLibraries", "ExportMeanLibrary",
-    "ImportMeanLibrary", "SubmitJob", "GetJob", "ListJobs", "CancelJob", "StreamJobResults",
+    "Ablate", "ExplainPlan", "Tokenize", "DescribeModel", "ComputeMeans", "ListMeanLibraries",
+    "ExportMeanLibrary", "ImportMeanLibrary", "SubmitJob", "GetJob", "ListJobs", "CancelJob", "StreamJobResults",
 )  # fmt: skip
 
 #: gRPC itself tries again, only where nobody has answered yet: once a first message is there, the call is its own. Not

@@ -17,7 +17,7 @@ from ablate._channel import Endpoint, TlsChoice, from_environment
 from ablate._job import JobState
 from ablate._progress import Progress
 from ablate._prompts import Prompts
-from ablate._proto.ablation.v1 import jobs_pb2, service_pb2
+from ablate._proto.ablation.v1 import explain_pb2, jobs_pb2, service_pb2
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
 from ablate._request import Made, make
 from ablate._scan_stream import assembler
@@ -25,6 +25,7 @@ from ablate._signature import spelled_out
 from ablate.async_jobs import AsyncJob
 from ablate.async_streams import AsyncScanStream
 from ablate.errors import AblateError, UnavailableError
+from ablate.explanation import Explanation, explanation_of
 from ablate.options import ScanOptions
 from ablate.scan import Scan
 
@@ -89,6 +90,22 @@ class AsyncClient(AsyncMeansCalls):
         12
         """
         return AsyncScanStream(self, make(prompts, options), timeout)
+
+    @spelled_out(ScanOptions)
+    async def explain(
+        self, prompts: Prompts | AblateRequest, *, timeout: float | None = None, **options: Unpack[ScanOptions]
+    ) -> Explanation:
+        """`Client.explain`.
+
+        >>> (await client.explain("Berlin is the capital of", target=" Germany", layers=5)).n_runs
+        13
+        """
+        made = await self._make(prompts, options)
+        request = explain_pb2.ExplainPlanRequest(request=made.request)
+        try:
+            return explanation_of(await self._connection.unary(_calls.EXPLAIN, request, timeout))
+        except AblateError as error:
+            raise _calls.name_origins(error, made.data) from None
 
     @spelled_out(ScanOptions)
     async def submit(

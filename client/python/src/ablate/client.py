@@ -16,12 +16,13 @@ from ablate._job import JobState
 from ablate._means_calls import MeansCalls
 from ablate._progress import Progress
 from ablate._prompts import Prompts
-from ablate._proto.ablation.v1 import jobs_pb2, service_pb2
+from ablate._proto.ablation.v1 import explain_pb2, jobs_pb2, service_pb2
 from ablate._proto.ablation.v1.scan_pb2 import AblateRequest
 from ablate._request import Made, make
 from ablate._scan_stream import assembler
 from ablate._signature import spelled_out
 from ablate.errors import AblateError, UnavailableError
+from ablate.explanation import Explanation, explanation_of
 from ablate.jobs import Job
 from ablate.options import ScanOptions
 from ablate.scan import Scan
@@ -102,6 +103,26 @@ class Client(MeansCalls):
         12
         """
         return ScanStream(self._connection, self._make(prompts, options), timeout)
+
+    @spelled_out(ScanOptions)
+    def explain(
+        self, prompts: Prompts | AblateRequest, *, timeout: float | None = None, **options: Unpack[ScanOptions]
+    ) -> Explanation:
+        """What `scan` with these arguments would take - forward passes, cost, operations, time -, without running it.
+
+        Arguments and errors are `scan`'s, but that a scan which costs too much is explained too: `Explanation.fits` is
+        then False. UnimplementedError of servers without this call.
+
+        >>> plan = client.explain("Berlin is the capital of", target=" Germany")
+        >>> plan.n_runs, plan.forward_passes, plan.fits
+        (145, 1, True)
+        """
+        made = self._make(prompts, options)
+        request = explain_pb2.ExplainPlanRequest(request=made.request)
+        try:
+            return explanation_of(self._connection.unary(_calls.EXPLAIN, request, timeout))
+        except AblateError as error:
+            raise _calls.name_origins(error, made.data) from None
 
     @spelled_out(ScanOptions)
     def submit(
