@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "engine/plan/work.h"
 #include "server/prepare_for.h"
@@ -51,17 +53,31 @@ struct BatchPlan {
   int64_t unshared_tokens = 0;
 };
 
+// (prompt, whether the contrast is appended, whether it is the corrupted run).
+using UneditedRuns = absl::flat_hash_set<std::tuple<int32_t, bool, bool>>;
+
+// Runs that no other unit of the prompt has. One pass a run would read the likelihood on the way, which is here a unit
+// of its own, and both directions of a patch have the same two unedited runs.
+int64_t NewRuns(const ScanUnit& unit, const Scan& scan, UneditedRuns& unedited) {
+  if (unit.is_likelihood) return 0;
+  auto n_runs = static_cast<int64_t>(scan.variants.size());
+  n_runs += unedited.emplace(unit.prompt, unit.appends_contrast, unit.edits_corrupted).second ? 1 : 0;
+  if (scan.donor_token_ids.empty()) return n_runs;
+  return n_runs + (unedited.emplace(unit.prompt, unit.appends_contrast, !unit.edits_corrupted).second ? 1 : 0);
+}
+
 absl::StatusOr<BatchPlan> PlanOf(const std::vector<TakenUnit>& batch, const Engine& engine) {
   const EngineInfo& info = engine.Describe();
   BatchPlan plan;
+  UneditedRuns unedited;
   std::vector<Scan> scans;
   scans.reserve(batch.size());
   for (const TakenUnit& taken : batch) {
-    scans.push_back(taken.request->prepared->MakeScan(taken.unit));
-    const Scan& scan = scans.back();
-    const auto n_runs = static_cast<int64_t>(scan.variants.size() + (scan.donor_token_ids.empty() ? 1 : 2));
+    const PreparedRequest& prepared = *taken.request->prepared;
+    scans.push_back(prepared.MakeScan(taken.unit));
+    const int64_t n_runs = NewRuns(prepared.units[taken.unit], scans.back(), unedited);
     plan.n_runs += n_runs;
-    plan.unshared_tokens += n_runs * static_cast<int64_t>(scan.token_ids.size()) * info.n_layers;
+    plan.unshared_tokens += n_runs * static_cast<int64_t>(scans.back().token_ids.size()) * info.n_layers;
   }
   auto work = engine.Work(scans);
   if (!work.ok()) return work.status();

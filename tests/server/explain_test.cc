@@ -175,7 +175,7 @@ TEST(ExplainTest, ABatchHoldsNoMoreResultsThanAStreamMay) {
   ExpectSameSums(plan, SumOfRuns(server, ManyPrompts(5), 1000));
 }
 
-TEST(ExplainTest, RunsAreThoseOfEachUnit) {
+TEST(ExplainTest, RunsAreThoseThatAreAskedFor) {
   TestServer server;
   server.Serve();
   pb::AblateRequest request = TwoTokens();
@@ -185,6 +185,13 @@ TEST(ExplainTest, RunsAreThoseOfEachUnit) {
   pb::ExplainPlanResponse plan = MustExplain(server, request);
   EXPECT_EQ(plan.n_runs(), 2 + 6) << "the clean run, the corrupted one, and six edited ones";
   EXPECT_EQ(plan.unshared_packed_tokens(), (2 + 6) * 2 * 2);
+  request.add_replacements()->mutable_resample()->set_direction(pb::DIRECTION_DENOISING);
+  plan = MustExplain(server, request);
+  EXPECT_EQ(plan.n_runs(), 2 + 6 + 6) << "the unedited runs are the same";
+  // The engine runs all of it once more, and packs as much: that is not saved.
+  request.mutable_readout()->set_likelihood(true);
+  EXPECT_EQ(MustExplain(server, request).unshared_packed_tokens(), plan.unshared_packed_tokens());
+  EXPECT_GT(MustExplain(server, request).packed_tokens(), plan.packed_tokens());
   // A target of three tokens, two of which are appended.
   request = TwoTokens();
   request.mutable_prompts(0)->mutable_targets(0)->set_text("abc");
