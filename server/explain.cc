@@ -107,6 +107,7 @@ class Sweeps {
       const std::vector<TakenUnit> batch = queue.TakeBatch();
       queue.BatchIsDone(absl::ZeroDuration());
       std::vector<PlanKey> key;
+      key.reserve(batch.size());
       for (const TakenUnit& taken : batch) {
         key.push_back(PlanKeyOf(*request->prepared, request->prepared->units[taken.unit]));
       }

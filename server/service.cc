@@ -76,8 +76,9 @@ grpc::ServerUnaryReactor* AblationServiceImpl::ExplainPlan(grpc::CallbackServerC
       *entrance_, Scope::kScan, backend_.executor, context, static_cast<int64_t>(request->ByteSizeLong()),
       [this, context, request, response](const std::string& tenant) {
         auto explained = ablate::ExplainPlan(tenant, *request, backend_, [&] { return GoOn(*context); });
-        if (explained.ok()) *response = *std::move(explained);
-        return explained.status();
+        if (!explained.ok()) return explained.status();
+        *response = *std::move(explained);
+        return absl::OkStatus();
       });
 }
 

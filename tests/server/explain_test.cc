@@ -19,7 +19,6 @@ namespace ablate {
 namespace {
 
 namespace pb = ::ablation::v1;
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -56,7 +55,7 @@ pb::AblateRequest OfLengths(int count) {
 void ExpectLayer(const pb::PlannedLayer& layer, std::vector<int64_t> figures) {
   EXPECT_THAT((std::vector<int64_t>{layer.forward_passes(), layer.rows_in(), layer.rows_out(), layer.tokens_in(),
                                     layer.tokens_out()}),
-              testing::ElementsAreArray(figures));
+              ::testing::ElementsAreArray(figures));
 }
 
 // Of 2 layers with 3 heads of 4, an MLP of 48 and 261 tokens: the baseline splits into it and a run for each head of
