@@ -39,7 +39,8 @@ void BenchAttend(benchmark::State& state, Isa isa, int32_t n_rows, int32_t token
   for (const AttendRow& row : rows) operations += 2.0 * kHeads * static_cast<double>(AttendCost(row, kHeadSize));
   const std::vector<float> qkv = Normal(int64_t{n_tokens} * 3 * kModel);
   std::vector<float> z(static_cast<size_t>(n_tokens) * kModel);
-  const AttendArgs<float> args = {qkv.data(), rows.data(), kHeads, kHeadSize, 0.125F, z.data()};
+  const std::vector<float> bias = Normal(int64_t{3} * kModel);
+  const AttendArgs<float> args = {qkv.data(), rows.data(), kHeads, kHeadSize, 0.125F, z.data(), bias.data()};
   for (auto _ : state) {
     Attend<float>(args, 0, int64_t{n_rows} * kHeads);
     benchmark::ClobberMemory();

@@ -102,12 +102,8 @@ absl::Status Load(const Options& options, json& answer) {
   std::sort(all.added_ns.begin(), all.added_ns.end());
   int64_t engine_ns = 0;
   for (const auto& [plan_ns, forward_ns] : all.runs) engine_ns += plan_ns + forward_ns;
-  answer = {{"clients", options.clients},
-            {"seconds", took},
-            {"scans", all.latency_ns.size()},
-            {"latency_ns", all.latency_ns},
-            {"added_ns", all.added_ns},
-            {"engine_ns", engine_ns}};
+  answer = {{"clients", options.clients},   {"seconds", took},          {"scans", all.latency_ns.size()},
+            {"latency_ns", all.latency_ns}, {"added_ns", all.added_ns}, {"engine_ns", engine_ns}};
   return all.status;
 }
 

@@ -18,10 +18,11 @@ LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const
   at::Tensor normed_buffer = workspace.Take(Slot::kNormed, {n, d});
   at::Tensor qkv = workspace.Take(Slot::kHidden, {n, 3 * d});
   at::Tensor normed = LayerNorm(x, weights.ln_1_weight, weights.ln_1_bias, epsilon, {}, operand, normed_buffer);
-  Linear(normed, weights.c_attn_weight, weights.c_attn_bias, Epilogue::kBias, qkv);
+  Linear(normed, weights.c_attn_weight, {}, Epilogue::kNone, qkv);
 
   at::Tensor z = workspace.Take(Slot::kHeads, {n, h, dh});
-  Attend(qkv.view({n, 3, h, dh}), plan.rows, z);
+  at::Tensor qkv_heads = qkv.view({n, 3, h, dh});
+  Attend(qkv_heads, weights.c_attn_bias, plan.rows, z);
 
   at::Tensor x_out = workspace.TakeOther(x, {m, d});
   at::Tensor edited = workspace.Take(Slot::kEditedHeads, {m, h, dh});

@@ -104,7 +104,7 @@ std::vector<int64_t> SplitTasks(absl::Span<const kernels::cpu::AttendRow> rows, 
   return bounds;
 }
 
-void AttendCpu(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z) {
+void AttendCpu(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
   std::vector<kernels::cpu::AttendRow> places;  // [R]
   places.reserve(rows.size());
   for (const Row& row : rows) {
@@ -122,6 +122,7 @@ void AttendCpu(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z)
     args.d_head = static_cast<int32_t>(qkv.size(3));
     args.scale = static_cast<T>(1.0 / std::sqrt(static_cast<double>(qkv.size(3))));
     args.z = z.data_ptr<T>();
+    args.bias = bias.const_data_ptr<T>();
     at::parallel_for(0, static_cast<int64_t>(bounds.size()) - 1, 1,
                      [&](int64_t begin, int64_t end) { kernels::cpu::Attend(args, bounds[begin], bounds[end]); });
   });
@@ -183,17 +184,15 @@ Operand OperandOf(const at::Tensor& weight) {
 at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Epilogue epilogue,
                   at::Tensor& buffer) {
   CheckRows("linear: buffer", buffer, {x.size(0), weight.size(1)});
-  if (epilogue != Epilogue::kAddTo) CheckVector("linear: bias", bias, weight.size(1));
+  if (epilogue == Epilogue::kGeluTanh) CheckVector("linear: bias", bias, weight.size(1));
   if (OperandOf(weight) == Operand::kBf16) {
-    if (epilogue == Epilogue::kBias) buffer.copy_(bias.expand_as(buffer));
-    GemmBf16(x, weight, epilogue == Epilogue::kGeluTanh ? 0.0F : 1.0F, buffer);
+    GemmBf16(x, weight, epilogue == Epilogue::kAddTo ? 1.0F : 0.0F, buffer);
     return epilogue == Epilogue::kGeluTanh ? BiasGelu(bias, Operand::kBf16, buffer) : buffer;
   }
   CheckRows("linear: x", x, {0, weight.size(0)});
   switch (epilogue) {
-    case Epilogue::kBias:
-      at::addmm_out(buffer, bias, x, weight);
-      return buffer;
+    case Epilogue::kNone:
+      return at::mm_out(buffer, x, weight);
     case Epilogue::kAddTo:
       return buffer.addmm_(x, weight);
     case Epilogue::kGeluTanh:
@@ -246,10 +245,11 @@ at::Tensor AsOperand(at::Tensor& buffer, Operand operand) {
   return Placed(buffer, operand);
 }
 
-void Attend(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z) {
+void Attend(at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
   TORCH_CHECK(qkv.dim() == 4 && qkv.size(1) == 3, "attend: qkv is ", qkv.sizes(), "; expected [N, 3, H, Dh]");
   CheckRows("attend: qkv", qkv, qkv.sizes());
   CheckRows("attend: z", z, {qkv.size(0), qkv.size(2), qkv.size(3)});
+  CheckVector("attend: bias", bias, 3 * qkv.size(2) * qkv.size(3));
   for (const Row& row : rows) {
     const bool inside = row.begin >= 0 && row.begin <= row.end && row.first_token >= 0 &&
                         int64_t{row.first_token} + row.end - row.begin <= qkv.size(0);
@@ -258,7 +258,11 @@ void Attend(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z) {
     TORCH_CHECK(inside && has_keys, "attend: a row at positions ", row.begin, " to ", row.end, " from token ",
                 row.first_token, " with baseline row ", row.baseline, " does not fit ", qkv.size(0), " tokens");
   }
-  qkv.is_cpu() ? AttendCpu(qkv, rows, z) : AttendComposed(qkv, rows, z);
+  if (qkv.is_cpu()) {
+    AttendCpu(qkv, bias, rows, z);
+  } else {
+    AttendComposed(qkv.add_(bias.view(qkv.sizes().slice(1))), rows, z);
+  }
 }
 
 void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& table,

@@ -36,12 +36,12 @@ enum class Operand { kExact, kBf16 };
 Operand OperandOf(const at::Tensor& weight);
 
 enum class Epilogue {
-  kBias,      // out = x W + bias
+  kNone,      // out = x W
   kGeluTanh,  // out = gelu_tanh(x W + bias), GPT-2's `gelu_new`
-  kAddTo,     // out += x W; bias is not used
+  kAddTo,     // out += x W
 };
 
-// buffer [M, O]; x [M, K] and weight [K, O] as one Operand; bias [O]. Returns [M, O] in the buffer: as it was computed,
+// buffer [M, O]; x [M, K] and weight [K, O] as one Operand; bias [O] for kGeluTanh alone. Returns [M, O] in the buffer: as it was computed,
 // or behind kGeluTanh as the weight's operand, which is what the next GEMM reads.
 at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Epilogue epilogue,
                   at::Tensor& buffer);
@@ -54,9 +54,9 @@ at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
 // buffer [M, D], as `operand`.
 at::Tensor AsOperand(at::Tensor& buffer, Operand operand);
 
-// Causal attention of each row over its prompt's baseline keys [0, begin) and its own. qkv [N, 3, H, Dh], z [N, H, Dh];
-// N >= the rows' tokens, what lies behind them is left alone.
-void Attend(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z);
+// Causal attention of each row over its prompt's baseline keys [0, begin) and its own. qkv [N, 3, H, Dh] without its
+// bias [3 H Dh], which is left in it or not; z [N, H, Dh]; N >= the rows' tokens, what lies behind them is left alone.
+void Attend(at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z);
 
 // kernels/fan_out.h. x [N, D], z [N, H, Dh], bias [D], table [E, Dh] or undefined, x_out [M, D], z_out [M, H, Dh].
 void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& table,

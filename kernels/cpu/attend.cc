@@ -23,7 +23,7 @@ AttendScratch<T> ThreadScratch(int64_t longest, int64_t d_head) {
   // No multiple of 4 KiB, so that the queries' rows do not fall into the same sets of the cache.
   const int64_t score_stride = tokens + kLanesMax;
   const int64_t aligned = 64 / static_cast<int64_t>(sizeof(T));
-  const auto size = static_cast<size_t>(2 * tokens * d_padded + kQueriesMax * (score_stride + d_padded) + aligned);
+  const auto size = static_cast<size_t>(2 * tokens * d_padded + kQueriesMax * (score_stride + 2 * d_padded) + aligned);
   if (memory.size() < size) memory.assign(size, T{0});
   T* at = memory.data();
   const auto misaligned = static_cast<int64_t>(reinterpret_cast<uintptr_t>(at) % 64 / sizeof(T));
@@ -33,6 +33,7 @@ AttendScratch<T> ThreadScratch(int64_t longest, int64_t d_head) {
   scratch.values = scratch.keys + tokens * d_padded;
   scratch.scores = scratch.values + tokens * d_padded;
   scratch.z = scratch.scores + kQueriesMax * score_stride;
+  scratch.queries = scratch.z + kQueriesMax * d_padded;
   scratch.score_stride = score_stride;
   return scratch;
 }

@@ -3,6 +3,10 @@
 //
 //   z[t, h] = sum_j p[j] v[j, h],  p = softmax_j(scale * q[t, h] . k[j, h]),  j = 0 .. position of t
 //
+// The bias of q, k and v is taken here, so that the GEMM before needs no pass over its result for it: q gets its own;
+// the weights p add up to 1, so that z gets v's whole; and k's adds the same to all of a query's scores, which softmax
+// does not see.
+//
 // A token's result depends on its own query and the keys up to its position only: bit for bit the same in whatever row,
 // range or thread it is computed. NaN and Inf stay where causality lets them reach.
 #pragma once
@@ -28,6 +32,7 @@ struct AttendArgs {
   int32_t d_head = 0;               // Dh
   T scale = 0;                      // 1 / sqrt(Dh); positive
   T* z = nullptr;                   // [N, H, Dh]; only the rows' own tokens are written
+  const T* bias = nullptr;          // [3, H, Dh]; null: none
 };
 
 // Runs tasks [task_begin, task_end) of the R * H; task t is head t % H of row t / H. Ranges may run at once in several

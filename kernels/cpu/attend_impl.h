@@ -1,10 +1,11 @@
 // How attend runs one head of one row. First it packs keys and values:
 //   keys      transposed by vectors, K^T [T / lanes][Dh][lanes]
 //   values    [T, Dp], Dp = Dh rounded up to whole vectors
-// Then, for each group of kQueries neighbouring positions:
+// Then, for each group of kQueries neighbouring positions, whose queries get their bias first:
 //   scores    S[q][j] = scale * q . k_j; lanes are keys, the sum over Dh is one chain in order
 //   softmax   p = exp(s - max) and its sum; lanes are keys, j mod lanes
-//   weighted  z[q] = sum_j p_j v_j; lanes are Dh, one chain a block of kKeyBlock keys, then the blocks in order
+//   weighted  z[q] = sum_j p_j v_j; lanes are Dh, one chain a block of kKeyBlock keys, then the blocks in order, then
+//             v's bias
 //
 // Both products keep kQueries x kTileVectors accumulators in registers. No step of a query's arithmetic depends on
 // which queries share its group, and no key behind its position enters, not even times zero (a NaN would).
@@ -27,9 +28,10 @@ struct Head {
   int64_t token_stride() const { return int64_t{3} * args.n_heads * args.d_head; }
   int64_t d_padded() const { return (args.d_head + kLanes<T> - 1) / kLanes<T> * kLanes<T>; }
   // part 0: q, 1: k, 2: v.
-  const T* part(int64_t token, int64_t which) const {
-    return args.qkv + token * token_stride() + (which * args.n_heads + head) * args.d_head;
-  }
+  const T* part(int64_t token, int64_t which) const { return args.qkv + token * token_stride() + offset(which); }
+  // Null: none.
+  const T* bias(int64_t which) const { return args.bias == nullptr ? nullptr : args.bias + offset(which); }
+  int64_t offset(int64_t which) const { return (which * args.n_heads + head) * args.d_head; }
 };
 
 typedef float Four __attribute__((vector_size(16)));
@@ -174,12 +176,12 @@ ABLATE_INLINE void WeightedTile(const T* p, int64_t p_stride, int64_t position, 
 }
 
 template <typename T, int Q>
-ABLATE_INLINE void ScoreGroup(const Head<T>& h, const T* query, int64_t n_keys) {
+ABLATE_INLINE void ScoreGroup(const Head<T>& h, const T* query, int64_t query_stride, int64_t n_keys) {
   const int64_t d_head = h.args.d_head;
   const int64_t n_vectors = (n_keys + kLanes<T> - 1) / kLanes<T>;
   int64_t v = 0;
   const auto tile = [&](auto n) __attribute__((always_inline)) {
-    ScoreTile<T, Q, n.value>(query, h.token_stride(), h.scratch.keys + v * kLanes<T> * d_head, d_head, h.args.scale,
+    ScoreTile<T, Q, n.value>(query, query_stride, h.scratch.keys + v * kLanes<T> * d_head, d_head, h.args.scale,
                              h.scratch.scores + v * kLanes<T>, h.scratch.score_stride);
   };
   for (; v + kTileVectors <= n_vectors; v += kTileVectors) tile(Int<kTileVectors>{});
@@ -224,12 +226,34 @@ ABLATE_INLINE void WeighGroup(const Head<T>& h, int64_t position) {
   }
 }
 
+// to[0, n) = from[0, n) * scale + bias[0, n); bias null: none.
+template <typename T>
+ABLATE_INLINE void ScaleAndAdd(const T* from, T scale, const T* bias, int64_t n, T* to) {
+  int64_t d = 0;
+  if (bias == nullptr) {
+    for (; d + kLanes<T> <= n; d += kLanes<T>) Store<T>(to + d, Load<T>(from + d) * scale);
+    for (; d < n; ++d) to[d] = from[d] * scale;
+    return;
+  }
+  for (; d + kLanes<T> <= n; d += kLanes<T>) Store<T>(to + d, Load<T>(from + d) * scale + Load<T>(bias + d));
+  for (; d < n; ++d) to[d] = from[d] * scale + bias[d];
+}
+
 // Positions [position, position + Q) of a row whose token `token` is at `position`.
 template <typename T, int Q>
 __attribute__((noinline)) void AttendGroup(const Head<T>& h, int64_t token, int64_t position) {
   const int64_t d_head = h.args.d_head;
   const int64_t d_padded = h.d_padded();
-  ScoreGroup<T, Q>(h, h.part(token, 0), position + Q);
+  const T* query = h.part(token, 0);
+  int64_t query_stride = h.token_stride();
+  if (const T* bias = h.bias(0); bias != nullptr) {
+    for (int q = 0; q < Q; ++q) {
+      ScaleAndAdd<T>(query + q * query_stride, static_cast<T>(1), bias, d_head, h.scratch.queries + q * d_padded);
+    }
+    query = h.scratch.queries;
+    query_stride = d_padded;
+  }
+  ScoreGroup<T, Q>(h, query, query_stride, position + Q);
   T inverse[Q];
   for (int q = 0; q < Q; ++q) {
     inverse[q] = static_cast<T>(1) / SoftmaxRow<T>(h.scratch.scores + q * h.scratch.score_stride, position + q + 1);
@@ -237,10 +261,7 @@ __attribute__((noinline)) void AttendGroup(const Head<T>& h, int64_t token, int6
   WeighGroup<T, Q>(h, position);
   for (int q = 0; q < Q; ++q) {
     T* to = h.args.z + ((token + q) * h.args.n_heads + h.head) * d_head;
-    const T* from = h.scratch.z + q * d_padded;
-    int64_t d = 0;
-    for (; d + kLanes<T> <= d_head; d += kLanes<T>) Store<T>(to + d, Load<T>(from + d) * inverse[q]);
-    for (; d < d_head; ++d) to[d] = from[d] * inverse[q];
+    ScaleAndAdd<T>(h.scratch.z + q * d_padded, inverse[q], h.bias(2), d_head, to);
   }
 }
 

@@ -19,6 +19,7 @@ struct AttendScratch {
   T* values = nullptr;       // [T_up, Dh rounded up to whole vectors]
   T* scores = nullptr;       // [queries of a group, score_stride]
   T* z = nullptr;            // [queries of a group, Dh rounded up]
+  T* queries = nullptr;      // likewise
   int64_t score_stride = 0;  // at least T_up
 };
 

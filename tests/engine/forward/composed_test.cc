@@ -43,11 +43,12 @@ std::vector<Row> MakeRows(const std::vector<int32_t>& lengths, const std::vector
 void ExpectSameAttention(const std::vector<Row>& rows) {
   const int64_t n_tokens = rows.back().first_token + rows.back().end - rows.back().begin;
   at::manual_seed(1);
-  const at::Tensor qkv = at::randn({PadRows(n_tokens), 3, 2, 8}, at::kDouble);
+  at::Tensor qkv = at::randn({PadRows(n_tokens), 3, 2, 8}, at::kDouble);
+  const at::Tensor bias = at::randn({3, 2, 8}, at::kDouble);
   at::Tensor kernel = at::zeros({PadRows(n_tokens), 2, 8}, at::kDouble);
   at::Tensor composed = at::zeros_like(kernel);
-  Attend(qkv, rows, kernel);
-  AttendComposed(qkv, rows, composed);
+  Attend(qkv, bias.flatten(), rows, kernel);
+  AttendComposed(qkv + bias, rows, composed);
   ASSERT_GT(kernel.slice(0, 0, n_tokens).abs().min().item<double>(), 0);
   EXPECT_LE((kernel - composed).abs().max().item<double>(), kFloat64Tolerance);
 }

@@ -15,7 +15,8 @@ struct Case {
   int32_t d_head;
   std::vector<AttendRow> rows;
   int64_t n_tokens = 0;
-  std::vector<T> qkv;  // [N, 3, H, Dh]
+  std::vector<T> qkv;   // [N, 3, H, Dh]
+  std::vector<T> bias;  // [3, H, Dh]
 
   void AddRow(int32_t begin, int32_t end, int32_t baseline_first) {
     rows.push_back({begin, end, static_cast<int32_t>(n_tokens), baseline_first});
@@ -27,7 +28,10 @@ struct Case {
     AddRow(0, n, first);
     for (int32_t begin : begins) AddRow(begin, n, first);
   }
-  void Fill(uint32_t seed) { qkv = Normal<T>(n_tokens * 3 * n_heads * d_head, seed); }
+  void Fill(uint32_t seed) {
+    qkv = Normal<T>(n_tokens * 3 * n_heads * d_head, seed);
+    bias = Normal<T>(int64_t{3} * n_heads * d_head, seed + 1);
+  }
   T* Part(int64_t token, int64_t which, int64_t head) {
     return qkv.data() + ((token * 3 + which) * n_heads + head) * d_head;
   }
@@ -36,8 +40,16 @@ struct Case {
   }
   AttendArgs<T> Args(std::vector<T>& z) const {
     z.assign(static_cast<size_t>(n_tokens * n_heads * d_head), T{-77});
-    return {qkv.data(), rows.data(), n_heads, d_head, static_cast<T>(1 / std::sqrt(static_cast<double>(d_head))),
-            z.data()};
+    return {qkv.data(),
+            rows.data(),
+            n_heads,
+            d_head,
+            static_cast<T>(1 / std::sqrt(static_cast<double>(d_head))),
+            z.data(),
+            bias.empty() ? nullptr : bias.data()};
+  }
+  double Bias(int64_t which, int64_t head, int64_t d) const {
+    return bias.empty() ? 0 : static_cast<double>(bias[static_cast<size_t>((which * n_heads + head) * d_head + d)]);
   }
   // [N, H, Dh]
   std::vector<T> Run() const {
@@ -49,7 +61,7 @@ struct Case {
 
 template <typename T>
 Case<T> Ragged(int32_t n_heads, int32_t d_head) {
-  Case<T> c{n_heads, d_head, {}, 0, {}};
+  Case<T> c{n_heads, d_head, {}, 0, {}, {}};
   c.AddPrompt(6, {0, 0, 5, 1, 3});
   c.AddPrompt(1, {0});
   c.AddPrompt(33, {0, 7, 32, 16});
@@ -60,7 +72,8 @@ Case<T> Ragged(int32_t n_heads, int32_t d_head) {
 }
 
 // One query in float64, and how far rounding may carry the kernel from it: each score's sum of Dh products errs by up
-// to (Dh + 2) u sum |q k|, exp's argument by u |s - max|, and a sum of n weighted values by n u; exp itself by 2 units.
+// to (Dh + 3) u sum |q k|, exp's argument by u |s - max|, a sum of n weighted values by n u, and the last sum, with v's
+// bias, by u of itself; exp by 2 units.
 template <typename T>
 void ExpectQueryMatches(Case<T>& c, const AttendRow& row, int64_t position, int64_t head, const T* z) {
   const double scale = static_cast<T>(1 / std::sqrt(static_cast<double>(c.d_head)));
@@ -71,8 +84,10 @@ void ExpectQueryMatches(Case<T>& c, const AttendRow& row, int64_t position, int6
     const T* key = c.Part(c.KeyToken(row, j), 1, head);
     double sum = 0, absolute = 0;
     for (int32_t d = 0; d < c.d_head; ++d) {
-      sum += static_cast<double>(query[d]) * static_cast<double>(key[d]);
-      absolute += std::abs(static_cast<double>(query[d]) * static_cast<double>(key[d]));
+      const double q = static_cast<double>(query[d]) + c.Bias(0, head, d);
+      sum += q * (static_cast<double>(key[d]) + c.Bias(1, head, d));
+      // Of what the kernel sums: the key's bias is not among it.
+      absolute += std::abs(q * static_cast<double>(key[d]));
     }
     score[static_cast<size_t>(j)] = sum * scale;
     magnitude = std::max(magnitude, absolute * scale);
@@ -91,9 +106,11 @@ void ExpectQueryMatches(Case<T>& c, const AttendRow& row, int64_t position, int6
       expected += term;
       absolute += std::abs(term);
     }
-    ASSERT_TRUE(IsClose(static_cast<double>(z[d]), expected, relative * absolute))
+    expected += c.Bias(2, head, d);
+    const double tolerance = relative * absolute + kUnit<T> * std::abs(expected);
+    ASSERT_TRUE(IsClose(static_cast<double>(z[d]), expected, tolerance))
         << "position " << position << " of a row from " << row.begin << ", head " << head << ", d " << d << " of "
-        << c.d_head << ": " << z[d] << ", expected " << expected << " within " << relative * absolute;
+        << c.d_head << ": " << z[d] << ", expected " << expected << " within " << tolerance;
   }
 }
 
@@ -124,7 +141,7 @@ TEST_P(AttendTest, MatchesFloat64OnRaggedShapes) {
 }
 
 TEST_P(AttendTest, MatchesFloat64On1024Tokens) {
-  Case<float> c{1, 64, {}, 0, {}};
+  Case<float> c{1, 64, {}, 0, {}, {}};
   c.AddPrompt(1024, {1023, 517});
   c.Fill(1024);
   ExpectMatchesFloat64<float>(c);
@@ -132,9 +149,10 @@ TEST_P(AttendTest, MatchesFloat64On1024Tokens) {
 
 // The bound above is a worst case; on average the error is held to that of the textbook loop in float32.
 TEST_P(AttendTest, ErrsNoMoreThanTwiceTheFloat32Loop) {
-  Case<float> c{1, 64, {}, 0, {}};
+  Case<float> c{1, 64, {}, 0, {}, {}};
   c.AddPrompt(512, {});
   c.Fill(512);
+  c.bias.clear();
   const std::vector<float> z = c.Run();
   const float scale = 1 / std::sqrt(64.0F);
   double ours = 0, loop = 0;
@@ -203,7 +221,7 @@ template <typename T>
 void ExpectLaterBeginKeepsBits(int32_t n, int32_t d_head) {
   for (int32_t begin : {1, 2, 5, 6, 31, n - 1}) {
     if (begin >= n) continue;
-    Case<T> c{2, d_head, {}, 0, {}};
+    Case<T> c{2, d_head, {}, 0, {}, {}};
     c.AddPrompt(n, {begin});
     c.Fill(static_cast<uint32_t>(n));
     const int64_t size = int64_t{3} * c.n_heads * d_head;
@@ -231,8 +249,9 @@ TEST_P(AttendTest, RowAloneEqualsTheRowAmongOthers) {
   const int64_t width = int64_t{2} * 64;
   for (const AttendRow& row : many.rows) {
     // Its baseline's tokens before `begin`, then its own.
-    Case<float> alone{2, 64, {}, 0, {}};
+    Case<float> alone{2, 64, {}, 0, {}, {}};
     alone.AddRow(0, row.end, 0);
+    alone.bias = many.bias;
     for (int64_t position = 0; position < row.end; ++position) {
       const float* token = many.Part(many.KeyToken(row, position), 0, 0);
       alone.qkv.insert(alone.qkv.end(), token, token + 3 * width);
@@ -245,7 +264,7 @@ TEST_P(AttendTest, RowAloneEqualsTheRowAmongOthers) {
 }
 
 TEST_P(AttendTest, LargeScoresDoNotOverflow) {
-  Case<float> c{1, 64, {}, 0, {}};
+  Case<float> c{1, 64, {}, 0, {}, {}};
   c.AddPrompt(40, {});
   c.Fill(3);
   for (float& x : c.qkv) x *= 30;
@@ -258,7 +277,7 @@ TEST_P(AttendTest, NanAndInfReachTheFutureOnly) {
     for (int32_t bad : {0, 3, n - 1}) {
       for (int64_t part : {1, 2}) {
         for (float value : {kNan<float>, kInf<float>}) {
-          Case<float> c{2, 12, {}, 0, {}};
+          Case<float> c{2, 12, {}, 0, {}, {}};
           c.AddPrompt(n, {0, n / 2});
           c.Fill(5);
           const std::vector<float> clean = c.Run();
@@ -283,7 +302,7 @@ TEST_P(AttendTest, NanAndInfReachTheFutureOnly) {
 }
 
 TEST_P(AttendTest, EmptyRangesAndEmptyRowsWriteNothing) {
-  Case<float> c{2, 8, {}, 0, {}};
+  Case<float> c{2, 8, {}, 0, {}, {}};
   c.AddRow(0, 3, 0);
   c.AddRow(3, 3, 0);
   c.Fill(1);
