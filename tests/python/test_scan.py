@@ -302,8 +302,15 @@ def test_a_picture_for_every_sweep(client, options):
 def test_a_scan_tells_what_it_is(heads):
     assert repr(heads) == "<Scan: 1 prompts x 144 variants of zero, 145 rows; demo on cpu>"
     assert len(heads) == 145
-    assert heads.completion.timing.total_ns > 0
     assert heads.primary_metric == "logit_diff"
+
+
+def test_a_scan_tells_where_its_time_went(client, heads):
+    timing = heads.completion.timing
+    assert 0 < timing.readout_ns < timing.forward_ns < timing.total_ns
+    assert 0 < timing.plan_ns < timing.total_ns
+    assert timing.send_ns > 0
+    assert 0 < timing.peak_bytes <= client.describe().runtime.memory_budget_bytes
 
 
 def test_a_scan_goes_through_pickle(heads):
