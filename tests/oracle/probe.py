@@ -57,7 +57,7 @@ class Result:
 
 
 class Probe:
-    """An engine in a process of its own. `options`: device, precision, threads, max_packed_tokens, memory_budget_bytes."""
+    """An engine in a process of its own. `options`: those of EngineOptions but for the folder."""
 
     def __init__(self, model_dir: Path, **options: Any) -> None:
         self._engine = Child([BUILD_DIR / "tests" / "engine_probe"])
