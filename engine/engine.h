@@ -53,7 +53,7 @@ struct EngineInfo {
   int32_t threads = 0;
   int64_t max_packed_tokens = 0;
   int64_t memory_budget_bytes = 0;
-  // Packed tokens x layers a second in the self-test, whose scans are short: what larger ones exceed.
+  // Packed tokens x layers a second in the fastest run of the self-test, whose scans are small: larger ones exceed it.
   double self_test_cost_per_second = 0;
   // What the start-up self-test found: a row's bits do not depend on its neighbours.
   bool batch_invariant = false;

@@ -36,20 +36,9 @@ void AskMklForReproducibility() {
   if (__builtin_cpu_is("intel")) setenv("MKL_CBWR", "AUTO,STRICT", /*overwrite=*/0);
 }
 
-// Of the self-test's runs but the first, which warms the device up.
-class SelfTestRate {
- public:
-  void Add(const RunStats& stats) {
-    if (!std::exchange(is_warm_, true)) return;
-    cost_ += static_cast<double>(stats.cost);
-    seconds_ += 1e-9 * static_cast<double>(stats.plan_ns + stats.forward_ns);
-  }
-  double cost_per_second() const { return seconds_ > 0 ? cost_ / seconds_ : 0; }
-
- private:
-  bool is_warm_ = false;
-  double cost_ = 0, seconds_ = 0;
-};
+double CostPerSecond(const RunStats& stats) {
+  return 1e9 * static_cast<double>(stats.cost) / static_cast<double>(stats.plan_ns + stats.forward_ns);
+}
 
 // A budget that holds no pass at all.
 absl::Status CheckMemoryBudget(const EngineOptions& options, const GptConfig& config, c10::Device device) {
@@ -133,17 +122,17 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
                                : TokenBudget(*config, {options.precision, KindOf(device), info.memory_budget_bytes});
 
   auto engine = std::make_unique<GptEngine>(*std::move(weights), *std::move(config), *std::move(tokenizer), info);
-  SelfTestRate rate;
+  double best_rate = 0;  // many of its runs are small, and the first warms up
   const absl::StatusOr<bool> invariant = IsBatchInvariant(
       engine->Describe(), [&](const RunLimits& limits, absl::Span<const Scan> scans, const BlockSink& sink) {
         auto stats = engine->RunWithin(limits, scans, sink);
-        if (stats.ok() && limits.threads == info.threads) rate.Add(*stats);
+        if (stats.ok() && limits.threads == info.threads) best_rate = std::max(best_rate, CostPerSecond(*stats));
         return stats;
       });
   if (!invariant.ok()) return invariant.status();
   // The CPU's ops are made for it, and the test looks whether this machine's libraries play along. Nothing is promised
   // of cuBLAS, which picks tiles by shape: that a few shapes agreed says nothing of the others.
-  engine->set_self_test(*invariant && device.is_cpu(), rate.cost_per_second());
+  engine->set_self_test(*invariant && device.is_cpu(), best_rate);
   return engine;
 }
 
