@@ -32,7 +32,7 @@ struct AttendArgs {
   int32_t d_head = 0;               // Dh
   T scale = 0;                      // 1 / sqrt(Dh); positive
   T* z = nullptr;                   // [N, H, Dh]; only the rows' own tokens are written
-  const T* bias = nullptr;          // [3, H, Dh]; null: none
+  const T* bias = nullptr;          // [3, H, Dh]
 };
 
 // Runs tasks [task_begin, task_end) of the R * H; task t is head t % H of row t / H. Ranges may run at once in several

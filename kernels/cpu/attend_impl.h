@@ -29,8 +29,7 @@ struct Head {
   int64_t d_padded() const { return (args.d_head + kLanes<T> - 1) / kLanes<T> * kLanes<T>; }
   // part 0: q, 1: k, 2: v.
   const T* part(int64_t token, int64_t which) const { return args.qkv + token * token_stride() + offset(which); }
-  // Null: none.
-  const T* bias(int64_t which) const { return args.bias == nullptr ? nullptr : args.bias + offset(which); }
+  const T* bias(int64_t which) const { return args.bias + offset(which); }
   int64_t offset(int64_t which) const { return (which * args.n_heads + head) * args.d_head; }
 };
 
@@ -176,13 +175,13 @@ ABLATE_INLINE void WeightedTile(const T* p, int64_t p_stride, int64_t position, 
 }
 
 template <typename T, int Q>
-ABLATE_INLINE void ScoreGroup(const Head<T>& h, const T* query, int64_t query_stride, int64_t n_keys) {
+ABLATE_INLINE void ScoreGroup(const Head<T>& h, int64_t n_keys) {
   const int64_t d_head = h.args.d_head;
   const int64_t n_vectors = (n_keys + kLanes<T> - 1) / kLanes<T>;
   int64_t v = 0;
   const auto tile = [&](auto n) __attribute__((always_inline)) {
-    ScoreTile<T, Q, n.value>(query, query_stride, h.scratch.keys + v * kLanes<T> * d_head, d_head, h.args.scale,
-                             h.scratch.scores + v * kLanes<T>, h.scratch.score_stride);
+    ScoreTile<T, Q, n.value>(h.scratch.queries, h.d_padded(), h.scratch.keys + v * kLanes<T> * d_head, d_head,
+                             h.args.scale, h.scratch.scores + v * kLanes<T>, h.scratch.score_stride);
   };
   for (; v + kTileVectors <= n_vectors; v += kTileVectors) tile(Int<kTileVectors>{});
   switch (n_vectors - v) {
@@ -226,15 +225,10 @@ ABLATE_INLINE void WeighGroup(const Head<T>& h, int64_t position) {
   }
 }
 
-// to[0, n) = from[0, n) * scale + bias[0, n); bias null: none.
+// to[0, n) = from[0, n) * scale + bias[0, n).
 template <typename T>
 ABLATE_INLINE void ScaleAndAdd(const T* from, T scale, const T* bias, int64_t n, T* to) {
   int64_t d = 0;
-  if (bias == nullptr) {
-    for (; d + kLanes<T> <= n; d += kLanes<T>) Store<T>(to + d, Load<T>(from + d) * scale);
-    for (; d < n; ++d) to[d] = from[d] * scale;
-    return;
-  }
   for (; d + kLanes<T> <= n; d += kLanes<T>) Store<T>(to + d, Load<T>(from + d) * scale + Load<T>(bias + d));
   for (; d < n; ++d) to[d] = from[d] * scale + bias[d];
 }
@@ -244,16 +238,10 @@ template <typename T, int Q>
 __attribute__((noinline)) void AttendGroup(const Head<T>& h, int64_t token, int64_t position) {
   const int64_t d_head = h.args.d_head;
   const int64_t d_padded = h.d_padded();
-  const T* query = h.part(token, 0);
-  int64_t query_stride = h.token_stride();
-  if (const T* bias = h.bias(0); bias != nullptr) {
-    for (int q = 0; q < Q; ++q) {
-      ScaleAndAdd<T>(query + q * query_stride, static_cast<T>(1), bias, d_head, h.scratch.queries + q * d_padded);
-    }
-    query = h.scratch.queries;
-    query_stride = d_padded;
+  for (int q = 0; q < Q; ++q) {
+    ScaleAndAdd<T>(h.part(token + q, 0), static_cast<T>(1), h.bias(0), d_head, h.scratch.queries + q * d_padded);
   }
-  ScoreGroup<T, Q>(h, query, query_stride, position + Q);
+  ScoreGroup<T, Q>(h, position + Q);
   T inverse[Q];
   for (int q = 0; q < Q; ++q) {
     inverse[q] = static_cast<T>(1) / SoftmaxRow<T>(h.scratch.scores + q * h.scratch.score_stride, position + q + 1);
