@@ -45,9 +45,9 @@ absl::Status CheckMemoryBudget(const EngineOptions& options, const GptConfig& co
   if (options.memory_budget_bytes == 0) return absl::OkStatus();
   const int64_t least = LeastMemoryBudget(config, options.precision, KindOf(device));
   if (options.memory_budget_bytes >= least) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("memory_budget_bytes: got ", options.memory_budget_bytes,
-                                                 ", expected 0 (automatic) or at least ", least,
-                                                 ", what the smallest forward pass of ", options.model_dir, " takes"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("memory_budget_bytes: got ", options.memory_budget_bytes, ", expected 0 (automatic) or at least ",
+                   least, ", what the smallest forward pass of ", options.model_dir, " takes (--memory-budget)"));
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options) {
