@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -58,13 +59,20 @@ def describe() -> dict:
 
 def difference_of_builds(accepted: dict, built: dict) -> str | None:
     """Why counts of these two builds cannot be compared; None where they can."""
-    for name in ("compiler", "build_type", "flags"):
+    for name in ("compiler", "build_type", "flags", "libc", "abseil"):
         ours, theirs = built[name], accepted[name]
         if name == "compiler":  # minor versions mend bugs
             ours, theirs = (text.partition(".")[0] for text in (ours, theirs))
         if ours != theirs:
-            return f"{name}: built by {built[name]}, the accepted counts are of {accepted[name]}"
+            return f"{name}: {built[name]} here, the accepted counts are of {accepted[name]}"
     return None
+
+
+def is_reference_build() -> bool:
+    """Whether this is what `./run` builds on Debian 12, whose packages are pinned: of it the counts must hold."""
+    release = platform.freedesktop_os_release()
+    is_debian = (release.get("ID"), release.get("VERSION_ID")) == ("debian", "12")
+    return is_debian and program().resolve() == (ROOT / "build/release/tests/guarded_work").resolve()
 
 
 def short_name(function: str, library: str) -> str:
@@ -85,7 +93,7 @@ def by_function(annotated: str) -> dict[str, int]:
 
 
 def measure(piece: str) -> Count:
-    """Counts one piece's instructions; the same each time, but for some thousandths that hash tables' places make."""
+    """Counts one piece's instructions; the same each time, but for under a thousandth that hash tables' places make."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         valgrind = ["valgrind", "--tool=callgrind", "--toggle-collect=GuardedWork", f"--callgrind-out-file={out}"]

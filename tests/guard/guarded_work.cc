@@ -2,6 +2,8 @@
 //
 //   guarded_work                   says how it was built, and what there is to do, as JSON
 //   guarded_work PIECE MODEL_DIR   does it, once, inside GuardedWork; what it needs is made outside
+#include <gnu/libc-version.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -11,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/status/statusor.h"
 #include "engine/model/tokenizer.h"
 #include "engine/plan/plan.h"
@@ -119,8 +122,9 @@ constexpr Piece kPieces[] = {
 };
 
 void Describe() {
-  std::printf("{\"compiler\": \"%s\", \"build_type\": \"%s\", \"flags\": \"%s\", \"pieces\": [", GUARD_COMPILER,
-              GUARD_BUILD_TYPE, GUARD_FLAGS);
+  std::printf(R"({"compiler": "%s", "build_type": "%s", "flags": "%s", "libc": "%s", "abseil": "%d.%d", "pieces": [)",
+              GUARD_COMPILER, GUARD_BUILD_TYPE, GUARD_FLAGS, gnu_get_libc_version(), ABSL_LTS_RELEASE_VERSION,
+              ABSL_LTS_RELEASE_PATCH_LEVEL);
   for (const Piece& piece : kPieces) {
     std::printf("%s\"%s\"", &piece == kPieces ? "" : ", ", std::string(piece.name).c_str());
   }

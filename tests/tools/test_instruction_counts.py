@@ -4,17 +4,20 @@ move"), and the comparison sees it where they do.
 
 from __future__ import annotations
 
-import os
+import platform
 import shutil
 
 import pytest
 
 from tools.instruction_counts import (
+    ACCEPT,
+    ROOT,
     Count,
     by_function,
     compare,
     describe,
     difference_of_builds,
+    is_reference_build,
     measure,
     program,
     read_accepted,
@@ -25,13 +28,14 @@ BUILD, ACCEPTED = read_accepted()
 
 @pytest.fixture(scope="module")
 def built() -> dict:
-    """How guarded_work was built; skips where its counts cannot be compared."""
-    if shutil.which("valgrind") is None and "CI" not in os.environ:
-        pytest.skip("valgrind is not installed (./run setup)")
+    """How guarded_work was built; skips where its counts cannot be compared, but fails where they must be."""
+    give_up = pytest.fail if is_reference_build() else pytest.skip
+    if shutil.which("valgrind") is None:
+        give_up("valgrind is not installed (./run setup)")
     assert program().is_file(), f"{program()} is not built; build it, or set ABLATE_BUILD_DIR"
     description = describe()
     if difference := difference_of_builds(BUILD, description):
-        pytest.skip(difference)
+        give_up(f"{difference} (accept anew: {ACCEPT})" if is_reference_build() else difference)
     return description
 
 
@@ -100,9 +104,35 @@ Ir              file:function
         ("compiler", "Clang 12.0.1", False),
         ("build_type", "Debug", False),
         ("flags", "-O3 -DNDEBUG", False),
+        ("libc", "2.41", False),
+        ("abseil", "20240722.0", False),
     ],
 )
 def test_only_counts_of_like_builds_are_compared(name: str, value: str, comparable: bool) -> None:
-    accepted = {"compiler": "GNU 12.2.0", "build_type": "Release", "flags": "-O2 -DNDEBUG"}
+    accepted = {
+        "compiler": "GNU 12.2.0",
+        "build_type": "Release",
+        "flags": "-O2 -DNDEBUG",
+        "libc": "2.36",
+        "abseil": "20220623.1",
+    }
     difference = difference_of_builds(accepted, {**accepted, name: value})
     assert difference is None if comparable else difference is not None and value in difference
+
+
+@pytest.mark.parametrize(
+    ("release", "folder", "must_hold"),
+    [
+        ({"ID": "debian", "VERSION_ID": "12"}, "build/release", True),
+        ({"ID": "debian", "VERSION_ID": "13"}, "build/release", False),
+        ({"ID": "ubuntu", "VERSION_ID": "12"}, "build/release", False),
+        ({"ID": "debian"}, "build/release", False),
+        ({"ID": "debian", "VERSION_ID": "12"}, "build/asan", False),
+    ],
+)
+def test_counts_must_hold_for_what_run_builds_on_debian(
+    monkeypatch: pytest.MonkeyPatch, release: dict, folder: str, must_hold: bool
+) -> None:
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
+    monkeypatch.setenv("ABLATE_BUILD_DIR", str(ROOT / folder))
+    assert is_reference_build() is must_hold
