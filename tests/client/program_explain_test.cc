@@ -35,7 +35,7 @@ ExplainPlanResponse Plan() {
   plan.set_attention_flops(250'000'000);
   plan.set_readout_flops(500'000'000);
   plan.set_bytes_moved(int64_t{3} << 29);
-  plan.set_predicted_ns(1'250'000'000);
+  plan.set_predicted_ns(7'325'600'000'000);
   plan.set_waiting_ns(40'000'000);
   return plan;
 }
@@ -71,8 +71,8 @@ TEST_F(ProgramTest, ExplainTellsWhatTheScanWouldTake) {
             "cost            12000 packed tokens x layers, readouts included; one request may 12000\n"
             "work            2.75 GFLOP: c_attn, c_proj and MLP 2.00, attention 0.25, LM head 0.50\n"
             "memory traffic  at least 1.5 GiB\n"
-            "time            about 1.25 s\n"
-            "waits for       about 0.04 s of other requests\n"
+            "time            about 2h2m5s\n"
+            "waits for       about 0.040 s of other requests\n"
             "\n"
             "layer    passes       rows in      rows out     tokens in    tokens out\n"
             "    0         3          1000             0             0          5000\n"

@@ -39,6 +39,7 @@ TEST_F(ProgramTest, WrongUsageNamesTheOption) {
       {{"scan", "--prompt", "x", "--format", "csv", "--focus-layer", "1"}, "--focus-layer"},
       {{"scan", "--prompt", "x", "--explain", "--format", "csv"}, "--explain with --format csv: there are no rows"},
       {{"scan", "--prompt", "x", "--explain", "--print-spec"}, "--print-spec asks no server"},
+      {{"scan", "--prompt", "x", "--explain", "--focus-layer", "1"}, "--focus-layer belongs to a scan"},
       {{"scan", "--prompt", "x", "--target-id", "y"}, "--target-id"},
       {{"scan", "--prompt", "x", "--strongest", "3"}, "--strongest belongs to --sweep pairs"},
       {{"scan", "--prompt", "x", "--replace", "resample"}, "--direction noising"},

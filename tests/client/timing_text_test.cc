@@ -35,11 +35,11 @@ TEST(TimingTextTest, OfAJobNothingIsSentAtItsEnd) {
   EXPECT_EQ(TimingLines(job).at(1), "plan 0.002 s, readout 0.300 s (of forward), peak 1.5 GiB");
 }
 
-TEST(TimingTextTest, BytesHaveTheUnitThatFits) {
-  EXPECT_EQ(BytesText(0), "0.0 MiB");
-  EXPECT_EQ(BytesText(73'700'000), "70.3 MiB");
-  EXPECT_EQ(BytesText((int64_t{1} << 30) - (1 << 20)), "1023.0 MiB");
-  EXPECT_EQ(BytesText(int64_t{1} << 30), "1.0 GiB");
+TEST(TimingTextTest, HoursAreHours) {
+  ablation::v1::Completion job = Completed();
+  job.mutable_timing()->set_total_ns(int64_t{7'325'600'000'000});
+  job.mutable_timing()->set_forward_ns(int64_t{7'200'000'000'000});
+  EXPECT_EQ(TimingLines(job).at(0), "145 rows in 2h2m5s (waited 0.010 s, forward 2h in 2 passes)");
 }
 
 TEST(TimingTextTest, WhatIsNotToldIsNotShown) {

@@ -11,7 +11,6 @@
 #include "client/cpp/cli/number.h"
 #include "client/cpp/cli/output.h"
 #include "client/cpp/cli/session.h"
-#include "client/cpp/cli/timing_text.h"
 
 namespace ablate::cli {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/cpp/cli/timing_text.h"
+#include "client/cpp/cli/number.h"
 
 namespace ablate::cli {
 namespace {
@@ -10,9 +10,9 @@ namespace {
 using ablation::v1::ExplainPlanResponse;
 
 std::string Tokens(const ExplainPlanResponse& plan) {
-  const double saved = static_cast<double>(plan.unshared_packed_tokens()) / static_cast<double>(plan.packed_tokens());
+  const double times = static_cast<double>(plan.unshared_packed_tokens()) / static_cast<double>(plan.packed_tokens());
   return absl::StrCat(plan.packed_tokens(), " over all layers; with one pass a run ", plan.unshared_packed_tokens(),
-                      absl::StrFormat(", %.1f times as many", saved));
+                      absl::StrFormat(", %.1f times as many", times));
 }
 
 std::string Cost(const ExplainPlanResponse& plan) {
@@ -29,10 +29,6 @@ std::string Work(const ExplainPlanResponse& plan) {
              readout = static_cast<double>(plan.readout_flops());
   return absl::StrCat(giga(gemm + attention + readout), " GFLOP: c_attn, c_proj and MLP ", giga(gemm), ", attention ",
                       giga(attention), ", LM head ", giga(readout));
-}
-
-std::string Seconds(int64_t ns) {
-  return absl::StrFormat("%.3g s", static_cast<double>(ns) * 1e-9);
 }
 
 std::string Layers(const ExplainPlanResponse& plan) {
@@ -62,9 +58,9 @@ std::string ExplanationText(const ExplainPlanResponse& plan) {
   add("work", Work(plan));
   add("memory traffic", absl::StrCat("at least ", BytesText(plan.bytes_moved())));
   add("time", plan.predicted_ns() == 0 ? "not known: the server has measured none yet"
-                                       : "about " + Seconds(plan.predicted_ns()));
+                                       : "about " + DurationText(plan.predicted_ns()));
   if (plan.predicted_ns() != 0)
-    add("waits for", absl::StrCat("about ", Seconds(plan.waiting_ns()), " of other requests"));
+    add("waits for", absl::StrCat("about ", DurationText(plan.waiting_ns()), " of other requests"));
   return text + Layers(plan);
 }
 

@@ -1,6 +1,7 @@
-// Numbers as text that reads back to the same bits.
+// Numbers as text: values so that they read back to the same bits, times and sizes for people.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "ablation/v1/model.pb.h"
@@ -13,5 +14,11 @@ std::string RoundTrip(double value, ablation::v1::Precision precision);
 
 // `float32`; the enum's name in lower case without its prefix.
 std::string PrecisionName(ablation::v1::Precision precision);
+
+// `0.010 s`; from a minute on `1h2m5s`.
+std::string DurationText(int64_t ns);
+
+// `70.3 MiB`, `1.5 GiB`.
+std::string BytesText(int64_t bytes);
 
 }  // namespace ablate::cli

@@ -218,6 +218,7 @@ absl::Status CheckScanOptions(const ScanOptions& options) {
     return OptionError("--explain with --format csv: there are no rows; use table or jsonl");
   }
   if (!options.output.focus_layer) return absl::OkStatus();
+  if (options.explain) return OptionError("--focus-layer belongs to a scan, which --explain does not run");
   if (options.output.format != "table") return OptionError("--focus-layer belongs to --format table");
   if (!options.flags.request.prompts.prompts_file.empty()) return OptionError("--focus-layer needs a single --prompt");
   return absl::OkStatus();
