@@ -70,9 +70,11 @@ struct RunStats {
   int64_t forward_ns = 0;
   // Of these, behind the last layer: final LayerNorm, LM head, and what is measured on the logits.
   int64_t readout_ns = 0;
-  // Most bytes of tensors that existed at once beside the weights, on device and host together.
+  // Most bytes of tensors that existed at once beside the weights, on device and host together: with the buffers that
+  // earlier Runs left for reuse, and with what Runs between two chunks took.
   int64_t peak_bytes = 0;
-  // How often memory for tensors was asked for: never by a scan like one before, unless it has effects or head outputs.
+  // How often memory for tensors was asked for. On the CPU never by a scan like one before, but for effects, heads'
+  // outputs and what other Runs between two chunks take away.
   int64_t allocations = 0;
   int32_t forward_passes = 0;
   // How often memory ran out and what was left went on in chunks of half the size.

@@ -19,7 +19,9 @@ size_t CountGroup(absl::Span<const Row> rows) {
 
 // Rows `group` of `rows`, padded to the longest, [R, H, Tmax, Dh]: each row's keys are its prompt's positions from 0
 // on, so the plain causal mask is right for every row, and padding lies behind all queries that count.
-void AttendGroup(const at::Tensor& qkv, absl::Span<const Row> rows, absl::Span<const Row> group, at::Tensor& z) {
+// The bias of q is added to the queries, that of v to the result (kernels/cpu/attend.h).
+void AttendGroup(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, absl::Span<const Row> group,
+                 at::Tensor& z) {
   int64_t longest = 0;
   int64_t n_tokens = 0;
   for (const Row& row : group) {
@@ -50,18 +52,20 @@ void AttendGroup(const at::Tensor& qkv, absl::Span<const Row> rows, absl::Span<c
   const at::Tensor padded = qkv.index_select(0, gather.flatten().to(qkv.device()))  // [R * Tmax, 3, H, Dh]
                                 .view({n_rows, longest, 3, h, dh})
                                 .permute({2, 0, 3, 1, 4});  // [3, R, H, Tmax, Dh]
-  const at::Tensor out = at::scaled_dot_product_attention(padded[0], padded[1], padded[2], {}, 0.0, /*is_causal=*/true)
-                             .transpose(1, 2)
-                             .reshape({n_rows * longest, h, dh});
-  z.index_copy_(0, tokens.to(qkv.device()), out.index_select(0, slots.to(qkv.device())));
+  const at::Tensor parts = bias.view({3, h, 1, dh});
+  const at::Tensor out =
+      at::scaled_dot_product_attention(padded[0] + parts[0], padded[1], padded[2], {}, 0.0, /*is_causal=*/true)
+          .transpose(1, 2)
+          .reshape({n_rows * longest, h, dh});
+  z.index_copy_(0, tokens.to(qkv.device()), out.index_select(0, slots.to(qkv.device())) + bias.view({3, h, dh})[2]);
 }
 
 }  // namespace
 
-void AttendComposed(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z) {
+void AttendComposed(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
   for (absl::Span<const Row> rest = rows; !rest.empty();) {
     const size_t count = CountGroup(rest);
-    AttendGroup(qkv, rows, rest.subspan(0, count), z);
+    AttendGroup(qkv, bias, rows, rest.subspan(0, count), z);
     rest.remove_prefix(count);
   }
 }

@@ -14,8 +14,8 @@ namespace ablate {
 // Rows run in groups, padded to the group's longest. A group has at most this many padded tokens, or is one row.
 inline constexpr int64_t kAttendGroupTokens = 32'768;
 
-// As Attend in ops.h with the bias in `qkv`, except that a NaN or Inf in a row's later keys or values may reach its earlier tokens: ATen
+// As Attend in ops.h, except that a NaN or Inf in a row's later keys or values may reach its earlier tokens: ATen
 // multiplies them by zero. Other rows are out of its reach. No row is empty.
-void AttendComposed(const at::Tensor& qkv, absl::Span<const Row> rows, at::Tensor& z);
+void AttendComposed(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z);
 
 }  // namespace ablate

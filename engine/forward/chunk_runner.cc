@@ -37,6 +37,7 @@ ChunkRunner::Result ChunkRunner::Run(const Chunk& chunk, absl::FunctionRef<bool(
   const int32_t first_prompt = chunk.layers.at(0).rows.at(0).prompt;
   // Left behind where the last chunk of a cut prompt was cancelled.
   if (chunk.keeps_baselines || kept_.prompt != first_prompt) DropKept();
+  ReserveFor(chunk.layers, config_, workspace_);
   at::Tensor x = chunk.first_layer == 0 ? Embedded(chunk) : KeptResidual(chunk);  // [N, D]
   if (chunk.keeps_baselines) BeginKeeping(chunk);
   HeadOutputsTap head_outputs(chunk, scans_);

@@ -23,7 +23,8 @@
 namespace ablate {
 
 // Runs one plan's chunks in order; the unedited rows that a cut prompt's first chunk leaves behind are kept for its
-// later ones. For the thread that owns the device. Throws what ATen throws.
+// later ones, in a buffer of their own, since other scans may run between two chunks. For the thread that owns the
+// device. Throws what ATen throws.
 class ChunkRunner {
  public:
   // All of them outlive the runner. `edit_table` [E, Dh] may be undefined where no edit has an entry.
@@ -54,7 +55,7 @@ class ChunkRunner {
   // What a cut prompt's later chunks need of its unedited rows.
   struct KeptRows {
     int32_t prompt = -1;
-    at::Tensor storage;                // borrowed from the workspace; the others lie in it
+    at::Tensor storage;                // borrowed from the workspace; the tensors below lie in it
     int64_t used = 0;                  // elements
     std::vector<at::Tensor> entering;  // L x [T, D] or [2 T, D], the residuals entering each layer: baseline, donor
     std::vector<int32_t> positions;    // that are read

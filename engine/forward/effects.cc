@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_map.h"
 #include "engine/forward/ops.h"
 
@@ -184,6 +185,11 @@ void EffectsTap::Inherit(const EffectCells& cells) {
 EffectRows EffectsTap::Finish(const at::Tensor& x) {
   EffectRows rows;
   if (!g_.defined()) return rows;
+  // Other scans may run before the next chunk, which begins anew but for what it needs of the unedited run.
+  const auto release = absl::MakeCleanup([this] {
+    for (at::Tensor* state : {&heads_, &mlps_, &contribution_, &direct_, &change_}) state->reset();
+    if (reports_unedited_ && !keeps_unedited_) unedited_.clear();
+  });
   if (reports_unedited_) unedited_final_ = Rows(x, Index(cells_.unedited_token, g_.device()));
   const auto n_cells = static_cast<int64_t>(cells_.token.size());  // C
   if (n_cells == 0) return rows;

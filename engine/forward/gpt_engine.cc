@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "engine/forward/caught.h"
@@ -63,12 +64,11 @@ absl::StatusOr<PlanWork> GptEngine::Work(absl::Span<const Scan> scans) const {
 }
 
 absl::StatusOr<Planner> GptEngine::MakePlanner(absl::Span<const Scan> scans) const {
-  return PlannerOf(scans, {config_.n_layers, TokensFor(scans, info_.max_packed_tokens)});
+  return PlannerOf(scans, {config_.n_layers, TokensOfPass(config_, UseBeside(0), info_.max_packed_tokens, scans)});
 }
 
-int64_t GptEngine::TokensFor(absl::Span<const Scan> scans, int64_t most) const {
-  const MemoryUse use = {info_.precision, KindOf(weights_.wte.device()), info_.memory_budget_bytes};
-  return TokensOfPass(config_, use, most, scans);
+MemoryUse GptEngine::UseBeside(int64_t held_bytes) const {
+  return {info_.precision, KindOf(weights_.wte.device()), info_.memory_budget_bytes - held_bytes};
 }
 
 absl::StatusOr<RunStats> GptEngine::Run(absl::Span<const Scan> scans, const BlockSink& sink) {
@@ -85,7 +85,14 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
   Delivered delivered;
   for (const Scan& scan : scans) delivered.emplace_back(kUneditedRuns + scan.variants.size());
   const MemoryMeter::Watch watch(memory_);
-  for (int64_t budget = TokensFor(scans, limits.max_packed_tokens);; budget /= 2) {
+  // What a Run that lets this one through keeps meanwhile; the workspace is for both.
+  const MemoryUse use = UseBeside(n_running_ > 0 ? watch.bytes() - workspace_.bytes() : 0);
+  ++n_running_;
+  const auto ended = absl::MakeCleanup([this] { --n_running_; });
+  const int64_t tokens = TokensOfPass(config_, use, limits.max_packed_tokens, scans);
+  // Scans with smaller passes need the room for something else, which larger ones before have left in the workspace.
+  if (tokens < limits.max_packed_tokens) workspace_.Trim(PassBytes(config_, use, tokens));
+  for (int64_t budget = tokens;; budget /= 2) {
     absl::Status failure;
     try {
       const c10::InferenceMode no_autograd;
@@ -134,7 +141,7 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
     return !cancelled[read.prompt] && !delivered[read.prompt][kUneditedRuns + read.variant];
   };
   for (int64_t i = 0; i < planner->n_chunks(); ++i) {
-    // What is kept from one chunk to the next lies neither in the workspace nor, alone, in tables_.
+    // What is kept from one chunk to the next lies neither in the workspace's slots nor, alone, in tables_.
     if (i > 0 && scans[0].between_chunks) scans[0].between_chunks();
     const int64_t build_start_ns = absl::GetCurrentTimeNanos();
     const Chunk chunk = planner->Build(i);

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/forward/edit_tables.h"
 #include "engine/forward/memory_meter.h"
+#include "engine/forward/token_budget.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
 #include "engine/model/config.h"
@@ -45,9 +46,8 @@ class GptEngine final : public Engine {
   // Which variants' rows a Run has handed out: [scan][variant], the unedited runs in front.
   using Delivered = std::vector<std::vector<bool>>;
 
-  // Of a pass of these scans, at most `most`.
-  int64_t TokensFor(absl::Span<const Scan> scans, int64_t most) const;
-
+  // `held_bytes` are taken already.
+  MemoryUse UseBeside(int64_t held_bytes) const;
   // Of all scans as one batch, under the engine's own limits.
   absl::StatusOr<Planner> MakePlanner(absl::Span<const Scan> scans) const;
 
@@ -63,6 +63,7 @@ class GptEngine final : public Engine {
   Workspace workspace_;
   EditTables tables_;
   std::shared_ptr<MemoryMeter> memory_;
+  int32_t n_running_ = 0;  // Runs within each other (Scan::between_chunks)
 };
 
 }  // namespace ablate

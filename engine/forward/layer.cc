@@ -1,8 +1,25 @@
 #include "engine/forward/layer.h"
 
+#include <algorithm>
+
 #include "engine/forward/ops.h"
 
 namespace ablate {
+
+void ReserveFor(absl::Span<const LayerPlan> layers, const GptConfig& config, Workspace& workspace) {
+  int64_t n = 0, m = 0;
+  for (const LayerPlan& plan : layers) {
+    n = std::max(n, PadRows(plan.n_tokens_in));
+    m = std::max(m, PadRows(static_cast<int64_t>(plan.source_token.size())));
+  }
+  const int64_t d = config.d_model;
+  for (const Slot slot : {Slot::kResidualA, Slot::kResidualB, Slot::kNormed}) {
+    workspace.Reserve(slot, std::max(n, m) * d);
+  }
+  workspace.Reserve(Slot::kHeads, n * d);
+  workspace.Reserve(Slot::kEditedHeads, m * d);
+  workspace.Reserve(Slot::kHidden, std::max(n * 3 * d, m * config.d_mlp));
+}
 
 LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const LayerPlan& plan,
                      const at::Tensor& edit_table, at::Tensor x, Workspace& workspace) {
@@ -21,8 +38,7 @@ LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const
   Linear(normed, weights.c_attn_weight, {}, Epilogue::kNone, qkv);
 
   at::Tensor z = workspace.Take(Slot::kHeads, {n, h, dh});
-  at::Tensor qkv_heads = qkv.view({n, 3, h, dh});
-  Attend(qkv_heads, weights.c_attn_bias, plan.rows, z);
+  Attend(qkv.view({n, 3, h, dh}), weights.c_attn_bias, plan.rows, z);
 
   at::Tensor x_out = workspace.TakeOther(x, {m, d});
   at::Tensor edited = workspace.Take(Slot::kEditedHeads, {m, h, dh});

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "absl/types/span.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
 #include "engine/model/config.h"
@@ -18,6 +19,9 @@ struct LayerOutput {
   at::Tensor z_out;   // [M, D], edited: what went into c_proj
   at::Tensor hidden;  // [M, Dm], what went into the MLP's c_proj
 };
+
+// Makes room in `workspace` for all of these layers, while none of its tensors is about.
+void ReserveFor(absl::Span<const LayerPlan> layers, const GptConfig& config, Workspace& workspace);
 
 // x [N, D] is what enters; it lives in `workspace` and is dead after the call.
 LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const LayerPlan& plan,

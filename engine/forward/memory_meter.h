@@ -23,6 +23,8 @@ class MemoryMeter final : public c10::MemoryReportingInfoBase {
 
     // Most bytes that existed at once since the watch began.
     int64_t peak_bytes() const { return meter_->peak_bytes_; }
+    // How many exist now.
+    int64_t bytes() const { return meter_->bytes_; }
     // How often memory was asked for since then.
     int64_t allocations() const { return meter_->allocations_ - allocations_before_; }
 

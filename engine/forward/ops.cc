@@ -9,6 +9,7 @@
 
 #include "engine/forward/attend_composed.h"
 #include "engine/forward/fan_out_tables.h"
+#include "engine/forward/gather_composed.h"
 #include "engine/forward/gemm_bf16.h"
 #include "kernels/cpu/attend.h"
 #include "kernels/cpu/gelu.h"
@@ -58,11 +59,9 @@ size_t SourceOf(int64_t i, absl::Span<const int64_t> index) {
   return static_cast<size_t>(i) < index.size() ? static_cast<size_t>(i) : 0;
 }
 
-// The same as a tensor, [rows of `out`] beside it.
-at::Tensor PaddedIndex(absl::Span<const int64_t> index, const at::Tensor& out) {
-  std::vector<int64_t> padded(index.begin(), index.end());
-  padded.resize(static_cast<size_t>(out.size(0)), index.at(0));
-  return at::tensor(padded, at::kLong).to(out.device());
+// Indices are used as they are: what is out of range would read anything.
+void CheckIndex(const char* name, absl::Span<const int64_t> index, int64_t size) {
+  for (const int64_t i : index) TORCH_CHECK(i >= 0 && i < size, name, " is ", i, ", expected 0 to ", size - 1);
 }
 
 // Where an operand lies in the buffer [M, D] that it was computed in.
@@ -132,14 +131,14 @@ void AttendCpu(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const R
 
 void Embed(const at::Tensor& wte, const at::Tensor& wpe, absl::Span<const int64_t> ids,
            absl::Span<const int64_t> positions, at::Tensor& out) {
+  CheckRows("embed: wte", wte, {0, wte.size(1)});
+  CheckRows("embed: wpe", wpe, {0, wte.size(1)});
   CheckRows("embed: out", out, {static_cast<int64_t>(ids.size()), wte.size(1)});
   TORCH_CHECK(!ids.empty() && positions.size() == ids.size(), "embed: ", ids.size(), " ids at ", positions.size(),
               " positions");
-  if (!out.is_cpu()) {
-    at::index_select_out(out, wte, 0, PaddedIndex(ids, out));
-    out.add_(wpe.index_select(0, PaddedIndex(positions, out)));
-    return;
-  }
+  CheckIndex("embed: an id", ids, wte.size(0));
+  CheckIndex("embed: a position", positions, wpe.size(0));
+  if (!out.is_cpu()) return EmbedComposed(wte, wpe, ids, positions, out);
   WithElementType(out, [&](auto element) {
     using T = decltype(element);
     const int64_t d = out.size(1);
@@ -158,20 +157,23 @@ void Embed(const at::Tensor& wte, const at::Tensor& wpe, absl::Span<const int64_
 }
 
 void GatherRows(absl::Span<const at::Tensor> parts, absl::Span<const int64_t> rows, at::Tensor& out) {
-  CheckRows("gather: out", out, {static_cast<int64_t>(rows.size()), parts.at(0).size(1)});
+  CheckRows("gather: out", out, {static_cast<int64_t>(rows.size()), out.size(1)});
+  int64_t n_rows = 0;
+  for (const at::Tensor& part : parts) {
+    CheckRows("gather: a part", part, {0, out.size(1)});
+    TORCH_CHECK(part.scalar_type() == out.scalar_type(), "gather: ", part.scalar_type(), " into ", out.scalar_type());
+    n_rows += part.size(0);
+  }
+  CheckIndex("gather: a row", rows, n_rows);
   if (out.size(0) == 0) return;
   TORCH_CHECK(!rows.empty(), "gather: no row to repeat");
-  if (!out.is_cpu()) {
-    const at::Tensor all = parts.size() == 1 ? parts[0] : at::cat(at::TensorList(parts.data(), parts.size()));
-    at::index_select_out(out, all, 0, PaddedIndex(rows, out));
-    return;
-  }
+  if (!out.is_cpu()) return GatherRowsComposed(parts, rows, out);
   const int64_t row_bytes = out.size(1) * static_cast<int64_t>(out.element_size());
   auto* to = static_cast<char*>(out.data_ptr());
   for (int64_t i = 0; i < out.size(0); ++i) {
     int64_t row = rows[SourceOf(i, rows)];
     size_t part = 0;
-    for (; row >= parts.at(part).size(0); ++part) row -= parts[part].size(0);
+    for (; row >= parts[part].size(0); ++part) row -= parts[part].size(0);
     const auto* from = static_cast<const char*>(parts[part].const_data_ptr());
     std::memcpy(to + i * row_bytes, from + row * row_bytes, static_cast<size_t>(row_bytes));
   }
@@ -245,7 +247,7 @@ at::Tensor AsOperand(at::Tensor& buffer, Operand operand) {
   return Placed(buffer, operand);
 }
 
-void Attend(at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
+void Attend(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
   TORCH_CHECK(qkv.dim() == 4 && qkv.size(1) == 3, "attend: qkv is ", qkv.sizes(), "; expected [N, 3, H, Dh]");
   CheckRows("attend: qkv", qkv, qkv.sizes());
   CheckRows("attend: z", z, {qkv.size(0), qkv.size(2), qkv.size(3)});
@@ -258,11 +260,7 @@ void Attend(at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows,
     TORCH_CHECK(inside && has_keys, "attend: a row at positions ", row.begin, " to ", row.end, " from token ",
                 row.first_token, " with baseline row ", row.baseline, " does not fit ", qkv.size(0), " tokens");
   }
-  if (qkv.is_cpu()) {
-    AttendCpu(qkv, bias, rows, z);
-  } else {
-    AttendComposed(qkv.add_(bias.view(qkv.sizes().slice(1))), rows, z);
-  }
+  qkv.is_cpu() ? AttendCpu(qkv, bias, rows, z) : AttendComposed(qkv, bias, rows, z);
 }
 
 void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& table,

@@ -19,8 +19,7 @@ constexpr int64_t PadRows(int64_t rows) {
   return (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
 }
 
-// out [N, D] = wte[ids] + wpe[positions], N >= the ids; what lies behind them repeats the first. wte [V, D], wpe [P, D];
-// ids in [0, V), positions in [0, P), not checked.
+// out [N, D] = wte[ids] + wpe[positions], N >= the ids; what lies behind them repeats the first. wte [V, D], wpe [P, D].
 void Embed(const at::Tensor& wte, const at::Tensor& wpe, absl::Span<const int64_t> ids,
            absl::Span<const int64_t> positions, at::Tensor& out);
 
@@ -55,8 +54,8 @@ at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
 at::Tensor AsOperand(at::Tensor& buffer, Operand operand);
 
 // Causal attention of each row over its prompt's baseline keys [0, begin) and its own. qkv [N, 3, H, Dh] without its
-// bias [3 H Dh], which is left in it or not; z [N, H, Dh]; N >= the rows' tokens, what lies behind them is left alone.
-void Attend(at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z);
+// bias [3 H Dh] (kernels/cpu/attend.h); z [N, H, Dh]; N >= the rows' tokens, what lies behind them is left alone.
+void Attend(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z);
 
 // kernels/fan_out.h. x [N, D], z [N, H, Dh], bias [D], table [E, Dh] or undefined, x_out [M, D], z_out [M, H, Dh].
 void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& table,

@@ -12,13 +12,12 @@ namespace {
 
 constexpr int64_t kMostCpuTokens = 16'384;
 constexpr int64_t kMostCudaTokens = 262'144;
-// A foreground scan that is let through between two chunks of a background one keeps rows of its own.
-constexpr int64_t kKeepers = 2;
 
 // Two residuals, the normed one, heads before and after the edit, and the larger of QKV and the MLP's hidden layer
-// (forward/layer.cc), in elements.
-int64_t ElementsPerToken(const GptConfig& config) {
-  return 5 * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp);
+// (forward/layer.cc), in elements. On CUDA what LayerNorm gives is copied, and so are the positions' embeddings (ops.cc).
+int64_t ElementsPerToken(const GptConfig& config, DeviceKind device) {
+  const int64_t vectors = device == DeviceKind::kCuda ? 6 : 5;
+  return vectors * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp);
 }
 
 int64_t ElementBytes(Precision precision) {
@@ -39,15 +38,16 @@ int64_t EffectBytesPerToken(const GptConfig& config) {
 
 // What a cut prompt's later chunks need of its baseline and donor.
 int64_t KeptElements(const GptConfig& config) {
-  return kKeepers * 2 * (int64_t{config.n_layers} + 1) * config.n_positions * config.d_model;
+  return 2 * (int64_t{config.n_layers} + 1) * config.n_positions * config.d_model;
 }
 
 // What the taps take whatever the pass's size: the cells that are measured at a time, with a layer's weights in
-// float64; or one scan's widened outputs.
+// float64, and what they keep of a cut prompt's unedited run; or one scan's widened outputs.
 int64_t TapBytes(const GptConfig& config, DeviceKind device) {
   const int64_t d = config.d_model, dm = config.d_mlp;
   const int64_t cells = device == DeviceKind::kCuda ? kCudaCellsAtOnce : kCpuCellsAtOnce;
-  const int64_t effects = cells * (4 * d + 3 * dm) + d * (d + dm);
+  const int64_t kept = (int64_t{config.n_layers} + 1) * config.n_positions * (d + config.n_heads + 1);
+  const int64_t effects = cells * (4 * d + 3 * dm) + d * (d + dm) + kept;
   const int64_t widened = int64_t{config.n_layers} * config.n_positions * d;
   return 8 * std::max(effects, widened);
 }
@@ -57,9 +57,10 @@ int64_t FixedBytes(const GptConfig& config, Precision precision, DeviceKind devi
   const int64_t logits = kReadoutBlockRows * LogitsStride(config);
   int64_t bytes = (logits + KeptElements(config)) * element_bytes + TapBytes(config, device);
   if (device == DeviceKind::kCuda) {
-    // readout_composed.cc: at most twelve float64 tensors of the block's shape live at once, those of the top-k's sort
-    // included. attend_composed.cc: QKV and the result.
-    bytes += 12 * 8 * logits +
+    // readout_composed.cc: at most twelve float64 tensors live at once, those of the top-k's sort included, of as many
+    // rows as there are queries (readout.cc): the requests', their baselines' and their donors'. attend_composed.cc:
+    // QKV and the result.
+    bytes += 12 * 8 * 3 * logits +
              5 * int64_t{config.d_model} * std::max<int64_t>(kAttendGroupTokens, config.n_positions) * element_bytes;
   }
   return bytes;
@@ -84,18 +85,24 @@ int64_t DefaultMemoryBudget(int64_t free_bytes) {
 }
 
 int64_t LeastMemoryBudget(const GptConfig& config, Precision precision, DeviceKind device) {
-  return FixedBytes(config, precision, device) + kFewestTokens * ElementsPerToken(config) * ElementBytes(precision);
+  return FixedBytes(config, precision, device) +
+         kFewestTokens * ElementsPerToken(config, device) * ElementBytes(precision);
 }
 
 int64_t TokenBudget(const GptConfig& config, const MemoryUse& use) {
   const int64_t left = use.budget_bytes - FixedBytes(config, use.precision, use.device);
-  const int64_t tokens = left / (ElementsPerToken(config) * ElementBytes(use.precision));
+  const int64_t tokens = left / (ElementsPerToken(config, use.device) * ElementBytes(use.precision));
   return std::clamp(tokens, kFewestTokens, use.device == DeviceKind::kCuda ? kMostCudaTokens : kMostCpuTokens);
+}
+
+int64_t PassBytes(const GptConfig& config, const MemoryUse& use, int64_t tokens) {
+  const int64_t elements = tokens * ElementsPerToken(config, use.device) + kReadoutBlockRows * LogitsStride(config);
+  return elements * ElementBytes(use.precision);
 }
 
 int64_t TokensOfPass(const GptConfig& config, const MemoryUse& use, int64_t tokens, absl::Span<const Scan> scans) {
   const int64_t element_bytes = ElementBytes(use.precision);
-  int64_t fitting = tokens, token_bytes = ElementsPerToken(config) * element_bytes;
+  int64_t fitting = tokens, token_bytes = ElementsPerToken(config, use.device) * element_bytes;
   if (std::any_of(scans.begin(), scans.end(), [](const Scan& scan) { return scan.on_head_outputs != nullptr; })) {
     const int64_t z_bytes = HeadOutputBytesPerToken(config, element_bytes);
     token_bytes += z_bytes;

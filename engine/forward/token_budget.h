@@ -29,10 +29,13 @@ int64_t DefaultMemoryBudget(int64_t free_bytes);
 int64_t LeastMemoryBudget(const GptConfig& config, Precision precision, DeviceKind device);
 
 // Packed tokens that fit into what is left of the budget behind what a pass needs whatever its size: a block of logits
-// with what measures it, the kept residuals of a cut prompt's unedited runs, what effects or one scan's heads' outputs
-// take, and on CUDA the padded copies of attention. Within bounds: a larger pass is no faster, a smaller one makes no
+// with what measures it, what is kept of a cut prompt's unedited runs, what effects or one scan's heads' outputs take,
+// and on CUDA the padded copies of attention. Within bounds: a larger pass is no faster, a smaller one makes no
 // sense.
 int64_t TokenBudget(const GptConfig& config, const MemoryUse& use);
+
+// What the buffers of such a pass take, a block of logits included.
+int64_t PassBytes(const GptConfig& config, const MemoryUse& use, int64_t tokens);
 
 // How many of `tokens` a pass of these scans may hold within the budget: edit tables, effects and heads' outputs take
 // memory of their own. Heads' outputs, which lie on the host whatever the device is, take at most kMostHeadOutputBytes.

@@ -5,16 +5,30 @@
 
 #include <utility>
 
+#include "absl/types/span.h"
+
 namespace ablate {
+namespace {
+
+int64_t BytesOf(absl::Span<const at::Tensor> buffers) {
+  size_t bytes = 0;
+  for (const at::Tensor& buffer : buffers) bytes += buffer.defined() ? buffer.nbytes() : 0;
+  return static_cast<int64_t>(bytes);
+}
+
+}  // namespace
+
+void Workspace::Reserve(Slot slot, int64_t numel) {
+  at::Tensor& storage = slots_[static_cast<size_t>(slot)];
+  if (storage.defined() && storage.numel() >= numel) return;
+  storage.reset();  // before the new one is made
+  storage = at::zeros({numel}, options_);
+}
 
 at::Tensor Workspace::Take(Slot slot, at::IntArrayRef shape) {
-  at::Tensor& storage = slots_[static_cast<size_t>(slot)];
   const int64_t numel = c10::multiply_integers(shape);
-  if (!storage.defined() || storage.numel() < numel) {
-    storage.reset();  // before the new one is made: the two never exist together
-    storage = at::zeros({numel}, options_);
-  }
-  return storage.narrow(0, 0, numel).view(shape);
+  Reserve(slot, numel);
+  return slots_[static_cast<size_t>(slot)].narrow(0, 0, numel).view(shape);
 }
 
 at::Tensor Workspace::TakeOther(const at::Tensor& residual, at::IntArrayRef shape) {
@@ -33,18 +47,29 @@ at::Tensor Workspace::Borrow(int64_t numel) {
     storage.reset();
     storage = at::zeros({numel}, options_);
   }
-  return storage.narrow(0, 0, numel);
+  spare_.reserve(spare_.size() + n_borrowed_ + 1);
+  ++n_borrowed_;
+  return storage;
 }
 
-void Workspace::GiveBack(at::Tensor borrowed) {
+void Workspace::GiveBack(at::Tensor borrowed) noexcept {
   if (!borrowed.defined()) return;
-  const auto capacity = static_cast<int64_t>(borrowed.storage().nbytes() / borrowed.element_size());
-  spare_.push_back(borrowed.as_strided({capacity}, {1}, 0));
+  --n_borrowed_;
+  spare_.push_back(std::move(borrowed));
+}
+
+int64_t Workspace::bytes() const {
+  return BytesOf(slots_) + BytesOf(spare_);
+}
+
+void Workspace::Trim(int64_t slot_bytes) {
+  if (spare_.size() > 1) spare_.resize(1);
+  if (BytesOf(slots_) > slot_bytes) slots_.fill({});
 }
 
 void Workspace::Clear() {
   spare_.clear();
-  for (at::Tensor& storage : slots_) storage.reset();
+  slots_.fill({});
 }
 
 }  // namespace ablate

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace ablate {
@@ -18,6 +19,8 @@ struct LayerWork {
   int64_t tokens_out = 0;
   // (query, key) pairs that causality lets through, for one head.
   int64_t attention_pairs = 0;
+
+  LayerWork& operator+=(const LayerWork& more);
 };
 
 // By layer, [n_layers].
@@ -30,7 +33,10 @@ struct WorkShape {
   int32_t vocab_size = 0;
 };
 
-// Multiply-adds count as two operations.
+// Where counting ends: what has more than this stays at it.
+inline constexpr int64_t kMostCounted = std::numeric_limits<int64_t>::max();
+
+// Multiply-adds count as two operations. Each figure is at most kMostCounted.
 struct WorkFigures {
   // c_attn, c_proj, c_fc and the MLP's c_proj: 2 (3 N D^2 + M D^2 + 2 M D d_mlp) a layer.
   int64_t gemm_flops = 0;
@@ -43,6 +49,7 @@ struct WorkFigures {
   int64_t weights_moved = 0;
   int64_t residuals_moved = 0;
 
+  // Of figures that are far from it.
   int64_t flops() const { return gemm_flops + attention_flops + readout_flops; }
   int64_t elements_moved() const { return weights_moved + residuals_moved; }
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/forward/attend_composed.h"
+#include "engine/forward/gather_composed.h"
 #include "engine/forward/logits_readout.h"
 #include "engine/forward/ops.h"
 #include "engine/forward/readout_composed.h"
@@ -43,12 +44,12 @@ std::vector<Row> MakeRows(const std::vector<int32_t>& lengths, const std::vector
 void ExpectSameAttention(const std::vector<Row>& rows) {
   const int64_t n_tokens = rows.back().first_token + rows.back().end - rows.back().begin;
   at::manual_seed(1);
-  at::Tensor qkv = at::randn({PadRows(n_tokens), 3, 2, 8}, at::kDouble);
-  const at::Tensor bias = at::randn({3, 2, 8}, at::kDouble);
+  const at::Tensor qkv = at::randn({PadRows(n_tokens), 3, 2, 8}, at::kDouble);
+  const at::Tensor bias = at::randn({3 * 2 * 8}, at::kDouble);
   at::Tensor kernel = at::zeros({PadRows(n_tokens), 2, 8}, at::kDouble);
   at::Tensor composed = at::zeros_like(kernel);
-  Attend(qkv, bias.flatten(), rows, kernel);
-  AttendComposed(qkv + bias, rows, composed);
+  Attend(qkv, bias, rows, kernel);
+  AttendComposed(qkv, bias, rows, composed);
   ASSERT_GT(kernel.slice(0, 0, n_tokens).abs().min().item<double>(), 0);
   EXPECT_LE((kernel - composed).abs().max().item<double>(), kFloat64Tolerance);
 }
@@ -67,14 +68,45 @@ TEST(AttendComposed, ANanStaysInItsRow) {
   const std::vector<Row> rows = MakeRows({5, 9, 3}, {2});
   at::manual_seed(1);
   at::Tensor qkv = at::randn({PadRows(40), 3, 2, 8}, at::kDouble);
+  const at::Tensor bias = at::randn({3 * 2 * 8}, at::kDouble);
   at::Tensor clean = at::zeros({PadRows(40), 2, 8}, at::kDouble);
-  AttendComposed(qkv, rows, clean);
+  AttendComposed(qkv, bias, rows, clean);
   qkv[0].fill_(kNan);  // the first baseline's first token
   at::Tensor spoilt = at::zeros_like(clean);
-  AttendComposed(qkv, rows, spoilt);
+  AttendComposed(qkv, bias, rows, spoilt);
   const int64_t second = rows[2].first_token;  // behind the first prompt's two rows
   EXPECT_TRUE(at::isnan(spoilt.slice(0, 0, second)).any().item<bool>());
   EXPECT_TRUE(at::equal(spoilt.slice(0, second), clean.slice(0, second)));
+}
+
+// Rows of three parts, one of them empty, in any order and some twice; what lies behind repeats the first.
+TEST(GatherComposed, AgreesWithTheCpusLoops) {
+  at::manual_seed(1);
+  const std::vector<at::Tensor> parts = {at::randn({5, 7}), at::randn({0, 7}), at::randn({3, 7})};
+  const std::vector<int64_t> rows = {6, 0, 4, 5, 7, 4};
+  at::Tensor kernel = at::zeros({PadRows(6), 7}), composed = at::zeros({PadRows(6), 7});
+  GatherRows(parts, rows, kernel);
+  GatherRowsComposed(parts, rows, composed);
+  EXPECT_TRUE(at::equal(kernel, composed));
+  const at::Tensor all = at::cat(parts);
+  for (int64_t i = 0; i < kernel.size(0); ++i) EXPECT_TRUE(at::equal(kernel[i], all[i < 6 ? rows[i] : rows[0]])) << i;
+
+  const std::vector<int64_t> positions = {2, 1, 0, 2, 2, 1};
+  Embed(all, parts[2], rows, positions, kernel);
+  EmbedComposed(all, parts[2], rows, positions, composed);
+  EXPECT_TRUE(at::equal(kernel, composed));
+  EXPECT_TRUE(at::equal(kernel[1], all[0] + parts[2][1]));
+}
+
+TEST(GatherComposed, OutOfRangeIsRefused) {
+  const at::Tensor rows = at::randn({5, 7});
+  at::Tensor out = at::zeros({16, 7});
+  const std::vector<int64_t> good = {0}, behind = {5}, before = {-1};
+  for (const auto& bad : {behind, before}) {
+    EXPECT_THROW(GatherRows({&rows, 1}, bad, out), c10::Error);
+    EXPECT_THROW(Embed(rows, rows, bad, good, out), c10::Error);
+    EXPECT_THROW(Embed(rows, rows, good, bad, out), c10::Error);
+  }
 }
 
 struct Both {

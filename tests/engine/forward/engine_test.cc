@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/forward/token_budget.h"
+#include "engine/model/config.h"
 
 namespace ablate {
 namespace {
@@ -232,13 +233,7 @@ TEST_F(EngineTest, CostIsThePlansOwn) {
 
 // Heads' outputs of all layers are kept until the end of a pass.
 TEST(EngineBudget, ScansThatWantHeadOutputsGetSmallerPasses) {
-  GptConfig config;
-  config.n_layers = config.n_heads = 12;
-  config.d_model = 96;
-  config.d_head = 8;
-  config.d_mlp = 384;
-  config.vocab_size = 2723;
-  config.n_positions = 128;
+  const GptConfig config = ReadConfig(DEMO_MODEL).value();
   // The smallest pass has 256 tokens, of 864 elements each.
   const int64_t budget = LeastMemoryBudget(config, Precision::kFloat32, DeviceKind::kCpu) + 256 * 864 * 4;
   const auto engine = Engine::Load({.model_dir = DEMO_MODEL, .device = "cpu", .memory_budget_bytes = budget});

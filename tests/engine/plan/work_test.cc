@@ -91,5 +91,22 @@ TEST(WorkTest, AllHeadsHaveTheArithmeticOfTheDesign) {
   EXPECT_EQ(figures.elements_moved(), figures.weights_moved + figures.residuals_moved);
 }
 
+TEST(WorkTest, WhatIsTooMuchToCountStaysAtTheMost) {
+  PlanWork work(2);
+  work[1] = {.passes = 1, .rows_in = 1, .rows_out = 1, .tokens_in = 1, .tokens_out = 1, .attention_pairs = 1};
+  const WorkShape shape = {768, 3072, 50257};
+  const WorkFigures one = FiguresOf(work, shape);
+  EXPECT_EQ(one.gemm_flops, 2 * 12 * 768 * 768);
+  for (const int64_t each : {int64_t{1} << 39, int64_t{1} << 61}) {
+    work[0] = work[1] = {each, each, each, each, each, each};
+    const WorkFigures figures = FiguresOf(work, shape);
+    EXPECT_EQ(figures.gemm_flops, kMostCounted);
+    EXPECT_EQ(figures.weights_moved, kMostCounted);
+    EXPECT_EQ(figures.readout_flops, kMostCounted);
+    const bool is_exact = each < int64_t{1} << 40;
+    EXPECT_EQ(figures.attention_flops, is_exact ? 2 * each * one.attention_flops : kMostCounted);
+  }
+}
+
 }  // namespace
 }  // namespace ablate::testing
