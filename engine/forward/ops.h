@@ -19,7 +19,8 @@ constexpr int64_t PadRows(int64_t rows) {
   return (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
 }
 
-// out [N, D] = wte[ids] + wpe[positions], N >= the ids; what lies behind them repeats the first. wte [V, D], wpe [P, D].
+// out [N, D] = wte[ids] + wpe[positions], N >= the ids; what lies behind them repeats the first. wte [V, D], wpe
+// [P, D].
 void Embed(const at::Tensor& wte, const at::Tensor& wpe, absl::Span<const int64_t> ids,
            absl::Span<const int64_t> positions, at::Tensor& out);
 
@@ -40,8 +41,8 @@ enum class Epilogue {
   kAddTo,     // out += x W
 };
 
-// buffer [M, O]; x [M, K] and weight [K, O] as one Operand; bias [O] for kGeluTanh alone. Returns [M, O] in the buffer: as it was computed,
-// or behind kGeluTanh as the weight's operand, which is what the next GEMM reads.
+// buffer [M, O]; x [M, K] and weight [K, O] as one Operand; bias [O] for kGeluTanh alone. Returns [M, O] in the buffer:
+// as it was computed, or behind kGeluTanh as the weight's operand, which is what the next GEMM reads.
 at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Epilogue epilogue,
                   at::Tensor& buffer);
 

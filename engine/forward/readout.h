@@ -34,8 +34,8 @@ struct ReadoutRequest {
 // Most rows of logits that exist at once: [rows, V] is 52 MB at GPT-2's vocabulary in float32.
 inline constexpr int64_t kReadoutBlockRows = 256;
 
-// Elements from one row of logits to the next: the vocabulary, rounded up so that 16-byte accesses stay aligned (GPT-2's
-// 50,257 become 50,304).
+// Elements from one row of logits to the next: the vocabulary, rounded up so that 16-byte accesses stay aligned
+// (GPT-2's 50,257 become 50,304).
 int64_t LogitsStride(const GptConfig& config);
 
 // Measures at most kReadoutBlockRows requests whose final residuals are rows of `residuals`, parts of [*, D] each;

@@ -14,7 +14,8 @@ constexpr int64_t kMostCpuTokens = 16'384;
 constexpr int64_t kMostCudaTokens = 262'144;
 
 // Two residuals, the normed one, heads before and after the edit, and the larger of QKV and the MLP's hidden layer
-// (forward/layer.cc), in elements. On CUDA what LayerNorm gives is copied, and so are the positions' embeddings (ops.cc).
+// (forward/layer.cc), in elements. On CUDA what LayerNorm gives is copied, and so are the positions' embeddings
+// (ops.cc).
 int64_t ElementsPerToken(const GptConfig& config, DeviceKind device) {
   const int64_t vectors = device == DeviceKind::kCuda ? 6 : 5;
   return vectors * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp);

@@ -55,8 +55,8 @@ TEST(TokenBudget, AWiderTypeHoldsFewer) {
             Budget(Precision::kFloat32, DeviceKind::kCpu, kGiB / 2));
 }
 
-// Twelve float64 tensors of three rows for each one of logits, QKV with the result of 32,768 padded tokens, and the cells
-// of effects.
+// Twelve float64 tensors of three rows for each one of logits, QKV with the result of 32,768 padded tokens, and the
+// cells of effects.
 TEST(TokenBudget, CudaHasCopiesToHoldToo) {
   const int64_t copies = 12 * 8 * 3 * int64_t{256} * 50'304 + 5 * 768 * 32'768 * int64_t{4};
   EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCuda, 8 * kGiB),
