@@ -31,6 +31,8 @@ struct Backend {
   Scheduler* scheduler = nullptr;
   // For what a request needs before it runs: milliseconds to seconds.
   Executor* executor = nullptr;
+  // For explanations, which may take as long: likewise.
+  Executor* explanations = nullptr;
   // For statistics, which may take minutes: they hold up each other only.
   Executor* summaries = nullptr;
   StallGuard* stall_guard = nullptr;

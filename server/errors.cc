@@ -94,6 +94,14 @@ absl::Status TooCostly(int64_t cost, int64_t limit) {
                                 "at a time"));
 }
 
+absl::Status TooCostlyToPlan(int64_t cost, int64_t limit) {
+  return OverQuota(
+      "REQUEST_TOO_COSTLY",
+      absl::StrCat("the request costs ", cost, " packed tokens x layers: plans are made of at most ", limit,
+                   ", ten times what one request may cost (--max-request-cost): send fewer prompts or "
+                   "sweep fewer heads at a time"));
+}
+
 absl::Status TooManyTokens(absl::string_view field, int index, int64_t limit) {
   return OverQuota("REQUEST_TOO_MANY_TOKENS",
                    absl::StrCat("with ", field, "[", index, "] the request has more tokens than the ", limit,

@@ -32,6 +32,8 @@ absl::Status OverQuota(absl::string_view reason, absl::string_view message);
 
 // The same: the request costs more than one may.
 absl::Status TooCostly(int64_t cost, int64_t limit);
+// The same of a request that is not to be run, but whose plan is asked for.
+absl::Status TooCostlyToPlan(int64_t cost, int64_t limit);
 
 // The same where entry `index` of `field` brings the request's tokens above what one may have.
 absl::Status TooManyTokens(absl::string_view field, int index, int64_t limit);

@@ -23,10 +23,9 @@ Executor::~Executor() {
 absl::Status Executor::Submit(int64_t bytes, std::function<void()> task) {
   absl::MutexLock lock(&mu_);
   if (!tasks_.empty() && waiting_bytes_ > max_bytes_ - bytes) {
-    return RetryLater(
-        absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
-        absl::StrCat("too much is waiting to be tokenised: ", waiting_bytes_, " bytes in ", tasks_.size(), " requests"),
-        absl::Milliseconds(200));
+    return RetryLater(absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
+                      absl::StrCat("too much is waiting: ", waiting_bytes_, " bytes in ", tasks_.size(), " requests"),
+                      absl::Milliseconds(200));
   }
   waiting_bytes_ += bytes;
   tasks_.push_back({bytes, std::move(task)});

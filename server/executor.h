@@ -1,4 +1,4 @@
-// A few threads with a bounded queue, for work that would hold up gRPC's own threads: tokenising a large request.
+// A few threads with a bounded queue, for work that would hold up gRPC's own threads, e.g. tokenising a large request.
 #pragma once
 
 #include <cstddef>

@@ -1,17 +1,19 @@
 #include "server/explain.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/numeric/int128.h"
 #include "absl/time/time.h"
 #include "engine/plan/work.h"
+#include "server/errors.h"
 #include "server/prepare_for.h"
 #include "server/price.h"
 #include "server/request_queue.h"
@@ -23,12 +25,11 @@ namespace {
 
 namespace pb = ::ablation::v1;
 
-// What is too dear by far has more operations than that.
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-
-int64_t Sum(int64_t a, int64_t b) {
-  return a > kMost - b ? kMost : a + b;
-}
+constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+// Planning takes a small part of what running does, but what has no limit may take hours.
+constexpr int64_t kTimesMaxCost = 10;
+// Of a data set of one length there are two or three; where lengths are mixed hardly two batches are alike.
+constexpr size_t kMostKeptPlans = 256;
 
 // Of a reader who keeps up.
 class NoSink final : public ResultSink {
@@ -48,7 +49,6 @@ class NoSink final : public ResultSink {
 
 struct BatchPlan {
   PlanWork work;
-  WorkFigures figures;
   int64_t n_runs = 0;
   int64_t unshared_tokens = 0;
 };
@@ -82,7 +82,6 @@ absl::StatusOr<BatchPlan> PlanOf(const std::vector<TakenUnit>& batch, const Engi
   auto work = engine.Work(scans);
   if (!work.ok()) return work.status();
   plan.work = *std::move(work);
-  plan.figures = FiguresOf(plan.work, {info.d_model, info.d_mlp, info.vocab_size});
   return plan;
 }
 
@@ -94,7 +93,6 @@ class Sweeps {
 
   // `max_waiting_bytes`: of the sweep's sink.
   absl::Status Add(PreparedRequest prepared, int64_t max_waiting_bytes) {
-    // 100,000 prompts of one data set make a few kinds of batches.
     absl::flat_hash_map<std::vector<PlanKey>, BatchPlan> plans;
     RequestQueue queue({.batch_cost = backend_.scheduler->batch_cost()});
     const auto request = std::make_shared<Request>();
@@ -105,19 +103,20 @@ class Sweeps {
     while (!queue.empty()) {
       if (absl::Status status = go_on_(); !status.ok()) return status;
       const std::vector<TakenUnit> batch = queue.TakeBatch();
-      queue.BatchIsDone(absl::ZeroDuration());
+      queue.ForgetBatch();
       std::vector<PlanKey> key;
       key.reserve(batch.size());
       for (const TakenUnit& taken : batch) {
         key.push_back(PlanKeyOf(*request->prepared, request->prepared->units[taken.unit]));
       }
-      const auto [known, is_new] = plans.try_emplace(std::move(key));
-      if (is_new) {
-        auto plan = PlanOf(batch, *backend_.engine);
-        if (!plan.ok()) return plan.status();
-        known->second = *std::move(plan);
+      if (const auto known = plans.find(key); known != plans.end()) {
+        AddBatch(known->second);
+        continue;
       }
-      AddBatch(known->second);
+      auto plan = PlanOf(batch, *backend_.engine);
+      if (!plan.ok()) return plan.status();
+      AddBatch(*plan);
+      if (plans.size() < kMostKeptPlans) plans.emplace(std::move(key), *std::move(plan));
     }
     return absl::OkStatus();
   }
@@ -131,35 +130,24 @@ class Sweeps {
   const Backend& backend_;
   const std::function<absl::Status()>& go_on_;
   PlanWork work_;
-  WorkFigures figures_;
-  int64_t bytes_moved_ = 0;
   int64_t n_runs_ = 0;
   int64_t unshared_tokens_ = 0;
   int64_t cost_ = 0;
 };
 
+void Sweeps::AddBatch(const BatchPlan& plan) {
+  for (size_t l = 0; l < work_.size(); ++l) work_[l] += plan.work[l];
+  n_runs_ += plan.n_runs;
+  unshared_tokens_ += plan.unshared_tokens;
+}
+
 // Under bf16 only the matrices are rounded (engine/types.h).
 int64_t BytesMoved(const WorkFigures& figures, Precision precision) {
   const int64_t element = precision == Precision::kFloat64 ? 8 : 4;
-  return figures.weights_moved * (precision == Precision::kBf16 ? 2 : element) + figures.residuals_moved * element;
-}
-
-void Sweeps::AddBatch(const BatchPlan& plan) {
-  for (size_t l = 0; l < work_.size(); ++l) {
-    const LayerWork& from = plan.work[l];
-    LayerWork& to = work_[l];
-    to.passes += from.passes;
-    to.rows_in += from.rows_in;
-    to.rows_out += from.rows_out;
-    to.tokens_in += from.tokens_in;
-    to.tokens_out += from.tokens_out;
-  }
-  figures_.gemm_flops = Sum(figures_.gemm_flops, plan.figures.gemm_flops);
-  figures_.attention_flops = Sum(figures_.attention_flops, plan.figures.attention_flops);
-  figures_.readout_flops = Sum(figures_.readout_flops, plan.figures.readout_flops);
-  bytes_moved_ = Sum(bytes_moved_, BytesMoved(plan.figures, backend_.engine->Describe().precision));
-  n_runs_ += plan.n_runs;
-  unshared_tokens_ += plan.unshared_tokens;
+  const int64_t weight = precision == Precision::kBf16 ? 2 : element;
+  const absl::int128 bytes =
+      absl::int128(weight) * figures.weights_moved + absl::int128(element) * figures.residuals_moved;
+  return bytes > kMostCounted ? kMostCounted : static_cast<int64_t>(bytes);
 }
 
 void Sweeps::Fill(pb::ExplainPlanResponse& response) const {
@@ -179,10 +167,12 @@ void Sweeps::Fill(pb::ExplainPlanResponse& response) const {
   response.set_packed_tokens(packed_tokens);
   response.set_unshared_packed_tokens(unshared_tokens_);
   response.set_cost(cost_);
-  response.set_gemm_flops(figures_.gemm_flops);
-  response.set_attention_flops(figures_.attention_flops);
-  response.set_readout_flops(figures_.readout_flops);
-  response.set_bytes_moved(bytes_moved_);
+  const EngineInfo& info = backend_.engine->Describe();
+  const WorkFigures figures = FiguresOf(work_, {info.d_model, info.d_mlp, info.vocab_size});
+  response.set_gemm_flops(figures.gemm_flops);
+  response.set_attention_flops(figures.attention_flops);
+  response.set_readout_flops(figures.readout_flops);
+  response.set_bytes_moved(BytesMoved(figures, info.precision));
 }
 
 // Of the message around the scan's: those in it are named as the scan itself names them.
@@ -192,6 +182,13 @@ absl::Status RefuseUnknownAround(const pb::ExplainPlanRequest& request) {
   return RefuseUnknownFields(around);
 }
 
+// Of both sweeps.
+absl::Status CheckCost(const PreparedRequest& prepared, int64_t max_request_cost) {
+  const int64_t limit = max_request_cost > kNoLimit / kTimesMaxCost ? kNoLimit : max_request_cost * kTimesMaxCost;
+  const int64_t cost = prepared.cost + prepared.follow_up.cost;
+  return cost > limit ? TooCostlyToPlan(cost, limit) : absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<pb::ExplainPlanResponse> ExplainPlan(const std::string& tenant, const pb::ExplainPlanRequest& request,
@@ -199,17 +196,25 @@ absl::StatusOr<pb::ExplainPlanResponse> ExplainPlan(const std::string& tenant, c
                                                     const std::function<absl::Status()>& go_on) {
   if (absl::Status status = RefuseUnknownAround(request); !status.ok()) return status;
   const pb::AblateRequest& scan = request.request();
-  const RequestLimits limits = {.cost = kMost, .tokens = backend.limits.tokens};
+  const RequestLimits limits = {.cost = kNoLimit, .tokens = backend.limits.tokens};
   Sweeps sweeps(backend, go_on);
   auto prepared = PrepareFor(tenant, scan, limits, backend, go_on);
   if (!prepared.ok()) return prepared.status();
+  if (absl::Status status = CheckCost(*prepared, backend.limits.cost); !status.ok()) return status;
+  // A second sweep puts in what the first one did, when that is gone.
+  std::optional<Budget::Lease> table_lease;
+  if (prepared->table != nullptr) {
+    auto lease = backend.tables->Take(static_cast<int64_t>(prepared->table->values.size()));
+    if (!lease.ok()) return lease.status();
+    table_lease.emplace(*std::move(lease));
+  }
   if (NeedsOrder(scan)) {
     const std::vector<Site> order = DearestOrder(scan, *prepared);
     const auto split = SplitFor(scan.summary(), prepared->prompts);
     if (!split.ok()) return split.status();
     KeepForSelection(split->chooses, *prepared);
     // Nobody reads the choosing sweep's rows.
-    if (absl::Status status = sweeps.Add(*std::move(prepared), kMost); !status.ok()) return status;
+    if (absl::Status status = sweeps.Add(*std::move(prepared), kNoLimit); !status.ok()) return status;
     prepared = PrepareFor(tenant, scan, limits, backend, go_on, order);
     if (!prepared.ok()) return prepared.status();
   }

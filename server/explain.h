@@ -12,7 +12,7 @@
 namespace ablate {
 
 // `go_on` is asked before each prompt that is prepared and before each batch: its error ends the work and is returned.
-// Errors are otherwise those of the scan itself, but for what it costs.
+// Errors are otherwise those of the scan itself, but that it may cost ten times as much. Takes up to minutes.
 absl::StatusOr<ablation::v1::ExplainPlanResponse> ExplainPlan(const std::string& tenant,
                                                               const ablation::v1::ExplainPlanRequest& request,
                                                               const Backend& backend,

@@ -128,7 +128,7 @@ std::vector<TakenUnit> RequestQueue::TakeFrom(Lane& lane, int64_t batch_cost) {
   std::vector<TakenUnit> batch;
   absl::flat_hash_map<const Request*, int64_t> bytes_of;
   size_t passed_over = 0;
-  int64_t batch_takes = 0;
+  int64_t batch_takes = 0, cost_to_come = 0;
   while (passed_over < requests.size()) {
     std::shared_ptr<Request> request = requests.front();
     int64_t& bytes = bytes_of[request.get()];
@@ -148,9 +148,15 @@ std::vector<TakenUnit> RequestQueue::TakeFrom(Lane& lane, int64_t batch_cost) {
     for (const size_t end = NextEnd(*request); request->next_unit < end; ++request->next_unit) {
       batch.push_back({request, request->next_unit});
     }
-    if (!AllTaken(*request)) requests.push_back(std::move(request));
+    if (AllTaken(*request)) {
+      cost_to_come += request->cost_to_come;
+    } else {
+      requests.push_back(std::move(request));
+    }
   }
-  if (!batch.empty()) running_.push_back({.cost = batch_takes, .is_background = &lane == &background_});
+  if (!batch.empty()) {
+    running_.push_back({.cost = batch_takes, .cost_to_come = cost_to_come, .is_background = &lane == &background_});
+  }
   return batch;
 }
 
@@ -186,7 +192,8 @@ absl::Time RequestQueue::NextDeadline() const {
 absl::Duration RequestQueue::WaitingTime() const {
   if (cost_per_second_ <= 0) return absl::ZeroDuration();
   int64_t cost = foreground_.waiting_cost;
-  for (const RunningBatch& batch : running_) cost += batch.is_background ? 0 : batch.cost;
+  for (const auto& request : foreground_.requests) cost += request->cost_to_come;
+  for (const RunningBatch& batch : running_) cost += batch.is_background ? 0 : batch.cost + batch.cost_to_come;
   return absl::Seconds(static_cast<double>(cost) / cost_per_second_);
 }
 

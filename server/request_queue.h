@@ -70,6 +70,8 @@ class RequestQueue {
   std::vector<TakenUnit> TakeBetween(bool closed, std::vector<EndedRequest>& ended);
   // The last one taken.
   void BatchIsDone(absl::Duration took);
+  // The same, of one that was not run: it says nothing of the device.
+  void ForgetBatch() { running_.pop_back(); }
 
   bool empty() const { return foreground_.requests.empty() && background_.requests.empty(); }
   // A batch would not be empty.
@@ -79,8 +81,8 @@ class RequestQueue {
   bool HasFullBatch() const { return foreground_.waiting_cost >= options_.batch_cost; }
   // The first deadline of those that wait.
   absl::Time NextDeadline() const;
-  // How long what waits and runs now will take, background requests aside, from the device's recent speed; zero where
-  // that is not known.
+  // How long what waits and runs now will take, with what is to follow it, background requests aside, from the device's
+  // recent speed; zero where that is not known.
   absl::Duration WaitingTime() const;
   // The same as 0.1 s .. 1 min.
   absl::Duration RetryDelay() const;
@@ -99,6 +101,8 @@ class RequestQueue {
   };
   struct RunningBatch {
     int64_t cost = 0;
+    // Of what follows the requests that end with it.
+    int64_t cost_to_come = 0;
     bool is_background = false;
   };
 

@@ -152,6 +152,7 @@ absl::Status Scheduler::RunOnce(const std::vector<TakenUnit>& batch) {
     scans.front().between_chunks = [this, &batch] { LetOthersThrough(batch); };
   }
   const absl::Time begin = absl::Now();
+  const absl::Duration let_through_before = let_through_;
   const auto stats = engine_->Run(scans, [&batch](ReadoutBlock block) {
     if (block.scan < 0 || static_cast<size_t>(block.scan) >= batch.size()) {
       return absl::InternalError(absl::StrCat("the engine named scan ", block.scan, " of ", batch.size()));
@@ -165,9 +166,9 @@ absl::Status Scheduler::RunOnce(const std::vector<TakenUnit>& batch) {
     request.error = request.sink->TakeBlock(std::move(block), taken.unit);
     return absl::OkStatus();
   });
-  // Of a run that failed no more is known than how long it took.
-  const EngineUse use =
-      stats.ok() ? UseOf(*stats) : EngineUse{.forward_ns = absl::ToInt64Nanoseconds(absl::Now() - begin)};
+  // Of a run that failed no more is known than how long it took, others between its chunks aside.
+  const absl::Duration took = absl::Now() - begin - (let_through_ - let_through_before);
+  const EngineUse use = stats.ok() ? UseOf(*stats) : EngineUse{.forward_ns = absl::ToInt64Nanoseconds(took)};
   absl::flat_hash_set<Request*> seen;
   for (size_t i = 0; i < batch.size(); ++i) {
     const TakenUnit& taken = batch[i];

@@ -25,8 +25,9 @@ struct SchedulerOptions {
 
 // How busy the device is.
 struct SchedulerLoad {
-  // RequestQueue's.
+  // Packed tokens x layers of late; 0: nothing is known of the device (RequestQueue::cost_per_second).
   double cost_per_second = 0;
+  // Until all that waits and runs now is done, jobs aside (RequestQueue::WaitingTime).
   absl::Duration waiting;
 };
 
@@ -49,7 +50,7 @@ class Scheduler {
   void Close();
 
   SchedulerLoad load() const;
-  // RequestQueueOptions'.
+  // Most packed tokens x layers in one batch, but for a prompt that exceeds it (RequestQueueOptions::batch_cost).
   int64_t batch_cost() const { return batch_cost_; }
 
  private:

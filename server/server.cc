@@ -98,6 +98,7 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
   // A few of the largest requests, or very many small ones.
   constexpr int64_t kMessages = 8;
   executor_ = std::make_unique<Executor>(kThreads, kMessages * options_.max_message_bytes);
+  explanations_ = std::make_unique<Executor>(1, 2 * int64_t{options_.max_message_bytes});
   // Nothing that waits there counts: the tables are in a budget of their own.
   summaries_ = std::make_unique<Executor>(1, 0);
   stall_guard_ = std::make_unique<StallGuard>(options_.max_write_stall);
@@ -110,6 +111,7 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
   service_.SetBackend({.engine = engine_.get(),
                        .scheduler = scheduler_.get(),
                        .executor = executor_.get(),
+                       .explanations = explanations_.get(),
                        .summaries = summaries_.get(),
                        .stall_guard = stall_guard_.get(),
                        .means = means_.get(),
@@ -150,6 +152,7 @@ int64_t Server::Drain(absl::Duration timeout) {
   gate_.WaitUntilEmpty(absl::InfiniteFuture());
   stall_guard_.reset();
   summaries_.reset();
+  explanations_.reset();
   executor_.reset();
   job_runner_.reset();
   scheduler_.reset();

@@ -103,6 +103,7 @@ class Server {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Executor> explanations_;
   std::unique_ptr<Executor> summaries_;
   std::unique_ptr<StallGuard> stall_guard_;
   JobHub job_hub_;

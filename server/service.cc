@@ -73,7 +73,7 @@ grpc::ServerUnaryReactor* AblationServiceImpl::ExplainPlan(grpc::CallbackServerC
                                                            const pb::ExplainPlanRequest* request,
                                                            pb::ExplainPlanResponse* response) {
   return AnswerInExecutor(
-      *entrance_, Scope::kScan, backend_.executor, context, static_cast<int64_t>(request->ByteSizeLong()),
+      *entrance_, Scope::kScan, backend_.explanations, context, static_cast<int64_t>(request->ByteSizeLong()),
       [this, context, request, response](const std::string& tenant) {
         auto explained = ablate::ExplainPlan(tenant, *request, backend_, [&] { return GoOn(*context); });
         if (!explained.ok()) return explained.status();

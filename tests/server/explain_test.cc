@@ -1,13 +1,11 @@
 // What a scan would take, told without running it: the planner's figures, batch by batch.
 #include "server/explain.h"
 
-#include <algorithm>
-#include <string>
-#include <thread>
+#include <memory>
+#include <random>
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "engine/scan_plan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -22,22 +20,8 @@ namespace pb = ::ablation::v1;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-struct Explained {
-  grpc::Status status;
-  pb::ExplainPlanResponse plan;
-};
-
-Explained Explain(TestServer& server, const pb::AblateRequest& scan) {
-  grpc::ClientContext context;
-  pb::ExplainPlanRequest request;
-  *request.mutable_request() = scan;
-  Explained explained;
-  explained.status = server.stub().ExplainPlan(&context, request, &explained.plan);
-  return explained;
-}
-
 pb::ExplainPlanResponse MustExplain(TestServer& server, const pb::AblateRequest& scan) {
-  Explained explained = Explain(server, scan);
+  const ExplainResult explained = ExplainScan(server.stub(), scan);
   EXPECT_TRUE(explained.status.ok()) << explained.status.error_message();
   EXPECT_THAT(server.device().runs(), IsEmpty()) << "nothing runs";
   return explained.plan;
@@ -45,6 +29,12 @@ pb::ExplainPlanResponse MustExplain(TestServer& server, const pb::AblateRequest&
 
 pb::AblateRequest TwoTokens() {
   return AnsweredPrompts(1, [](int) { return std::vector<int32_t>{7, 100}; });
+}
+
+// Hardly two batches of some prompts are alike.
+pb::AblateRequest OfMixedLengths(int count) {
+  std::mt19937 random(1);
+  return AnsweredPrompts(count, [&random](int i) { return std::vector<int32_t>(size_t{1} + random() % 9, i % 256); });
 }
 
 // The prompts' lengths are 1, 2, 3, 1, 2, ...
@@ -156,6 +146,16 @@ TEST(ExplainTest, IsTheSumOfTheBatchesThatRun) {
   }
 }
 
+// More kinds of batches than are kept.
+TEST(ExplainTest, IsTheSumOfManyKindsOfBatches) {
+  TestServer server;
+  server.Serve(500);
+  const pb::AblateRequest request = OfMixedLengths(2000);
+  const pb::ExplainPlanResponse plan = MustExplain(server, request);
+  ExpectSameSums(plan, SumOfRuns(server, request, 500));
+  EXPECT_GT(server.device().runs().size(), 300U);
+}
+
 // Of 7 runs of one token in 2 layers each prompt costs 14 + 13 with its reads.
 TEST(ExplainTest, PromptsShareABatchUpToItsCost) {
   for (const auto& [batch_cost, passes] : {std::pair(53, 5), std::pair(54, 3), std::pair(81, 2), std::pair(1000, 1)}) {
@@ -198,6 +198,11 @@ TEST(ExplainTest, RunsAreThoseThatAreAskedFor) {
   plan = MustExplain(server, request);
   EXPECT_EQ(plan.n_runs(), 7);
   EXPECT_EQ(plan.unshared_packed_tokens(), 7 * 4 * 2);
+  // A contrast of two, one of which is appended, has runs of its own.
+  request.mutable_prompts(0)->add_contrasts()->set_text("ab");
+  plan = MustExplain(server, request);
+  EXPECT_EQ(plan.n_runs(), 7 + 7);
+  EXPECT_EQ(plan.unshared_packed_tokens(), 7 * 4 * 2 + 7 * 3 * 2);
 }
 
 TEST(ExplainTest, WhatIsTooDearIsExplainedToo) {
@@ -260,7 +265,8 @@ TEST(ExplainTest, BadRequestsAreRefusedAsAblateRefusesThem) {
   TestServer server({.limits = {.tokens = 40}});
   server.Serve();
   for (const pb::AblateRequest& request : BadRequests()) {
-    const grpc::Status expected = RunScan(server.stub(), request).status, status = Explain(server, request).status;
+    const grpc::Status expected = RunScan(server.stub(), request).status,
+                       status = ExplainScan(server.stub(), request).status;
     ASSERT_FALSE(expected.ok()) << request.ShortDebugString();
     EXPECT_EQ(status.error_code(), expected.error_code());
     EXPECT_EQ(status.error_message(), expected.error_message());
@@ -288,7 +294,7 @@ TEST(ExplainTest, TimesFollowTheDevicesSpeed) {
   const pb::ExplainPlanResponse before = MustExplain(server, TwoTokens());
   EXPECT_EQ(before.predicted_ns(), 0) << "nothing is known yet";
   ASSERT_TRUE(RunScan(server.stub(), TwoTokens()).status.ok());
-  const pb::ExplainPlanResponse idle = Explain(server, TwoTokens()).plan;
+  const pb::ExplainPlanResponse idle = ExplainScan(server.stub(), TwoTokens()).plan;
   EXPECT_GT(idle.predicted_ns(), 0);
   EXPECT_EQ(idle.waiting_ns(), 0);
   server.device().Pause();
@@ -296,7 +302,7 @@ TEST(ExplainTest, TimesFollowTheDevicesSpeed) {
   ASSERT_TRUE(server.device().WaitForRuns(2));
   ScanCall waiting(server.stub(), TwoTokens());
   ASSERT_TRUE(waiting.Admitted());
-  const pb::ExplainPlanResponse busy = Explain(server, TwoTokens()).plan;
+  const pb::ExplainPlanResponse busy = ExplainScan(server.stub(), TwoTokens()).plan;
   EXPECT_EQ(busy.predicted_ns(), idle.predicted_ns());
   EXPECT_NEAR(static_cast<double>(busy.waiting_ns()), 2.0 * static_cast<double>(busy.predicted_ns()), 2.0);
   server.device().Resume();
@@ -309,50 +315,6 @@ TEST(ExplainTest, BeforeTheFirstBatchTheSelfTestsSpeedCounts) {
   server.server().Serve(std::move(engine));
   const pb::ExplainPlanResponse plan = MustExplain(server, TwoTokens());
   EXPECT_EQ(plan.predicted_ns(), plan.cost() * 1'000'000);
-}
-
-TEST(ExplainTest, WhoLeavesIsNotWorkedFor) {
-  TestServer server;
-  server.Serve();
-  server.device().SlowTexts(absl::Milliseconds(20));
-  pb::ExplainPlanRequest request;
-  for (int i = 0; i < 1000; ++i) request.mutable_request()->add_prompts()->set_text("a");
-  grpc::ClientContext context;
-  std::thread leaves([&] {
-    while (server.device().texts() == 0) absl::SleepFor(absl::Milliseconds(1));
-    context.TryCancel();
-  });
-  pb::ExplainPlanResponse response;
-  const grpc::Status status = server.stub().ExplainPlan(&context, request, &response);
-  leaves.join();
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
-  // Drains: what has not noticed by then is waited for.
-  server.server().Drain(absl::Seconds(10));
-  EXPECT_LT(server.device().texts(), 500);
-}
-
-// Planning is cancelled between batches too.
-TEST(ExplainTest, GoesOnOnlyWhereItMay) {
-  FakeEngine engine(std::make_shared<FakeDevice>(), 1);
-  Scheduler scheduler(&engine, {.queue = {.batch_cost = 1}});
-  Backend backend;
-  backend.engine = &engine;
-  backend.scheduler = &scheduler;
-  backend.max_stream_bytes = 1;
-  pb::ExplainPlanRequest request;
-  *request.mutable_request() = OfLengths(10);
-  int asked = 0;
-  const auto count = [&] { return (++asked, absl::OkStatus()); };
-  ASSERT_TRUE(ExplainPlan("", request, backend, count).ok());
-  const int most = asked;
-  asked = 0;
-  const auto last = ExplainPlan("", request, backend, [&] {
-    return ++asked == most ? absl::CancelledError("the client has left") : absl::OkStatus();
-  });
-  EXPECT_EQ(last.status().code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(asked, most);
-  // Each prompt twice, each length once (price.h), and each batch.
-  EXPECT_EQ(most, 2 * 10 + 3 + 10);
 }
 
 }  // namespace

@@ -56,8 +56,12 @@ void FakeDevice::SetCost(std::function<int64_t(const Scan&)> cost) {
 }
 
 int64_t FakeDevice::Cost(const Scan& scan) const {
-  absl::MutexLock lock(&mu_);
-  if (cost_) return cost_(scan);
+  std::function<int64_t(const Scan&)> cost;
+  {
+    absl::MutexLock lock(&mu_);
+    cost = cost_;
+  }
+  if (cost) return cost(scan);
   const size_t unedited = scan.donor_token_ids.empty() ? 1 : 2;
   return static_cast<int64_t>(scan.token_ids.size() * (unedited + scan.variants.size())) * FakeEngine::kLayers;
 }

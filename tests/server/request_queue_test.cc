@@ -254,6 +254,25 @@ TEST(RequestQueueTest, BackgroundRequestsAreNoWaitingTime) {
   EXPECT_EQ(queue.WaitingTime(), absl::Milliseconds(100)) << "it runs now";
 }
 
+// It is let in with the sweep that chooses its sites, and finds room.
+TEST(RequestQueueTest, WhatIsToFollowIsWaitingTime) {
+  RequestQueue queue({.batch_cost = 10, .cost_per_second = 100});
+  Waiting chooses({10, 10});
+  chooses.request->cost_to_come = 30;
+  queue.Put(chooses.request);
+  EXPECT_EQ(queue.WaitingTime(), absl::Milliseconds(500));
+  queue.TakeBatch();
+  EXPECT_EQ(queue.WaitingTime(), absl::Milliseconds(500)) << "half of it runs now";
+  queue.ForgetBatch();
+  EXPECT_EQ(queue.WaitingTime(), absl::Milliseconds(400));
+  queue.TakeBatch();
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.WaitingTime(), absl::Milliseconds(400)) << "the rest of it runs now";
+  queue.ForgetBatch();
+  EXPECT_EQ(queue.WaitingTime(), absl::ZeroDuration());
+  EXPECT_EQ(queue.cost_per_second(), 100) << "nothing was measured";
+}
+
 // In batches of half a second at most.
 TEST(RequestQueueTest, BackgroundRequestsRunWhenNothingElseCan) {
   RequestQueue queue({.batch_cost = 4});

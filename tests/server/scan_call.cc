@@ -97,6 +97,17 @@ ScanResult RunScan(pb::AblationService::Stub& stub, const pb::AblateRequest& req
   return Read(stub, context, request);
 }
 
+ExplainResult ExplainScan(pb::AblationService::Stub& stub, const pb::AblateRequest& request,
+                          std::chrono::milliseconds deadline) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + deadline);
+  pb::ExplainPlanRequest explain;
+  *explain.mutable_request() = request;
+  ExplainResult result;
+  result.status = stub.ExplainPlan(&context, explain, &result.plan);
+  return result;
+}
+
 ScanCall::ScanCall(pb::AblationService::Stub& stub, pb::AblateRequest request, std::chrono::milliseconds deadline) {
   context_.set_deadline(std::chrono::system_clock::now() + deadline);
   thread_ = std::thread([this, &stub, moved = std::move(request)] {

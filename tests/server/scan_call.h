@@ -46,7 +46,16 @@ struct ScanResult {
 ScanResult RunScan(ablation::v1::AblationService::Stub& stub, const ablation::v1::AblateRequest& request,
                    std::chrono::milliseconds deadline = std::chrono::seconds(120));
 
-// The same in the background.
+struct ExplainResult {
+  grpc::Status status;
+  ablation::v1::ExplainPlanResponse plan;
+};
+
+// What the scan would take.
+ExplainResult ExplainScan(ablation::v1::AblationService::Stub& stub, const ablation::v1::AblateRequest& request,
+                          std::chrono::milliseconds deadline = std::chrono::seconds(120));
+
+// RunScan in the background.
 class ScanCall {
  public:
   ScanCall(ablation::v1::AblationService::Stub& stub, ablation::v1::AblateRequest request,

@@ -44,11 +44,7 @@ grpc::Status ScanStatus(Stub& stub, const pb::AblateRequest& request) {
 }
 
 grpc::Status ExplainStatus(Stub& stub, const pb::AblateRequest& request) {
-  grpc::ClientContext context;
-  pb::ExplainPlanRequest explain;
-  *explain.mutable_request() = request;
-  pb::ExplainPlanResponse response;
-  return stub.ExplainPlan(&context, explain, &response);
+  return ExplainScan(stub, request).status;
 }
 
 grpc::Status JobStatus(Stub& stub, const pb::AblateRequest& request) {
