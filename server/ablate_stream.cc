@@ -141,7 +141,8 @@ absl::Status AblateStream::Submit() {
   work->deadline = deadline_;
   work->sink = Self();
   work->is_follow_up = split_.has_value();
-  prepare_ns_ += absl::ToInt64Nanoseconds(absl::Now() - begin);
+  // Like what it waited for, that of the first of its sweeps.
+  if (!split_.has_value()) prepare_ns_ = absl::ToInt64Nanoseconds(absl::Now() - begin);
   // From here on blocks may come; they wait behind the head.
   const absl::Status admitted = backend_->scheduler->Submit(std::move(work));
   if (!admitted.ok()) head_.reset();
@@ -181,9 +182,11 @@ absl::Status AblateStream::TakeBlock(ReadoutBlock block, size_t unit) {
     deltas_->Take(rows->prompt, rows->plain);
     deltas_->Take(rows->prompt, rows->normalized);
   }
-  for (pb::AblateResponse& message : MakeMessages(*std::move(rows), format_, backend_->engine->tokenizer())) {
-    Push(std::move(message));
-  }
+  std::vector<pb::AblateResponse> messages = MakeMessages(*std::move(rows), format_, backend_->engine->tokenizer());
+  for (const pb::AblateResponse& message : messages) rows_pushed_ += message.row_block().variant_size();
+  // Behind the last row comes the completion, unless a summary is to be made.
+  const bool ends = rows_pushed_ == total_rows_ && !deltas_.has_value();
+  for (pb::AblateResponse& message : messages) ends ? Hold(std::move(message)) : Push(std::move(message));
   return absl::OkStatus();
 }
 
@@ -233,8 +236,7 @@ void AblateStream::PushCompletion() {
   timing.set_prepare_ns(prepare_ns_);
   FillTiming(timing_.use, timing);
   timing.set_total_ns(absl::ToInt64Nanoseconds(absl::Now() - arrival_));
-  Push(std::move(response));
-  End(absl::OkStatus());
+  PushLast(std::move(response), absl::OkStatus());
 }
 
 void AblateStream::Amend(pb::AblateResponse& response, absl::Duration written_for) {

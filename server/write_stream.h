@@ -38,12 +38,23 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
 
   // Queues a message behind the ones before it.
   void Push(Response response) {
-    const auto bytes = static_cast<int64_t>(response.ByteSizeLong());
+    Hold(std::move(response));
+    Pump();
+  }
+
+  // The same, where the caller is about to push more or to end the stream: nothing begins before that, so that both go
+  // out together.
+  void Hold(Response response) {
+    absl::MutexLock lock(&mu_);
+    Queue(std::move(response));
+  }
+
+  // The last message, and the end in one.
+  void PushLast(Response response, absl::Status status) {
     {
       absl::MutexLock lock(&mu_);
-      if (final_.has_value() || Gone()) return;
-      buffered_bytes_ += bytes;
-      pending_.push_back({std::move(response), bytes});
+      Queue(std::move(response));
+      if (!final_.has_value()) final_ = std::move(status);
     }
     Pump();
   }
@@ -110,6 +121,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   struct Pending {
     Response response;
     int64_t bytes;
+    grpc::WriteOptions options = {};
   };
 
   void OnWriteDone(bool ok) final {
@@ -134,12 +146,20 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     {
       absl::MutexLock lock(&mu_);
       context_ = nullptr;
+      buffered_bytes_ = 0;
     }
     OnOver();
     const auto self = std::move(self_);
   }
 
-  enum class Step { kNone, kHead, kWrite, kFinish };
+  enum class Step { kNone, kHead, kWrite, kWriteLast, kFinish };
+
+  void Queue(Response response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (final_.has_value() || Gone()) return;
+    const auto bytes = static_cast<int64_t>(response.ByteSizeLong());
+    buffered_bytes_ += bytes;
+    pending_.push_back({std::move(response), bytes});
+  }
 
   // Starts the next operation, if there is one and none is under way. Whoever sets `writing_` or `finished_` alone
   // calls gRPC, after the lock is gone.
@@ -159,10 +179,13 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
         step = NextStep(status);
       }
     }
+    if (step == Step::kWrite || step == Step::kWriteLast) Amend(current_.response, written_for_);
     if (step == Step::kWrite) {
-      Amend(current_.response, written_for_);
       write_began_ = absl::Now();
-      this->StartWrite(&current_.response);
+      this->StartWrite(&current_.response, current_.options);
+    }
+    if (step == Step::kWriteLast) {
+      this->StartWriteAndFinish(&current_.response, current_.options, ToGrpcStatus(status));
     }
     if (step == Step::kFinish) this->Finish(ToGrpcStatus(status));
   }
@@ -182,6 +205,12 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     if (!pending_.empty()) {
       current_ = std::move(pending_.front());
       pending_.pop_front();
+      if (!pending_.empty()) current_.options.set_buffer_hint();
+      if (pending_.empty() && final_.has_value()) {
+        status = *final_;
+        finished_ = true;
+        return Step::kWriteLast;
+      }
       writing_ = true;
       return Step::kWrite;
     }

@@ -69,7 +69,8 @@ TEST(SelectionTest, PairsAmongTheStrongest) {
 TEST(SelectionTest, TimingIsOfBothSweeps) {
   TestServer server;
   server.Serve();
-  pb::AblateRequest request = Prompts(1);
+  server.device().SlowTexts(absl::Milliseconds(50));
+  pb::AblateRequest request = ScanRequest("Berlin is");
   request.mutable_sweep()->mutable_pairs()->set_strongest(2);
   const ScanResult result = RunScan(server.stub(), request);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
@@ -80,8 +81,9 @@ TEST(SelectionTest, TimingIsOfBothSweeps) {
   EXPECT_EQ(timing.forward_passes(), 2);
   // Of the first, which has six variants and not three.
   EXPECT_EQ(timing.peak_bytes(), 6 * FakeEngine::kVariantBytes);
-  EXPECT_GT(timing.prepare_ns(), 0);
-  EXPECT_GE(timing.total_ns(), timing.queue_ns());
+  EXPECT_GE(timing.prepare_ns(), 50'000'000);
+  EXPECT_GE(timing.queue_ns(), timing.prepare_ns()) << "the second sweep is prepared behind it";
+  EXPECT_GE(timing.total_ns(), timing.queue_ns() + 50'000'000);
 }
 
 TEST(SelectionTest, CumulativeOrderForwardsAndBackwards) {
