@@ -17,7 +17,9 @@ ablation::v1::Manifest BeginManifest(const Backend& backend, int64_t cost) {
   ablation::v1::Manifest manifest;
   *manifest.mutable_model() = MakeModelInfo(backend.engine->Describe(), backend.model_name);
   *manifest.mutable_runtime() = RuntimeOf(backend);
-  // By default it follows what is free when the server starts: files of one experiment would not be equal.
+  // By default it follows what is free when the server starts, to the byte: files of one experiment would not be equal.
+  // The passes' tokens follow it too, but in most memories they are at their most, and without `batch_invariant` rows
+  // depend on them.
   manifest.mutable_runtime()->clear_memory_budget_bytes();
   manifest.set_cost(cost);
   return manifest;

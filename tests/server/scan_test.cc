@@ -98,6 +98,7 @@ TEST(ScanTest, HeadTellsModelVariantsAndTokens) {
   EXPECT_EQ(manifest.model().bos_token_id(), FakeTokenizer::kBos);
   EXPECT_TRUE(manifest.runtime().batch_invariant());
   EXPECT_EQ(manifest.runtime().memory_budget_bytes(), 0) << "it varies from one start of a server to the next";
+  EXPECT_EQ(manifest.runtime().max_packed_tokens(), 1000) << "rows may depend on it";
   EXPECT_FALSE(manifest.runtime().engine_version().empty());
   EXPECT_EQ(manifest.n_variants(), 6);
   EXPECT_EQ(manifest.n_prompts(), 1);

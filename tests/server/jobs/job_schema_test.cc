@@ -77,11 +77,12 @@ TEST(JobSchemaTest, AStoreOfTheThirdVersionGoesOn) {
     ASSERT_TRUE(MigrateJobSchema(old, 3).ok());
     old.exec(
         "INSERT INTO jobs (id, request_id, display_name, request_sha256, weights_sha256, state, created_ms, n_prompts, "
-        "cost) VALUES ('open', '', '', 's', 'w', 2, 5, 2, 10)");
+        "prompts_done, cost) VALUES ('open', '', '', 's', 'w', 2, 5, 2, 1, 10)");
+    old.exec("INSERT INTO prompts_done (job, prompt) VALUES (1, 0)");
   }
   const auto store = OpenJobs();
-  EXPECT_EQ(store->GetByNumber(1)->use.forward_ns, 0) << "nobody noted it";
-  ASSERT_TRUE(store->AddResults(1, {{.prompt = 0, .use = {.forward_ns = 7}, .messages = {}}}).ok());
+  EXPECT_EQ(store->GetByNumber(1)->use.forward_ns, 0) << "nobody noted what the first prompt took";
+  ASSERT_TRUE(store->AddResults(1, {{.prompt = 1, .use = {.forward_ns = 7}, .messages = {}}}).ok());
   EXPECT_EQ(store->GetByNumber(1)->use.forward_ns, 7);
 }
 
