@@ -79,12 +79,14 @@ def measure(args: argparse.Namespace, model_dir: Path) -> dict:
             others: dict[str, Callable[[], dict]] = {
                 "pairs": lambda: sweeps.pairs(probe, peers, machine),
                 "last-position": lambda: sweeps.last_position(probe, machine),
-                "long-pairs": lambda: sweeps.long_pairs(probe, machine),
             }
             for name, run in others.items():
                 if name in args.cases:
                     say(name)
                     found[name.replace("-", "_")] = run()
+    if "long-pairs" in args.cases:
+        say("long-pairs")
+        found["long_pairs"] = sweeps.long_pairs(model_dir, args.threads, machine)
     if "bundled" in args.cases:
         bundled = cases.bundled_case()
         say(bundled.title)

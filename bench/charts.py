@@ -20,8 +20,8 @@ def draw(report: dict, folder: Path, stem: str) -> list[str]:
     made = []
     if report.get("heads"):
         made.append(_peers(report["heads"], folder / f"{stem}-peers.svg"))
-    if len(report.get("heads", [])) > 1:
-        made.append(_growth(report["heads"], folder / f"{stem}-growth.svg"))
+    if "growth" in report:
+        made.append(_growth(report["growth"], folder / f"{stem}-growth.svg"))
     return made
 
 
@@ -54,17 +54,26 @@ def _peers(cases: list[dict], path: Path) -> str:
     return _save(figure, path)
 
 
-def _growth(cases: list[dict], path: Path) -> str:
-    """Time against the plan's arithmetic: both axes logarithmic, so that what grows alike is a line of slope 1."""
-    figure, ax = plt.subplots(figsize=(6, 4.5))
-    points = sorted((c["limit"]["flops"] / 1e9, c["engine"]["median"], c["limit"]["seconds"], c["name"]) for c in cases)
-    flops = [point[0] for point in points]
-    ax.loglog(flops, [point[2] for point in points], "--", color=LIMIT, label="the limit")
-    ax.loglog(flops, [point[1] for point in points], "o-", color=OURS, label="Ablate")
-    for x, y, _, name in points:
-        ax.annotate(name, (x, y), textcoords="offset points", xytext=(6, -10), fontsize=8)
-    ax.set_xlabel("GFLOP of the plan")
-    ax.set_ylabel("seconds a scan")
-    ax.legend(frameon=False)
-    ax.spines[["top", "right"]].set_visible(False)
+def _growth(axes: dict[str, list[dict]], path: Path) -> str:
+    """Seconds against what grows: both axes logarithmic, so that what grows alike is a line of slope 1."""
+    titles = {
+        "tokens": "tokens, 144 heads",
+        "variants": "variants, 6 tokens",
+        "prompts": "prompts of 4 to 16 tokens, 144 heads each",
+    }
+    figure, panels = plt.subplots(1, len(axes), figsize=(3.6 * len(axes), 3.4), sharey=True)
+    for ax, (axis, points) in zip(panels, axes.items(), strict=True):
+        sizes = [point["size"] for point in points]
+        # Zero variants are the baseline alone.
+        ax.set_xscale("symlog", linthresh=1)
+        ax.set_yscale("log")
+        ax.plot(sizes, [point["limit_seconds"] for point in points], "--", color=LIMIT, label="the limit")
+        ax.plot(sizes, [point["seconds"] for point in points], "o-", color=OURS, label="Ablate", markersize=4)
+        ax.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=7)
+        ax.minorticks_off()
+        ax.set_title(titles[axis], fontsize=9, loc="left")
+        ax.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("seconds a request", fontsize=9)
+    panels[0].legend(frameon=False, fontsize=8)
+    figure.tight_layout()
     return _save(figure, path)

@@ -72,6 +72,16 @@ def instructions() -> set[str]:
     return set()
 
 
+def last_cache_bytes() -> int:
+    """Of all caches of the last level together; 0 where the system does not tell."""
+    caches = {}  # by level and processors
+    for folder in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cache/index[0-9]*"):
+        level, cpus, size = ((folder / name).read_text().strip() for name in ("level", "shared_cpu_list", "size"))
+        caches[int(level), cpus] = 1024 * int(size.removesuffix("K"))
+    last = max((level for level, _ in caches), default=0)
+    return sum(size for (level, _), size in caches.items() if level == last)
+
+
 def machine_facts() -> dict[str, str | int]:
     """What a reader must know of the machine to place the figures."""
     pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
@@ -81,6 +91,7 @@ def machine_facts() -> dict[str, str | int]:
         "processor": processor(),
         "cores": os.cpu_count() or 0,
         "memory_bytes": pages * page,
+        "last_cache_bytes": last_cache_bytes(),
         "instructions": ", ".join(flag for flag in wanted if flag in flags),
         "system": platform.platform(terse=True),
     }

@@ -1,0 +1,52 @@
+"""How the cost of a scan grows with its tokens, its variants and the prompts of a request, at GPT-2 Small geometry."""
+
+from __future__ import annotations
+
+import random
+import statistics
+
+from bench.cases import short_prompts, subset
+from bench.common import SINGLES, random_ids, scan
+from bench.limit import Machine
+from bench.sweeps import PAIRS
+from tests.oracle.probe import Probe, Scan
+
+TOKENS = (1, 2, 6, 16, 32, 64, 128)
+VARIANTS = (0, 1, 12, 48, 144, 500, 2000)
+PROMPTS = (1, 2, 4, 8, 16, 32)
+# Short runs are repeated.
+ROUNDS, LONG_SECONDS = 5, 2.0
+
+
+def axes() -> dict[str, list[tuple[int, list[Scan]]]]:
+    """What grows, and for each of its sizes what is asked."""
+    ids = random_ids(6, seed=6)
+    many = SINGLES + random.Random(1).sample(PAIRS, max(VARIANTS) - len(SINGLES))
+    prompts = short_prompts(max(PROMPTS))
+    return {
+        "tokens": [(n, [scan(random_ids(n, seed=n), SINGLES)]) for n in TOKENS],
+        "variants": [(n, [scan(ids, many[:n] if n > len(SINGLES) else subset(SINGLES, n, seed=n))]) for n in VARIANTS],
+        "prompts": [(n, [scan(p, SINGLES) for p in prompts[:n]]) for n in PROMPTS],
+    }
+
+
+def growth(probe: Probe, machine: Machine) -> dict:
+    return {
+        axis: [
+            {
+                "size": size,
+                "seconds": _seconds(probe, asked),
+                "limit_seconds": machine.limit(probe.explain(asked))["seconds"],
+            }
+            for size, asked in sizes
+        ]
+        for axis, sizes in axes().items()
+    }
+
+
+def _seconds(probe: Probe, asked: list[Scan]) -> float:
+    """Median; the first run, unless it is a long one, does not count."""
+    first = probe.run(asked).stats["wall_ns"] / 1e9
+    if first > LONG_SECONDS:
+        return first
+    return statistics.median(probe.run(asked).stats["wall_ns"] / 1e9 for _ in range(ROUNDS))
