@@ -17,6 +17,7 @@ import torch
 
 from bench import cases, charts, report, service, sweeps
 from bench.common import machine_facts
+from bench.growth import growth
 from bench.heads import run_case
 from bench.limit import Machine
 from bench.peers import Peers
@@ -25,7 +26,7 @@ from tests.oracle.models import DEMO, GPT2_SMALL, write_random_model
 from tests.oracle.probe import Probe
 
 QUICK = ("6-tokens", "32-tokens")
-OTHERS = ("bundled", "precisions", "pairs", "last-position", "service")
+OTHERS = ("bundled", "precisions", "pairs", "last-position", "growth", "service")
 LONG = ("long-pairs",)
 
 
@@ -79,6 +80,7 @@ def measure(args: argparse.Namespace, model_dir: Path) -> dict:
             others: dict[str, Callable[[], dict]] = {
                 "pairs": lambda: sweeps.pairs(probe, peers, machine),
                 "last-position": lambda: sweeps.last_position(probe, machine),
+                "growth": lambda: growth(probe, machine),
             }
             for name, run in others.items():
                 if name in args.cases:

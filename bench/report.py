@@ -37,6 +37,8 @@ def as_markdown(report: dict, charts: list[str]) -> str:
         lines += long_pairs_text(report["long_pairs"])
     if "last_position" in report:
         lines += last_position_table(report["last_position"])
+    if "growth" in report:
+        lines += growth_table(report["growth"])
     if "service" in report:
         lines += service_table(report["service"])
     return "\n".join(lines) + "\n"
@@ -167,6 +169,20 @@ def last_position_table(q: dict) -> list[str]:
         f"{q['ratio_of_packed_tokens_beyond_the_baseline']:.0f}x beyond the baseline's own, and "
         f"{q['ratio_of_seconds']:.1f}x the time.",
     ]
+
+
+def growth_table(axes: dict) -> list[str]:
+    """One line of a table for each axis: its sizes, with the time and how it stands to the limit."""
+    lines = ["", "## how cost grows: 144 heads, 6 tokens, one prompt, but for what grows", ""]
+    for axis, points in axes.items():
+        times = [f"{time_text(p['seconds'])} ({p['seconds'] / p['limit_seconds']:.2f}x)" for p in points]
+        lines += [
+            f"| {axis} | {' | '.join(f'{p["size"]:,}' for p in points)} |",
+            "|---" * (1 + len(points)) + "|",
+            f"| time (of the limit) | {' | '.join(times)} |",
+            "",
+        ]
+    return [*lines, "Variants: at first single heads, then all of them with random pairs. Prompts have 4 to 16 tokens."]
 
 
 def service_table(service: dict) -> list[str]:
