@@ -175,9 +175,10 @@ def growth_table(axes: dict) -> list[str]:
     """One line of a table for each axis: its sizes, with the time and how it stands to the limit."""
     lines = ["", "## how cost grows: 144 heads, 6 tokens, one prompt, but for what grows", ""]
     for axis, points in axes.items():
+        sizes = [f"{p['size']:,}" for p in points]
         times = [f"{time_text(p['seconds'])} ({p['seconds'] / p['limit_seconds']:.2f}x)" for p in points]
         lines += [
-            f"| {axis} | {' | '.join(f'{p["size"]:,}' for p in points)} |",
+            f"| {axis} | {' | '.join(sizes)} |",
             "|---" * (1 + len(points)) + "|",
             f"| time (of the limit) | {' | '.join(times)} |",
             "",
