@@ -129,16 +129,33 @@ def test_a_scan_takes_what_explain_told(server: Server, args: tuple[str, ...]) -
     assert plan["forward_passes"] == passes[1]
 
 
-def test_explain_answers_where_a_scan_is_too_dear(tmp_path: Path) -> None:
-    small = Server(tmp_path, "--max-request-cost", "100")
+def test_explain_answers_where_a_scan_is_too_dear(server: Server, tmp_path: Path) -> None:
+    manifest, _ = scan_jsonl(server, *REFERENCE)
+    limit = int(manifest["cost"]) - 1
+    small = Server(tmp_path, "--max-request-cost", str(limit))
     try:
         assert ablate(small, "health", "--wait", "60s").returncode == OK
         assert ablate(small, "scan", *REFERENCE).returncode == FAILED
         told = ablate(small, "scan", *REFERENCE, "--explain")
         assert told.returncode == OK, told.stderr
-        assert "one request may only 100: TOO MUCH" in told.stdout
+        assert f"one request may only {limit}: TOO MUCH" in told.stdout
+        pairs = ablate(small, "scan", *REFERENCE, "--sweep", "pairs", "--explain")
+        assert pairs.returncode == FAILED
+        assert "ten times what one request may cost (--max-request-cost)" in pairs.stderr
     finally:
         assert small.stop() == 0
+
+
+def test_a_memory_budget_for_no_pass_names_its_option() -> None:
+    done = subprocess.run(
+        [ABLATED, "--model", DEMO, "--device", "cpu", "--listen", "127.0.0.1:0", "--memory-budget", "1KiB"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert re.search(r"got 1024, expected 0 \(automatic\) or at least \d+, .* \(--memory-budget\)$", done.stderr, re.M)
 
 
 def test_local_starts_and_stops_its_own_server() -> None:

@@ -60,7 +60,7 @@ def test_the_answer_becomes_figures(fake: FakeServer, call):
     assert plan.layers == (ablate.PlannedLayer(1, 2, 3, 4, 5), ablate.PlannedLayer(2, 3, 4, 5, 6))
     assert (plan.n_runs, plan.bytes_moved, plan.predicted_ns, plan.waiting_ns) == (13, 10, 1_500_000_000, 5)
     assert plan.fits
-    assert plan.saving == 3
+    assert plan.times_unshared == 3
     (asked,) = fake.called(_calls.EXPLAIN)
     assert ExplainPlanRequest.FromString(asked.requests[0]).request == ablate.request(**SCAN)
     with pytest.raises(FrozenInstanceError):

@@ -39,7 +39,8 @@ class Explanation:
         attention_flops: likewise, of attention.
         readout_flops: likewise, of the LM head.
         bytes_moved: bytes read or written where caches keep nothing from layer to layer.
-        predicted_ns: nanoseconds of the engine's time, by its speed of late. None: it has not been measured yet.
+        predicted_ns: nanoseconds of the engine's time, by its speed of late: until a batch has run, that of the
+            start-up self-test, whose small scans are slower. None: it has not been measured yet.
         waiting_ns: the same of all that runs and waits now, jobs aside; 0 where the speed is not known.
     """
 
@@ -69,10 +70,10 @@ class Explanation:
         return self.cost <= self.max_cost
 
     @property
-    def saving(self) -> float:
+    def times_unshared(self) -> float:
         """How many times as many packed tokens a forward pass for each run would take.
 
-        >>> client.explain("Berlin is the capital of", target=" Germany").saving > 1.5
+        >>> client.explain("Berlin is the capital of", target=" Germany").times_unshared > 1.5
         True
         """
         return self.unshared_packed_tokens / self.packed_tokens
@@ -80,7 +81,9 @@ class Explanation:
     def __repr__(self) -> str:
         """A line a figure, but for the layers."""
         lines = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "layers"}
-        lines["packed_tokens"] = f"{self.packed_tokens} ({self.saving:.1f} times as many if nothing were shared)"
+        lines["packed_tokens"] = (
+            f"{self.packed_tokens} ({self.times_unshared:.1f} times as many if nothing were shared)"
+        )
         if not self.fits:
             lines["cost"] = (
                 f"{self.cost}: more than one request may; send fewer prompts, sweep fewer heads, or `submit`"
