@@ -1,6 +1,7 @@
 // What the scheduler measures of requests, without a server.
 #include "server/scheduler.h"
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -13,14 +14,29 @@
 namespace ablate {
 namespace {
 
-// Takes `delay` for each block, refuses them from the block `refused` on, and keeps how the request ended.
+// Breaks in the middle of a job's run, between two chunks, where others go through that `come` has brought.
+class BreakingEngine final : public FakeEngine {
+ public:
+  BreakingEngine() : FakeEngine(std::make_shared<FakeDevice>()) {}
+
+  absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) override {
+    if (!scans.front().between_chunks) return FakeEngine::Run(scans, sink);
+    come();
+    scans.front().between_chunks();
+    return absl::InternalError("it broke");
+  }
+
+  std::function<void()> come;
+};
+
+// Takes `delay` for each block, and keeps how the request ended.
 class TestSink final : public ResultSink {
  public:
-  TestSink(absl::Duration delay, int refused) : delay_(delay), refused_(refused) {}
+  explicit TestSink(absl::Duration delay) : delay_(delay) {}
 
   absl::Status TakeBlock(ReadoutBlock /*block*/, size_t /*unit*/) override {
     absl::SleepFor(delay_);
-    return blocks_++ == refused_ ? absl::InternalError("no more") : absl::OkStatus();
+    return absl::OkStatus();
   }
   absl::Status EndPrompt(int32_t /*prompt*/, const EngineUse& /*so_far*/) override { return absl::OkStatus(); }
   void Complete(absl::Status end, const RequestTiming& measured) override {
@@ -39,8 +55,6 @@ class TestSink final : public ResultSink {
 
  private:
   const absl::Duration delay_;
-  const int refused_;
-  int blocks_ = 0;
 };
 
 std::shared_ptr<Request> RequestFor(const std::shared_ptr<TestSink>& sink, bool is_background) {
@@ -56,17 +70,10 @@ std::shared_ptr<Request> RequestFor(const std::shared_ptr<TestSink>& sink, bool 
 // A job's times once held those of the scans that ran between its chunks.
 TEST(SchedulerTest, WhatGoesThroughAFailedRunIsNotItsTime) {
   constexpr absl::Duration kOther = absl::Milliseconds(500);
-  const auto device = std::make_shared<FakeDevice>();
-  FakeEngine engine(device);
+  BreakingEngine engine;
   Scheduler scheduler(&engine, {.queue = {.batch_cost = 100}});
-  const auto job = std::make_shared<TestSink>(absl::ZeroDuration(), 1), scan = std::make_shared<TestSink>(kOther, -1);
-  // Seven rows in two blocks; between them the scan comes.
-  device->SetBlocks({.rows = 4});
-  bool came = false;
-  device->SetBetweenBlocks([&] {
-    if (std::exchange(came, true)) return;
-    EXPECT_TRUE(scheduler.Submit(RequestFor(scan, /*is_background=*/false)).ok());
-  });
+  const auto job = std::make_shared<TestSink>(absl::ZeroDuration()), scan = std::make_shared<TestSink>(kOther);
+  engine.come = [&] { EXPECT_TRUE(scheduler.Submit(RequestFor(scan, /*is_background=*/false)).ok()); };
   ASSERT_TRUE(scheduler.Submit(RequestFor(job, /*is_background=*/true)).ok());
   job->done.WaitForNotification();
   ASSERT_TRUE(scan->done.HasBeenNotified());
