@@ -6,21 +6,21 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/clock.h"
+#include "engine/forward/device.h"
 #include "engine/forward/ops.h"
 
 namespace ablate {
 namespace {
 
-// How many of the first requests make a block: at most kReadoutBlockRows, on as many different rows of logits; at least
-// one.
-size_t CountThatFits(absl::Span<const ReadoutRequest> requests) {
+// How many of the first requests make a block: at most `block_rows`, on as many different rows of logits; at least one.
+size_t CountThatFits(absl::Span<const ReadoutRequest> requests, int64_t block_rows) {
   absl::flat_hash_set<int64_t> rows;
   for (size_t i = 0; i < requests.size(); ++i) {
-    if (static_cast<int64_t>(i) == kReadoutBlockRows) return i;
+    if (static_cast<int64_t>(i) == block_rows) return i;
     rows.insert(requests[i].row);
     rows.insert(requests[i].baseline_row);
     if (requests[i].donor_row >= 0) rows.insert(requests[i].donor_row);
-    if (static_cast<int64_t>(rows.size()) > kReadoutBlockRows) return i;
+    if (static_cast<int64_t>(rows.size()) > block_rows) return i;
   }
   return requests.size();
 }
@@ -163,7 +163,7 @@ std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at
   std::vector<ReadoutBlock> blocks;
   absl::Span<const ReadoutRequest> rest = requests;
   while (!rest.empty()) {
-    const size_t count = CountThatFits(rest);
+    const size_t count = CountThatFits(rest, ReadoutBlockRows(KindOf(x.device())));
     ReadOut(weights_, config_, scans_, rest.subspan(0, count), residuals, effects, workspace_, blocks);
     rest.remove_prefix(count);
   }

@@ -8,6 +8,7 @@
 
 #include "absl/types/span.h"
 #include "engine/forward/effects.h"
+#include "engine/forward/token_budget.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
 #include "engine/model/config.h"
@@ -31,15 +32,19 @@ struct ReadoutRequest {
   int32_t effect = -1;
 };
 
-// Most rows of logits that exist at once: [rows, V] is 52 MB at GPT-2's vocabulary in float32.
-inline constexpr int64_t kReadoutBlockRows = 256;
+// Most rows of logits that exist at once: [rows, V] is 206 MB on the CPU at GPT-2's vocabulary in float32. There each
+// block has MKL pack the whole unembedding anew, which costs a tenth of the readout in blocks of 256 rows; on a GPU the
+// copies that measure them count (readout_composed.cc).
+constexpr int64_t ReadoutBlockRows(DeviceKind device) {
+  return device == DeviceKind::kCuda ? 256 : 1024;
+}
 
 // Elements from one row of logits to the next: the vocabulary, rounded up so that 16-byte accesses stay aligned
 // (GPT-2's 50,257 become 50,304).
 int64_t LogitsStride(const GptConfig& config);
 
-// Measures at most kReadoutBlockRows requests whose final residuals are rows of `residuals`, parts of [*, D] each;
-// together they may name at most kReadoutBlockRows different rows. Appends one block for each run of requests of one
+// Measures at most ReadoutBlockRows requests whose final residuals are rows of `residuals`, parts of [*, D] each;
+// together they may name at most ReadoutBlockRows different rows. Appends one block for each run of requests of one
 // scan.
 void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
              absl::Span<const ReadoutRequest> requests, absl::Span<const at::Tensor> residuals,

@@ -55,7 +55,7 @@ int64_t TapBytes(const GptConfig& config, DeviceKind device) {
 
 int64_t FixedBytes(const GptConfig& config, Precision precision, DeviceKind device) {
   const int64_t element_bytes = ElementBytes(precision);
-  const int64_t logits = kReadoutBlockRows * LogitsStride(config);
+  const int64_t logits = ReadoutBlockRows(device) * LogitsStride(config);
   int64_t bytes = (logits + KeptElements(config)) * element_bytes + TapBytes(config, device);
   if (device == DeviceKind::kCuda) {
     // readout_composed.cc: at most twelve float64 tensors live at once, those of the top-k's sort included, of as many
@@ -97,7 +97,8 @@ int64_t TokenBudget(const GptConfig& config, const MemoryUse& use) {
 }
 
 int64_t PassBytes(const GptConfig& config, const MemoryUse& use, int64_t tokens) {
-  const int64_t elements = tokens * ElementsPerToken(config, use.device) + kReadoutBlockRows * LogitsStride(config);
+  const int64_t elements =
+      tokens * ElementsPerToken(config, use.device) + ReadoutBlockRows(use.device) * LogitsStride(config);
   return elements * ElementBytes(use.precision);
 }
 

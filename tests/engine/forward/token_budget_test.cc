@@ -28,8 +28,8 @@ int64_t Budget(Precision precision, DeviceKind device, int64_t bytes) {
 }
 
 // A block of logits in rows of 50,304; and what a cut prompt keeps of its baseline and donor.
-int64_t LogitsAndKept(int64_t element_bytes) {
-  return (256 * 50'304 + 2 * 13 * 1024 * 768) * element_bytes;
+int64_t LogitsAndKept(int64_t block_rows) {
+  return (block_rows * 50'304 + 2 * 13 * 1024 * 768) * 4;
 }
 
 // What effects take: so many cells, a layer's weights, and what a cut prompt keeps for them.
@@ -47,7 +47,7 @@ TEST(TokenBudget, StaysWithinItsBounds) {
 // 6,912 elements a token: two residuals, the normed one, heads twice, the hidden layer.
 TEST(TokenBudget, LeavesRoomForLogitsAndKeptBaselines) {
   EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCpu, kGiB / 2),
-            (kGiB / 2 - LogitsAndKept(4) - Effects(256)) / (6'912 * 4));
+            (kGiB / 2 - LogitsAndKept(1024) - Effects(256)) / (6'912 * 4));
 }
 
 TEST(TokenBudget, AWiderTypeHoldsFewer) {
@@ -60,7 +60,7 @@ TEST(TokenBudget, AWiderTypeHoldsFewer) {
 TEST(TokenBudget, CudaHasCopiesToHoldToo) {
   const int64_t copies = 12 * 8 * 3 * int64_t{256} * 50'304 + 5 * 768 * 32'768 * int64_t{4};
   EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCuda, 8 * kGiB),
-            (8 * kGiB - LogitsAndKept(4) - copies - Effects(4'096)) / ((6'912 + 768) * 4));
+            (8 * kGiB - LogitsAndKept(256) - copies - Effects(4'096)) / ((6'912 + 768) * 4));
 }
 
 // With the least that Load takes, a pass of 256 tokens just fits.
