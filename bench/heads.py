@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 
+from bench.beside import Beside
 from bench.cases import HeadsCase, Share, subset
-from bench.common import SITES, run_figures, spread
+from bench.common import SITES, spread
 from bench.limit import Machine
 from bench.peers import BATCHES, NAMES, Peers
 from tests.oracle.compare import max_abs_diff
@@ -22,33 +22,27 @@ def run_case(case: HeadsCase, probe: Probe, peers: Peers, machine: Machine) -> d
     A case of one round, which is a long one, is timed at once: the engine is warm from the cases before it.
     """
     scans = case.scans()
-    first = probe.run(scans)
+    ours = Beside(probe, scans, machine, case.model)
+    first = ours.run() if case.rounds == 1 else probe.run(scans)
     ways = {way: _Way(way, share, case, peers) for way, share in case.peers.items()}
     differences = {way: run.difference_from(scans, first) for way, run in ways.items()}
     for way, difference in differences.items():
         if difference > MAX_DIFFERENCE:
             raise SystemExit(f"bench: {case.name}: {NAMES[way]} gives other results ({difference:.1e} nats apart)")
-    ours = [first] if case.rounds == 1 else []
     for i in range(case.rounds):
         if case.rounds > 1:
-            ours.append(probe.run(scans))
+            ours.run()
         for run in ways.values():
             if i < (run.share.rounds or case.rounds):
                 run.time()
     return {
         "name": case.name,
         "title": case.title,
-        "engine": _figures(ours),
-        "limit": machine.limit(probe.explain(scans), case.model),
+        "engine": ours.engine(),
+        "limit": ours.limit(),
         "peers": {way: run.figures() for way, run in ways.items()},
         "max_abs_difference_of_target_logprob": differences,
     }
-
-
-def _figures(results: Sequence[Result]) -> dict:
-    stats = [result.stats for result in results]
-    plan = statistics.median(s["plan_ns"] for s in stats) / 1e9
-    return spread([s["wall_ns"] / 1e9 for s in stats]) | {"plan_seconds": plan} | run_figures(stats[-1])
 
 
 class _Way:

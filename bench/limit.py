@@ -23,6 +23,8 @@ Shape = tuple[int, int, int, bool]
 SQUARE = (4096, 4096, 4096, False)
 # Of the clock: a shorter product is timed several times at once.
 SHORTEST_READING = 2e-3
+# Of each product, of which the fastest counts.
+READINGS = 5
 
 
 def gemm_shapes(explained: dict, model: Geometry) -> Counter[Shape]:
@@ -45,43 +47,41 @@ def gemm_shapes(explained: dict, model: Geometry) -> Counter[Shape]:
 
 
 class Machine:
-    """What this machine can do, each figure measured when it is first asked for and then kept."""
+    """What this machine can do: bandwidth and the best rate are measured once, a plan's products anew each time."""
 
     def __init__(self, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._gemms: dict[tuple[Shape, int], float] = {}
         self._weights: dict[tuple[int, int, bool, int], list[torch.Tensor]] = {}
         self.last_cache_bytes = last_cache_bytes()
         self.bandwidth = self._bandwidth()
         self.best_rate = 2 * math.prod(SQUARE[:3]) / self.gemm(SQUARE)
 
     def gemm(self, shape: Shape, elements: int = 2**26) -> float:
-        """Seconds of one product at its best, with weights that have made place for others, `elements` of them, since
-        the time before: a model has many. Python's call of it, less than a microsecond, is among it.
+        """Seconds of one product, the best of some readings, with weights that have made place for others, `elements`
+        of them, since the time before: a model has many. Python's call of it, less than a microsecond, is among it.
         """
         m, k, n, transposed = shape
-        if (shape, elements) not in self._gemms:
-            key = (k, n, transposed, elements)
-            if key not in self._weights:
-                sizes = (n, k) if transposed else (k, n)
-                made = [torch.randn(sizes) for _ in range(max(2, elements // (k * n)))]
-                self._weights[key] = [weight.t() for weight in made] if transposed else made
-            weights = self._weights[key]
-            x, out = torch.randn(m, k), torch.empty(m, n)
-            repeats = max(7, min(50, int(2e10 / (2 * m * k * n))))
-            turns = itertools.cycle(weights)
+        turns = itertools.cycle(self._matrices(k, n, transposed, elements))
+        x, out = torch.randn(m, k), torch.empty(m, n)
 
-            def run(count: int) -> float:
-                def products() -> None:
-                    for weight in itertools.islice(turns, count):
-                        torch.mm(x, weight, out=out)
+        def run(count: int) -> float:
+            def products() -> None:
+                for weight in itertools.islice(turns, count):
+                    torch.mm(x, weight, out=out)
 
-                return seconds(products) / count
+            return seconds(products) / count
 
-            run(1)
-            count = math.ceil(SHORTEST_READING / min(run(1) for _ in range(3)))
-            self._gemms[shape, elements] = min(run(count) for _ in range(repeats))
-        return self._gemms[shape, elements]
+        run(1)
+        count = math.ceil(SHORTEST_READING / run(1))
+        return min(run(count) for _ in range(READINGS))
+
+    def _matrices(self, k: int, n: int, transposed: bool, elements: int) -> list[torch.Tensor]:
+        key = (k, n, transposed, elements)
+        if key not in self._weights:
+            sizes = (n, k) if transposed else (k, n)
+            made = [torch.randn(sizes) for _ in range(max(2, elements // (k * n)))]
+            self._weights[key] = [weight.t() for weight in made] if transposed else made
+        return self._weights[key]
 
     def limit(self, explained: dict, model: Geometry = GPT2_SMALL) -> dict:
         """Of what `Probe.explain` tells of `model`: "seconds", and of what they are made."""

@@ -24,7 +24,8 @@ def as_markdown(report: dict, charts: list[str]) -> str:
         "The **limit** is the plan's GEMMs as fast as torch runs them alone here, at the same shapes, and its "
         "attention at the fastest of their rates, all else free; or what it reads at the memory's bandwidth "
         f"({report['bandwidth'] / 1e9:.1f} GB/s), where that is longer and the weights do not fit into the last cache "
-        f"({machine['last_cache_bytes'] / 2**20:.0f} MiB).",
+        f"({machine['last_cache_bytes'] / 2**20:.0f} MiB). It is measured before and after each run of ours; ratios to "
+        "it are medians of each run's to the two measurements around it.",
     ]
     lines += [f"\n![{name}]({name})" for name in charts]
     for case in report.get("heads", []):
@@ -85,7 +86,7 @@ def heads_table(case: dict) -> list[str]:
     return [
         *lines,
         "",
-        f"{ours['median'] / limit['seconds']:.2f}x the limit: {limit_text(limit)} {ours['forward_passes']} forward "
+        f"{limit['ratio']:.2f}x the limit: {limit_text(limit)} {ours['forward_passes']} forward "
         f"passes, {ours['packed_tokens_x_layers']:,} packed tokens x layers, planned in "
         f"{time_text(ours['plan_seconds'])}, readouts {time_text(ours['readout_seconds'])}; {memory_text(ours)}.",
     ]
@@ -131,11 +132,11 @@ def pairs_text(p: dict) -> list[str]:
         "",
         f"## {p['title']}",
         "",
-        f"{time_text(p['seconds'])} in {p['forward_passes']} forward passes, "
-        f"{p['seconds'] / p['limit']['seconds']:.2f}x the limit ({limit_text(p['limit'])}) "
+        f"{time_text(p['median'])} in {p['forward_passes']} forward passes, "
+        f"{p['limit']['ratio']:.2f}x the limit ({limit_text(p['limit'])}) "
         f"{p['rows_entering_layers']:,} rows enter layers instead of {p['rows_unshared']:,}; {memory_text(p)}.",
-        f"One run of a hook loop takes {time_text(one)}, so {p['runs']:,} of them would take "
-        f"{time_text(p['runs'] * one)}: {p['ratio_to_hook_loop']:.1f}x.",
+        f"One run of a hook loop takes {time_text(one)}, so {p['hook_loop_runs']:,} of them would take "
+        f"{time_text(p['hook_loop_runs'] * one)}: {p['ratio_to_hook_loop']:.1f}x.",
     ]
 
 
@@ -144,8 +145,8 @@ def long_pairs_text(p: dict) -> list[str]:
         "",
         f"## {p['title']}",
         "",
-        f"{time_text(p['seconds'])} in {p['forward_passes']:,} forward passes, "
-        f"{p['seconds'] / p['limit']['seconds']:.2f}x the limit ({limit_text(p['limit'])}) {memory_text(p)}. An "
+        f"{time_text(p['median'])} in {p['forward_passes']:,} forward passes, "
+        f"{p['limit']['ratio']:.2f}x the limit ({limit_text(p['limit'])}) {memory_text(p)}. An "
         f"engine of its own ran this, with a budget of {p['memory_budget_bytes'] / GIB:.2f} GiB, which holds passes of "
         f"{p['max_packed_tokens']:,} tokens.",
     ]
@@ -160,7 +161,7 @@ def last_position_table(q: dict) -> list[str]:
         "| edits | time | of the limit | packed tokens x layers |",
         "|---|---|---|---|",
         *(
-            f"| {name} | {time_text(q[key]['seconds'])} | {q[key]['seconds'] / q[key]['limit']['seconds']:.2f}x | "
+            f"| {name} | {time_text(q[key]['median'])} | {q[key]['limit']['ratio']:.2f}x | "
             f"{q[key]['packed_tokens_x_layers']:,} |"
             for key, name in names.items()
         ),
@@ -176,7 +177,7 @@ def growth_table(axes: dict) -> list[str]:
     lines = ["", "## how cost grows: 144 heads, 6 tokens, one prompt, but for what grows", ""]
     for axis, points in axes.items():
         sizes = [f"{p['size']:,}" for p in points]
-        times = [f"{time_text(p['seconds'])} ({p['seconds'] / p['limit_seconds']:.2f}x)" for p in points]
+        times = [f"{time_text(p['seconds'])} ({p['ratio_to_limit']:.2f}x)" for p in points]
         lines += [
             f"| {axis} | {' | '.join(sizes)} |",
             "|---" * (1 + len(points)) + "|",
