@@ -1,6 +1,7 @@
 #include "engine/forward/attend_composed.h"
 
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 
 #include <algorithm>
 

@@ -129,10 +129,11 @@ Scan WithHeadOutputs(Scan scan) {
 }
 
 Scan WithTable(const EngineInfo& info, Scan scan) {
-  const size_t values = static_cast<size_t>(info.n_layers * info.n_heads * info.d_head);
+  const auto n_sites = static_cast<size_t>(int64_t{info.n_layers} * info.n_heads);
+  const size_t values = n_sites * static_cast<size_t>(info.d_head);
   scan.table = std::make_shared<const EditTable>(EditTable{info.d_head, std::vector<double>(values, 0.25)});
   for (size_t v = 0; v < scan.variants.size(); ++v) {
-    scan.variants[v].edits[0].entry = static_cast<int32_t>(v % static_cast<size_t>(info.n_layers * info.n_heads));
+    scan.variants[v].edits[0].entry = static_cast<int32_t>(v % n_sites);
   }
   return scan;
 }
