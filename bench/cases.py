@@ -6,10 +6,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from transformers import GPT2TokenizerFast
+from transformers import GPT2Config, GPT2TokenizerFast
 
 from bench.common import CONTRAST, SINGLES, TARGET, random_ids, scan
-from tests.oracle.models import DEMO, GPT2_SMALL, Geometry
+from tests.oracle.models import DEMO, GPT2_SMALL, Geometry, geometry_of
 from tests.oracle.probe import Scan
 
 
@@ -70,7 +70,7 @@ def bundled_case() -> HeadsCase:
         rounds=15,
         target=target[0],
         contrast=contrast[0],
-        model=Geometry(n_layer=12, n_head=12, n_embd=96, n_positions=128, vocab_size=2723),
+        model=geometry_of(GPT2Config.from_pretrained(DEMO)),
     )
 
 

@@ -29,6 +29,10 @@ TINY = Geometry(n_layer=3, n_head=4, n_embd=20, n_positions=40, vocab_size=300)
 WIDE = Geometry(n_layer=24, n_head=16, n_embd=128, n_positions=64, vocab_size=400)
 
 
+def geometry_of(config: GPT2Config) -> Geometry:
+    return Geometry(config.n_layer, config.n_head, config.n_embd, config.n_positions, config.vocab_size)
+
+
 def write_synthetic_tokenizer(directory: Path, vocab_size: int, seed: int = 0) -> None:
     """A valid byte-level BPE of any size, 257 or more: the 256 bytes, random merges, `<|endoftext|>` last."""
     from transformers.convert_slow_tokenizer import bytes_to_unicode

@@ -11,7 +11,7 @@ import torch
 from tests.oracle import hf
 from tests.oracle.compare import assert_close
 from tests.oracle.effects import effects, head_writes
-from tests.oracle.models import TINY, WIDE, Geometry, write_random_model
+from tests.oracle.models import TINY, WIDE, geometry_of, write_random_model
 from tests.oracle.readout import Answers, measure
 from tests.oracle.runs import Patch, head_outputs, trace
 
@@ -25,18 +25,13 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return hf.load(str(folder), torch.float64)
 
 
-def geometry_of(model) -> Geometry:
-    c = model.config
-    return Geometry(c.n_layer, c.n_head, c.n_embd, c.n_positions, c.vocab_size)
-
-
 def prompt(model, length: int, seed: int) -> list[int]:
     generator = random.Random(seed)
     return [generator.randrange(model.config.vocab_size) for _ in range(length)]
 
 
 def test_rows_of_a_batch_equal_the_plain_hook(model):
-    g = geometry_of(model)
+    g = geometry_of(model.config)
     ids, reads = prompt(model, 7, 1), [0, 3, 6]
     edits = [[hf.Edit(layer, head, 2, 5, -0.5)] for layer in (0, g.n_layer - 1) for head in (0, g.n_head - 1)]
     edits.append([edit for (edit,) in edits])
@@ -48,7 +43,7 @@ def test_rows_of_a_batch_equal_the_plain_hook(model):
 
 
 def test_a_value_put_in_stands_in_the_trace(model):
-    g = geometry_of(model)
+    g = geometry_of(model.config)
     ids = prompt(model, 5, 2)
     value = torch.arange(5 * g.n_embd // g.n_head, dtype=torch.float64).view(5, -1)
     run = [Patch(1, 2, [1, 4], 0.0, value), Patch(1, 0, range(5), 1.0, value)]
@@ -78,7 +73,7 @@ def test_embeddings_heads_biases_mlps_and_the_final_bias_give_the_logits(model):
 
 
 def test_effects_and_compensation_add_up_to_the_change(model):
-    g = geometry_of(model)
+    g = geometry_of(model.config)
     ids, reads = prompt(model, 6, 4), [3, 5]
     answers = Answers((3, 5), (7,))
     runs = [

@@ -16,7 +16,7 @@ from tests.oracle.compare import assert_close
 from tests.oracle.engine_check import FLOAT64_TOLERANCE, run
 from tests.oracle.expected import Expected
 from tests.oracle.hf import Edit
-from tests.oracle.models import DEMO, GPT2_SMALL, TINY, WIDE, Geometry, write_random_model
+from tests.oracle.models import DEMO, GPT2_SMALL, TINY, WIDE, Geometry, geometry_of, write_random_model
 from tests.oracle.probe import Probe, Scan
 
 
@@ -122,8 +122,7 @@ def test_random_requests_in_float32(wide):
 
 
 def test_bundled_model():
-    geometry = hf.load(str(DEMO), torch.float32).config
-    shape = Geometry(geometry.n_layer, geometry.n_head, geometry.n_embd, geometry.n_positions, geometry.vocab_size)
+    shape = geometry_of(hf.load(str(DEMO), torch.float32).config)
     generator = random.Random(4)
     scans = [
         Scan([generator.randrange(shape.vocab_size) for _ in range(n)], all_heads(shape), [n - 1], 5, 7)
