@@ -66,9 +66,10 @@ Case<T> Ragged(int32_t n_heads, int32_t d_head) {
   return c;
 }
 
-// One query in float64, and how far rounding may carry the kernel from it: each score errs by up to (Dh + 2) u sum |q k|
-// (one rounding where q gets its bias, one for each of Dh multiply-adds, one for the scale), exp's argument by
-// u |s - max|, a sum of n weighted values by n u, and the last sum, with v's bias, by u of itself; exp by 2 units.
+// One query in float64, and how far rounding may carry the kernel from it: each score errs by up to
+// (Dh + 2) u sum |q k| (one rounding where q gets its bias, one for each of Dh multiply-adds, one for the scale),
+// exp's argument by u |s - max|, a sum of n weighted values by n u, and the last sum, with v's bias, by u of itself;
+// exp by 2 units.
 template <typename T>
 void ExpectQueryMatches(Case<T>& c, const AttendRow& row, int64_t position, int64_t head, const T* z) {
   const double scale = static_cast<T>(1 / std::sqrt(static_cast<double>(c.d_head)));
