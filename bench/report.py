@@ -188,6 +188,7 @@ def growth_table(axes: dict) -> list[str]:
 
 
 def service_table(service: dict) -> list[str]:
+    alone = service["cases"][0]
     return [
         "",
         f"## {service['title']}",
@@ -205,6 +206,8 @@ def service_table(service: dict) -> list[str]:
         "its turn. Engine busy: the share of the time in which it planned or ran forward passes. The engine's rate: as "
         "many prompts in one batch as there are clients, without a service. No p99 of fewer than 100 scans.",
         "",
-        "Each latency includes that cores wake up: on the quiet server, behind a pause of 20 ms, a call that asks for "
-        f"nothing takes {time_text(service['cases'][0]['empty_at_p50_seconds'])} (p50).",
+        "Each latency includes that cores wake up, and that a scan leaves them cold caches. On the quiet server a call "
+        f"that asks for nothing takes {time_text(alone['empty_at_p50_seconds'])} behind a pause of 20 ms, and "
+        f"{time_text(alone['empty_cold_at_p50_seconds'])} where all cores have just read as much memory as the model "
+        "has weights (p50).",
     ]

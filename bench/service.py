@@ -86,6 +86,7 @@ def compare_service(model_dir: Path, threads: int, seconds: float) -> dict:
                     "added_at_p50_seconds": quantile_seconds(seen["added_ns"], 0.5),
                     "added_at_p99_seconds": quantile_seconds(seen["added_ns"], 0.99),
                     "empty_at_p50_seconds": quantile_seconds(seen["empty_ns"], 0.5),
+                    "empty_cold_at_p50_seconds": quantile_seconds(seen["empty_cold_ns"], 0.5),
                     "engine_busy": seen["engine_ns"] / 1e9 / seen["seconds"],
                     "engine_seconds_of_one_batch": engine,
                     "share_of_engine_rate": seen["scans"] / seen["seconds"] / (clients / engine),

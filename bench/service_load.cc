@@ -2,13 +2,16 @@
 //   service_load --server unix:/tmp/a.sock --clients 8 --seconds 10 --tokens 6
 // One JSON object: {"clients", "seconds", "scans", "latency_ns": [each scan's, sorted],
 // "added_ns": [each scan's latency beyond the engine's run that it was part of, sorted],
-// "engine_ns": of all these runs, each once, "empty_ns": [before the load, calls that ask for nothing, sorted]}.
+// "engine_ns": of all these runs, each once, "empty_ns": [before the load, calls that ask for nothing, sorted],
+// "empty_cold_ns": [the same, behind as much reading of memory as a scan does]}.
 // What is sent is the same for all: random token ids, all heads zeroed.
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <random>
 #include <set>
 #include <string>
@@ -68,13 +71,34 @@ absl::Status ScanOnce(Client& client, const ablation::v1::AblateRequest& request
   return absl::OkStatus();
 }
 
-// Behind a pause as long as a short scan, so that cores sleep as they do while a client waits.
-absl::StatusOr<std::vector<int64_t>> EmptyCalls(Client& client) {
+// Every core reads memory, as much of it as a GPT-2 Small has weights: it leaves the caches as a scan does.
+class MemoryTraffic {
+ public:
+  void operator()() {
+    std::vector<std::thread> others;
+    for (size_t i = 1; i < buffers_.size(); ++i) others.emplace_back([this, i] { Read(i); });
+    Read(0);
+    for (std::thread& other : others) other.join();
+  }
+
+ private:
+  static constexpr size_t kBytes = size_t{1} << 29;
+
+  void Read(size_t i) { sums_[i] = std::accumulate(buffers_[i].begin(), buffers_[i].end(), uint64_t{0}); }
+
+  const size_t cores_ = std::max(1U, std::thread::hardware_concurrency());
+  const std::vector<std::vector<uint64_t>> buffers_{cores_,
+                                                    std::vector<uint64_t>(kBytes / sizeof(uint64_t) / cores_, 1)};
+  // Kept, so that the reads are not optimised away.
+  std::vector<uint64_t> sums_ = std::vector<uint64_t>(cores_);
+};
+
+// Calls that ask for nothing, each behind a run of `before`.
+absl::StatusOr<std::vector<int64_t>> EmptyCalls(Client& client, const std::function<void()>& before) {
   constexpr int kCalls = 50;
-  constexpr absl::Duration kPause = absl::Milliseconds(20);
   std::vector<int64_t> times_ns;
   for (int i = 0; i < kCalls; ++i) {
-    absl::SleepFor(kPause);
+    before();
     const absl::Time start = absl::Now();
     if (const auto described = client.Describe({}); !described.ok()) return described.status();
     times_ns.push_back(absl::ToInt64Nanoseconds(absl::Now() - start));
@@ -97,8 +121,11 @@ absl::Status Load(const Options& options, json& answer) {
     if (absl::Status status = ScanOnce(**client, request, nullptr); !status.ok()) return status;
     clients.push_back(*std::move(client));
   }
-  const auto empty_ns = EmptyCalls(**first);
+  // As long as a short scan, so that cores sleep as they do while a client waits.
+  const auto empty_ns = EmptyCalls(**first, [] { absl::SleepFor(absl::Milliseconds(20)); });
   if (!empty_ns.ok()) return empty_ns.status();
+  const auto empty_cold_ns = EmptyCalls(**first, MemoryTraffic());
+  if (!empty_cold_ns.ok()) return empty_cold_ns.status();
   std::vector<Seen> seen(clients.size());
   const absl::Time start = absl::Now(), end = start + absl::Seconds(options.seconds);
   std::vector<std::thread> threads;
@@ -121,9 +148,10 @@ absl::Status Load(const Options& options, json& answer) {
   std::sort(all.added_ns.begin(), all.added_ns.end());
   int64_t engine_ns = 0;
   for (const auto& [plan_ns, forward_ns] : all.runs) engine_ns += plan_ns + forward_ns;
-  answer = {{"clients", options.clients},   {"seconds", took},          {"scans", all.latency_ns.size()},
-            {"latency_ns", all.latency_ns}, {"added_ns", all.added_ns}, {"engine_ns", engine_ns},
-            {"empty_ns", *empty_ns}};
+  answer = {{"clients", options.clients},     {"seconds", took},
+            {"scans", all.latency_ns.size()}, {"latency_ns", all.latency_ns},
+            {"added_ns", all.added_ns},       {"engine_ns", engine_ns},
+            {"empty_ns", *empty_ns},          {"empty_cold_ns", *empty_cold_ns}};
   return all.status;
 }
 
