@@ -108,7 +108,7 @@ class Engine {
   // Runs all scans as one packed batch (in chunks where it exceeds the budget) and hands out each row's readouts
   // exactly once; a prompt's deltas, KL and top1_preserved refer to its own baseline. A row's values depend on its own
   // scan only (bit for bit on the CPU where `batch_invariant`). ResourceExhausted: memory ran out in the smallest
-  // chunks too.
+  // chunks too. Where IsDeviceLost (device_lost.h), no later Run will succeed.
   virtual absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) = 0;
 };
 

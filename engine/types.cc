@@ -13,6 +13,8 @@ std::string_view Name(Precision precision) {
       return "float32";
     case Precision::kFloat64:
       return "float64";
+    case Precision::kTf32:
+      return "tf32";
     case Precision::kBf16:
       return "bf16";
   }
@@ -20,11 +22,19 @@ std::string_view Name(Precision precision) {
 }
 
 absl::StatusOr<Precision> ParsePrecision(std::string_view text) {
-  for (Precision precision : {Precision::kFloat32, Precision::kFloat64, Precision::kBf16}) {
+  for (Precision precision : {Precision::kFloat32, Precision::kFloat64, Precision::kTf32, Precision::kBf16}) {
     if (text == Name(precision)) return precision;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("precision: got '", std::string(text), "', expected float32, float64 or bf16"));
+      absl::StrCat("precision: got '", std::string(text), "', expected float32, float64, tf32 or bf16"));
+}
+
+int64_t ActivationBytes(Precision precision) {
+  return precision == Precision::kFloat64 ? 8 : 4;
+}
+
+int64_t WeightBytes(Precision precision) {
+  return precision == Precision::kBf16 ? 2 : ActivationBytes(precision);
 }
 
 }  // namespace ablate

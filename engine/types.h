@@ -15,11 +15,14 @@
 namespace ablate {
 
 // kBf16: matrices and what is multiplied with them are rounded to bfloat16, products summed in float32; all else is
-// float32.
-enum class Precision { kFloat32, kFloat64, kBf16 };
+// float32. kTf32, on a GPU: the same with TF32's 10 bits of fraction, as the tensor cores read them.
+enum class Precision { kFloat32, kFloat64, kTf32, kBf16 };
 
 std::string_view Name(Precision precision);  // `float32`
 absl::StatusOr<Precision> ParsePrecision(std::string_view text);
+// Bytes of an element: of what a forward pass computes, and of a matrix that it multiplies with.
+int64_t ActivationBytes(Precision precision);
+int64_t WeightBytes(Precision precision);
 
 // Largest Scan::top_k.
 inline constexpr int32_t kMaxTopK = 100;

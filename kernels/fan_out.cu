@@ -15,7 +15,7 @@ cudaError_t Launch(const FanOutArgs<T>& args, cudaStream_t stream) {
   if (shape.width == 1) {
     FanOutKernel<T, 1><<<shape.grid, block, 0, stream>>>(args);
   } else {
-    FanOutKernel<T, kFanOutPackBytes / sizeof(T)><<<shape.grid, block, 0, stream>>>(args);
+    FanOutKernel<T, kPackBytes / sizeof(T)><<<shape.grid, block, 0, stream>>>(args);
   }
   return cudaGetLastError();
 }

@@ -1,6 +1,5 @@
 // fan_out on CUDA: the kernel and the shape of its launch. What it computes is in kernels/fan_out.h; the launcher is
-// kernels/fan_out.cu. Nothing here needs the CUDA compiler's launch syntax, so a test compiles this very source on the
-// host.
+// kernels/fan_out.cu.
 //
 // The work is moving memory: 2 D elements in and 2 D out for each token. Hence:
 // - a thread moves packs of 16 bytes (W elements) where head size and pointers allow, else single elements (W = 1);
@@ -12,22 +11,15 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 
+#include "kernels/device.cuh"
 #include "kernels/fan_out.h"
 
 namespace ablate::kernels {
 
-constexpr int kFanOutPackBytes = 16;
 constexpr int kFanOutThreads = 256;
-
-// W elements that move in one access.
-template <typename T, int W>
-struct alignas(W * sizeof(T)) FanOutPack {
-  T element[W];
-};
 
 // Rounded one by one: the compiler must not fuse them, since the reference does not.
 __device__ __forceinline__ float RoundedProduct(float a, float b) {
@@ -43,19 +35,8 @@ __device__ __forceinline__ double RoundedSum(double a, double b) {
   return __dadd_rn(a, b);
 }
 
-// Pack `p` of row `row` of a matrix with `packs` packs a row.
 template <typename T, int W>
-__device__ __forceinline__ FanOutPack<T, W> LoadPack(const T* matrix, int64_t row, int32_t packs, int32_t p) {
-  return *(reinterpret_cast<const FanOutPack<T, W>*>(matrix) + row * packs + p);
-}
-
-template <typename T, int W>
-__device__ __forceinline__ void StorePack(T* matrix, int64_t row, int32_t packs, int32_t p, FanOutPack<T, W> pack) {
-  *(reinterpret_cast<FanOutPack<T, W>*>(matrix) + row * packs + p) = pack;
-}
-
-template <typename T, int W>
-__device__ __forceinline__ FanOutPack<T, W> AddPacks(FanOutPack<T, W> a, FanOutPack<T, W> b) {
+__device__ __forceinline__ Pack<T, W> AddPacks(Pack<T, W> a, Pack<T, W> b) {
 #pragma unroll
   for (int i = 0; i < W; ++i) a.element[i] = RoundedSum(a.element[i], b.element[i]);
   return a;
@@ -72,16 +53,17 @@ __device__ __forceinline__ int32_t FindEdit(const HeadEdit* edits, int32_t begin
 
 // Pack `p` of a token's heads (pack `p_head` of its head) under an edit.
 template <typename T, int W>
-__device__ __forceinline__ FanOutPack<T, W> EditedPack(const FanOutArgs<T>& args, HeadEdit edit, int64_t source,
-                                                       int64_t position, int32_t packs, int32_t p, int32_t p_head) {
-  FanOutPack<T, W> value = {};
+__device__ __forceinline__ Pack<T, W> EditedPack(const FanOutArgs<T>& args, HeadEdit edit, int64_t source,
+                                                 int64_t position, int32_t packs, int32_t p, int32_t p_head) {
+  Pack<T, W> value = {};
   if (edit.scale != 0.0F) {
-    value = LoadPack<T, W>(args.z, edit.source_first < 0 ? source : edit.source_first + position, packs, p);
+    value = LoadPack<T, W>(args.z, (edit.source_first < 0 ? source : edit.source_first + position) * packs + p);
 #pragma unroll
     for (int i = 0; i < W; ++i) value.element[i] = RoundedProduct(static_cast<T>(edit.scale), value.element[i]);
   }
   if (edit.entry < 0) return value;
-  const auto entry = LoadPack<T, W>(args.table, edit.entry + edit.entry_stride * position, args.d_head / W, p_head);
+  const auto entry =
+      LoadPack<T, W>(args.table, (edit.entry + edit.entry_stride * position) * (args.d_head / W) + p_head);
   return edit.scale == 0.0F ? entry : AddPacks<T, W>(value, entry);
 }
 
@@ -98,15 +80,15 @@ __global__ void __launch_bounds__(kFanOutThreads) FanOutKernel(const FanOutArgs<
     const int32_t edit_begin = args.row_edit_begin[row];
     const int32_t edit_end = args.row_edit_begin[row + 1];
     for (int32_t p = static_cast<int32_t>(threadIdx.x); p < packs; p += static_cast<int32_t>(blockDim.x)) {
-      const auto x = LoadPack<T, W>(args.x, source, packs, p);
-      const auto bias = LoadPack<T, W>(args.bias, 0, packs, p);
+      const auto x = LoadPack<T, W>(args.x, source * packs + p);
+      const auto bias = LoadPack<T, W>(args.bias, p);
       const int32_t head = p / packs_of_head;
       const int32_t e = FindEdit(args.edits, edit_begin, edit_end, head, position);
       const auto z = e < 0
-                         ? LoadPack<T, W>(args.z, source, packs, p)
+                         ? LoadPack<T, W>(args.z, source * packs + p)
                          : EditedPack<T, W>(args, args.edits[e], source, position, packs, p, p - head * packs_of_head);
-      StorePack<T, W>(args.x_out, m, packs, p, AddPacks<T, W>(x, bias));
-      StorePack<T, W>(args.z_out, m, packs, p, z);
+      StorePack<T, W>(args.x_out, m * packs + p, AddPacks<T, W>(x, bias));
+      StorePack<T, W>(args.z_out, m * packs + p, z);
     }
   }
 }
@@ -123,13 +105,13 @@ struct FanOutShape {
 // Precondition: CheckFanOut(args) is empty and n_tokens_out is not 0.
 template <typename T>
 FanOutShape ShapeFanOut(const FanOutArgs<T>& args) {
-  constexpr int32_t kWidth = kFanOutPackBytes / static_cast<int32_t>(sizeof(T));
+  constexpr int32_t kWidth = kPackBytes / static_cast<int32_t>(sizeof(T));
   constexpr int64_t kWarp = 32, kMaxGrid = std::numeric_limits<int32_t>::max();
   const T* const pointers[] = {args.x, args.z, args.bias, args.table, args.x_out, args.z_out};
   uintptr_t addresses = 0;
   for (const T* pointer : pointers) addresses |= reinterpret_cast<uintptr_t>(pointer);
   FanOutShape shape;
-  if (args.d_head % kWidth == 0 && addresses % kFanOutPackBytes == 0) shape.width = kWidth;
+  if (args.d_head % kWidth == 0 && addresses % kPackBytes == 0) shape.width = kWidth;
 
   // Whole warps, as even as they go over the passes that a token needs: 400 packs are two passes of 224, not 256 and
   // 144.

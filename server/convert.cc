@@ -51,6 +51,8 @@ pb::Precision MakePrecision(Precision precision) {
       return pb::PRECISION_FLOAT32;
     case Precision::kFloat64:
       return pb::PRECISION_FLOAT64;
+    case Precision::kTf32:
+      return pb::PRECISION_TF32;
     case Precision::kBf16:
       return pb::PRECISION_BF16;
   }

@@ -30,10 +30,10 @@ void AddEngineOptions(CLI::App& app, EngineOptions& options) {
          [&options](const std::string& text) {
            if (const auto precision = ParsePrecision(text); precision.ok()) options.precision = *precision;
          },
-         "float32; bf16 (CPUs with AVX512-BF16, for now: matrices and what they multiply are bfloat16, sums and all "
-         "else "
-         "float32; several times faster, docs/numbers.md says what it costs); or float64 (CPU only: the oracle)")
-      ->check(CLI::IsMember({"float32", "bf16", "float64"}))
+         "float32; bf16 (CPUs with AVX512-BF16, GPUs from Ampere on: matrices and what they multiply are bfloat16, "
+         "sums and all else float32; several times faster, docs/numbers.md says what it costs); tf32 (GPUs from Ampere "
+         "on: the same with 10 bits of fraction); or float64 (CPU only: the oracle)")
+      ->check(CLI::IsMember({"float32", "bf16", "tf32", "float64"}))
       ->default_str("float32");
   app.add_option("--threads", options.threads, "CPU threads of the engine; 0: one a core")->check(CLI::Range(0, 1024));
 }

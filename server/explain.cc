@@ -141,12 +141,9 @@ void Sweeps::AddBatch(const BatchPlan& plan) {
   unshared_tokens_ += plan.unshared_tokens;
 }
 
-// Under bf16 only the matrices are rounded (engine/types.h).
 int64_t BytesMoved(const WorkFigures& figures, Precision precision) {
-  const int64_t element = precision == Precision::kFloat64 ? 8 : 4;
-  const int64_t weight = precision == Precision::kBf16 ? 2 : element;
-  const absl::int128 bytes =
-      absl::int128(weight) * figures.weights_moved + absl::int128(element) * figures.residuals_moved;
+  const absl::int128 bytes = absl::int128(WeightBytes(precision)) * figures.weights_moved +
+                             absl::int128(ActivationBytes(precision)) * figures.residuals_moved;
   return bytes > kMostCounted ? kMostCounted : static_cast<int64_t>(bytes);
 }
 

@@ -6,12 +6,15 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "server/auth/listen_address.h"
 #include "server/jobs/open_store.h"
 #include "server/logging.h"
@@ -26,6 +29,9 @@
 
 namespace ablate {
 namespace {
+
+// Where the device is lost: what calls get to end in, and when the process ends at the latest.
+constexpr absl::Duration kPatienceWithoutDevice = absl::Seconds(2), kMostWithoutDevice = absl::Seconds(4);
 
 int Fail(const absl::Status& status) {
   std::cerr << "ablated: " << status.message() << std::endl;
@@ -114,30 +120,46 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
     if (!tokens.ok()) return Fail(tokens.status());
     options.server.tokens = *std::move(tokens);
   }
+  absl::Notification stop;
+  std::once_flag stopped;
+  const auto stop_once = [&] { std::call_once(stopped, [&] { stop.Notify(); }); };
+  PortFile port_file;
+  const auto remove_files = [&] {
+    port_file.Remove();
+    std::error_code ignored;
+    if (const std::string path = UnixSocketPath(options.server.listen); !path.empty()) {
+      std::filesystem::remove(path, ignored);
+    }
+  };
+  std::atomic<bool> device_lost = false;
+  options.server.on_device_lost = [&] {
+    device_lost = true;
+    // A drain may hang on what waits for the device.
+    std::thread([&remove_files] {
+      absl::SleepFor(kMostWithoutDevice);
+      remove_files();
+      std::_Exit(1);
+    }).detach();
+    stop_once();
+  };
   auto server = Server::Start(options.server);
   if (!server.ok()) return Fail(server.status());
   spdlog::info("listening on {}", (*server)->address());
   WarnOfStrangers(options);
-  PortFile port_file;
   if (!options.port_file.empty()) {
     const absl::Status status = port_file.Write(options.port_file, **server);
     if (!status.ok()) return Fail(status);
   }
 
-  absl::Notification stop;
   std::atomic<bool> loading = true;
   const StopSignals signals([&](int signal) {
     spdlog::info("signal {}: {}", signal, loading ? "stopping" : "draining");
     if (loading) {
       // It cannot be interrupted, and nobody is served yet. What would be removed at the end goes now.
-      port_file.Remove();
-      std::error_code ignored;
-      if (const std::string path = UnixSocketPath(options.server.listen); !path.empty()) {
-        std::filesystem::remove(path, ignored);
-      }
+      remove_files();
       std::_Exit(0);
     }
-    stop.Notify();
+    stop_once();
   });
 
   spdlog::info("loading {}", options.engine.model_dir);
@@ -156,9 +178,15 @@ int Main(int argc, const char* const* argv, const EngineLoader& load) {
   std::cout << "ablated: serving on " << (*server)->address() << std::endl;
 
   stop.WaitForNotification();
-  const int64_t cut_off = (*server)->Drain(options.drain_timeout);
+  const int64_t cut_off = (*server)->Drain(device_lost ? kPatienceWithoutDevice : options.drain_timeout);
   if (cut_off > 0) spdlog::warn("{} calls were cut off after {}", cut_off, absl::FormatDuration(options.drain_timeout));
   spdlog::info("stopped");
+  if (device_lost) {
+    // What frees its memory may not come back, or throw: nothing of it is waited for.
+    remove_files();
+    spdlog::shutdown();
+    std::_Exit(1);
+  }
   return 0;
 }
 

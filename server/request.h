@@ -40,6 +40,10 @@ class ResultSink {
   virtual void Suspend() {}
   virtual void Resume() {}
 
+  // The device is lost (engine/device_lost.h), perhaps by what the request had run there. From the device's thread,
+  // before anybody else is told.
+  virtual void LoseDevice() {}
+
   // Nobody waits for the results any more. Any thread; locks nothing that is held around a call of the scheduler.
   virtual bool Abandoned() const = 0;
   // Results taken and not yet passed on, and how much of them may wait. The scheduler produces one more prompt's

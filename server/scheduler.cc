@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "engine/device_lost.h"
 #include "server/errors.h"
 #include "server/signal_stack.h"
 #include "spdlog/spdlog.h"
@@ -49,6 +50,7 @@ void FinishAll(const std::vector<EndedRequest>& ended) {
 Scheduler::Scheduler(Engine* engine, const SchedulerOptions& options)
     : engine_(engine),
       batch_window_(options.batch_window),
+      on_device_lost_(options.on_device_lost),
       batches_before_background_(options.queue.batches_before_background),
       batch_cost_(options.queue.batch_cost),
       queue_(options.queue) {
@@ -200,6 +202,20 @@ void Scheduler::LetOthersThrough(const std::vector<TakenUnit>& background) noexc
   let_through_ += absl::Now() - begin;
 }
 
+// Nothing runs here any more. What waits, and a batch that let this one through, are failed as in a drain.
+void Scheduler::LoseDevice(absl::Span<Request* const> ran, const absl::Status& lost) {
+  if (std::exchange(device_lost_, true)) return;
+  closed_ = true;
+  for (Request* request : ran) {
+    request->sink->LoseDevice();
+    if (!request->error.ok()) continue;
+    request->error = RetryLater(absl::StatusCode::kUnavailable, "DEVICE_LOST",
+                                absl::StrCat("the server stops: ", lost.message()), absl::Seconds(10));
+  }
+  spdlog::critical("{}", std::string(lost.message()));
+  if (on_device_lost_) on_device_lost_();
+}
+
 // One request must not fail its neighbours: those that have got no row of the failed run are run again on their own.
 void Scheduler::RunEachAlone(const std::vector<TakenUnit>& batch, const absl::Status& error) {
   std::vector<Request*> order;
@@ -209,11 +225,13 @@ void Scheduler::RunEachAlone(const std::vector<TakenUnit>& batch, const absl::St
     if (part.empty()) order.push_back(taken.request.get());
     part.push_back(taken);
   }
+  if (IsDeviceLost(error)) return LoseDevice(order, error);
   for (Request* request : order) {
     absl::Status status = error;
     if (parts.size() > 1 && request->rows_in_run == 0 && Verdict(*request, closed_).ok())
       status = RunOnce(parts[request]);
     if (status.ok()) continue;
+    if (IsDeviceLost(status)) return LoseDevice({&request, 1}, status);
     spdlog::error("the engine failed: {}", std::string(status.message()));
     if (request->error.ok()) {
       request->error = EngineError(status);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "engine/engine.h"
 #include "server/request.h"
 #include "server/request_queue.h"
@@ -21,6 +23,9 @@ struct SchedulerOptions {
   // After a batch, how long to wait for the next one to fill: clients that have just been answered come back at once.
   // An idle device never waits.
   absl::Duration batch_window = absl::Milliseconds(1);
+  // Called once, when the device is lost (engine/device_lost.h), in the device's thread: the scheduler is closed then,
+  // and what ran or waits is about to fail with UNAVAILABLE. Must not wait for it.
+  std::function<void()> on_device_lost = nullptr;
 };
 
 // How busy the device is.
@@ -70,16 +75,19 @@ class Scheduler {
   // above would take what the others throw for an error of the background batch, and never answer them.
   void LetOthersThrough(const std::vector<TakenUnit>& background) noexcept;
   absl::Status RunOnce(const std::vector<TakenUnit>& batch);
+  void LoseDevice(absl::Span<Request* const> ran, const absl::Status& lost);
   void RunEachAlone(const std::vector<TakenUnit>& batch, const absl::Status& error);
   void EndPrompts(const std::vector<TakenUnit>& batch);
   void FinishRequests(const std::vector<TakenUnit>& batch);
 
   Engine* const engine_;
   const absl::Duration batch_window_;
+  const std::function<void()> on_device_lost_;
   const int32_t batches_before_background_;
   const int64_t batch_cost_;
   // What went to other batches while background ones ran. The device thread's own.
   absl::Duration let_through_;
+  bool device_lost_ = false;
   std::atomic<bool> closed_ = false;
 
   mutable absl::Mutex mu_;

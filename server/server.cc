@@ -92,7 +92,12 @@ void Server::Serve(std::unique_ptr<Engine> engine, std::vector<NumericFloor> num
                                                  .max_cost = options_.max_queue_cost,
                                                  .batch_cost = BatchCost(engine_->Describe()),
                                                  .cost_per_second = engine_->Describe().self_test_cost_per_second},
-                                       .batch_window = options_.batch_window};
+                                       .batch_window = options_.batch_window,
+                                       .on_device_lost = [this] {
+                                         health_.SetServing(false);
+                                         gate_.Close();
+                                         if (options_.on_device_lost) options_.on_device_lost();
+                                       }};
   scheduler_ = std::make_unique<Scheduler>(engine_.get(), scheduling);
   constexpr size_t kThreads = 2;
   // A few of the largest requests, or very many small ones.

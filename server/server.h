@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -67,6 +68,10 @@ struct ServerOptions {
   // Calls open at once: in the whole server, and on one connection.
   int32_t max_calls = 1024;
   int32_t max_calls_per_connection = 128;
+  // Called once where the device is lost (engine/device_lost.h), in the device's thread; must not wait for the server.
+  // Health says NOT_SERVING then, no call comes in, and those that need the device end with UNAVAILABLE (what ran for
+  // DEVICE_LOST): what is left is to drain and to end the process.
+  std::function<void()> on_device_lost = nullptr;
 };
 
 class Server {

@@ -50,7 +50,8 @@ std::optional<int> Parse(int argc, const char* const* argv, VerifyOptions& optio
     return 2;
   }
   if (options.engine.precision == Precision::kFloat64) {
-    err << "ablated verify: --precision: got float64, which the others are compared with; expected float32 or bf16\n";
+    err << "ablated verify: --precision: got float64, which the others are compared with; expected float32, tf32 or "
+           "bf16\n";
     return 2;
   }
   return std::nullopt;

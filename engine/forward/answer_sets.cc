@@ -98,7 +98,7 @@ LogitsReadout MeasureAnswers(const at::Tensor& logits, absl::Span<const SetQuery
   }
   LogitsReadout readout = MeasureLogits(logits, plain);
   for (size_t i = 0; i < queries.size(); ++i) {
-    kernels::cpu::ReadoutRow& row = readout.rows[i];
+    kernels::ReadoutRow& row = readout.rows[i];
     sides[i].first.Replace(queries[i].reduction, row.target_logit, row.target_logprob);
     sides[i].second.Replace(queries[i].reduction, row.contrast_logit, row.contrast_logprob);
   }

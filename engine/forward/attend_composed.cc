@@ -20,7 +20,7 @@ size_t CountGroup(absl::Span<const Row> rows) {
 
 // Rows `group` of `rows`, padded to the longest, [R, H, Tmax, Dh]: each row's keys are its prompt's positions from 0
 // on, so the plain causal mask is right for every row, and padding lies behind all queries that count.
-// The bias of q is added to the queries, that of v to the result (kernels/cpu/attend.h).
+// The bias of q is added to the queries, that of v to the result (kernels/attend.h).
 void AttendGroup(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, absl::Span<const Row> group,
                  at::Tensor& z) {
   int64_t longest = 0;
@@ -63,11 +63,12 @@ void AttendGroup(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const
 
 }  // namespace
 
-void AttendComposed(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
-  for (absl::Span<const Row> rest = rows; !rest.empty();) {
-    const size_t count = CountGroup(rest);
-    AttendGroup(qkv, bias, rows, rest.subspan(0, count), z);
-    rest.remove_prefix(count);
+void AttendComposed(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows,
+                    absl::Span<const Row> wanted, at::Tensor& z) {
+  while (!wanted.empty()) {
+    const size_t count = CountGroup(wanted);
+    AttendGroup(qkv, bias, rows, wanted.subspan(0, count), z);
+    wanted.remove_prefix(count);
   }
 }
 

@@ -1,5 +1,5 @@
-// attend as a composition of ATen ops, for devices without a kernel of our own (CUDA, for now). Runs anywhere, so that
-// tests compare it with the CPU's kernel.
+// attend as a composition of ATen ops, for what our CUDA kernel does not take: long rows and large heads. Runs
+// anywhere, so that tests compare it with the CPU's kernel.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,8 +14,9 @@ namespace ablate {
 // Rows run in groups, padded to the group's longest. A group has at most this many padded tokens, or is one row.
 inline constexpr int64_t kAttendGroupTokens = 32'768;
 
-// As Attend in ops.h, except that a NaN or Inf in a row's later keys or values may reach its earlier tokens: ATen
-// multiplies them by zero. Other rows are out of its reach. No row is empty.
-void AttendComposed(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z);
+// As Attend in ops.h for `wanted`, some of `rows`, except that a NaN or Inf in a row's later keys or values may reach
+// its earlier tokens: ATen multiplies them by zero. Other rows are out of its reach. No row is empty.
+void AttendComposed(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows,
+                    absl::Span<const Row> wanted, at::Tensor& z);
 
 }  // namespace ablate

@@ -1,6 +1,7 @@
 #include "engine/forward/device.h"
 
 #include <ATen/cuda/CUDAContext.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <cuda_runtime_api.h>
 
@@ -12,14 +13,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "engine/device_lost.h"
+#include "engine/forward/gemm_bf16.h"
 #include "engine/forward/host.h"
 
 namespace ablate {
 namespace {
 
-// Driver 580 is CUDA 13's first, and fan_out's machine code starts at sm_80 (kernels/CMakeLists.txt).
+// Driver 580 is CUDA 13's first, and our machine code starts at sm_75 (kernels/CMakeLists.txt), as libtorch's does.
 constexpr int kMinCudaApi = 13000;
-constexpr int kMinComputeCapabilityMajor = 8;
+constexpr int kMinComputeCapability[] = {7, 5};
 
 int CountGpus() {
   int count = 0;
@@ -68,11 +71,12 @@ absl::Status CheckDriver(int cuda_api) {
 }
 
 absl::Status CheckComputeCapability(std::string_view gpu, int major, int minor) {
-  if (major >= kMinComputeCapabilityMajor) return absl::OkStatus();
+  const auto [least_major, least_minor] = kMinComputeCapability;
+  if (major > least_major || (major == least_major && minor >= least_minor)) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("device: ", std::string(gpu), " has compute capability ", major,
-                                                    ".", minor, ", this build holds machine code from ",
-                                                    kMinComputeCapabilityMajor,
-                                                    ".0 (Ampere) on: use another GPU, or --device cpu"));
+                                                    ".", minor, ", this build holds machine code from ", least_major,
+                                                    ".", least_minor,
+                                                    " (Turing) on: use another GPU, or --device cpu"));
 }
 
 absl::StatusOr<DeviceChoice> ChooseDevice(std::string_view text) {
@@ -96,12 +100,48 @@ absl::StatusOr<DeviceChoice> ChooseDevice(std::string_view text) {
   return DeviceChoice{c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index)), ""};
 }
 
+absl::Status CheckGpuPrecision(Precision precision, int major) {
+  constexpr int kAmpere = 8;
+  if (precision == Precision::kFloat64) {
+    return absl::InvalidArgumentError("precision: float64 is the CPU's oracle; use --device cpu");
+  }
+  if (precision != Precision::kFloat32 && major < kAmpere) {
+    return absl::InvalidArgumentError(absl::StrCat("precision: ", std::string(Name(precision)),
+                                                   " needs a GPU of compute capability 8.0 (Ampere) or later; use "
+                                                   "float32"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPrecision(Precision precision, c10::Device device) {
+  if (device.is_cuda()) return CheckGpuPrecision(precision, at::cuda::getDeviceProperties(device.index())->major);
+  if (precision == Precision::kTf32) {
+    return absl::InvalidArgumentError("precision: tf32 is what tensor cores compute in; use --device cuda, or float32");
+  }
+  if (precision == Precision::kBf16 && !HasBf16Gemm()) {
+    return absl::InvalidArgumentError(
+        "precision: bf16 needs a CPU with AVX512-BF16 (Cooper Lake, Sapphire Rapids, Zen 4 or later); use float32");
+  }
+  return absl::OkStatus();
+}
+
 std::string DeviceName(c10::Device device) {
   return device.is_cuda() ? at::cuda::getDeviceProperties(device.index())->name : ProcessorName();
 }
 
 DeviceKind KindOf(c10::Device device) {
   return device.is_cuda() ? DeviceKind::kCuda : DeviceKind::kCpu;
+}
+
+absl::Status CheckAlive(c10::Device device) {
+  if (!device.is_cuda()) return absl::OkStatus();
+  const c10::OptionalDeviceGuard on_device(device);
+  // An error that does not stick ends here.
+  cudaGetLastError();
+  const cudaError_t error = cudaDeviceSynchronize();
+  if (error == cudaSuccess) return absl::OkStatus();
+  return DeviceLostError(absl::StrCat("cuda:", device.index(), " is lost to this process: ", cudaGetErrorName(error),
+                                      ", ", cudaGetErrorString(error)));
 }
 
 int64_t FreeBytes(c10::Device device) {

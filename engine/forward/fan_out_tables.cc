@@ -1,8 +1,8 @@
 #include "engine/forward/fan_out_tables.h"
 
-#include <ATen/Functions.h>
-
 #include <cstring>
+
+#include "engine/forward/cuda_launch.h"
 
 namespace ablate {
 namespace {
@@ -45,7 +45,7 @@ FanOutTables::FanOutTables(const LayerPlan& plan, c10::Device device)
   const size_t row = Append(bytes, plan.row);
   const size_t row_edit_begin = Append(bytes, plan.row_edit_begin);
   const size_t edits = Append(bytes, host_edits_);
-  device_bytes_ = at::from_blob(bytes.data(), {static_cast<int64_t>(bytes.size())}, at::kByte).to(device);
+  device_bytes_ = CopyTo(device, absl::MakeConstSpan(bytes));
   const uint8_t* base = device_bytes_.const_data_ptr<uint8_t>();
   source_token_ = reinterpret_cast<const int32_t*>(base + source_token);
   position_ = reinterpret_cast<const int32_t*>(base + position);

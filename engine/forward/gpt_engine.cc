@@ -11,10 +11,12 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "engine/device_lost.h"
 #include "engine/forward/caught.h"
 #include "engine/forward/check_scan.h"
 #include "engine/forward/chunk_runner.h"
 #include "engine/forward/device.h"
+#include "engine/forward/gemm_cuda.h"
 #include "engine/forward/token_budget.h"
 #include "engine/plan/plan.h"
 #include "engine/scan_plan.h"
@@ -98,6 +100,7 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
       const c10::InferenceMode no_autograd;
       // The current device belongs to the thread, and Run may be called from another one than Load.
       const c10::OptionalDeviceGuard on_device(weights_.wte.device());
+      const Tf32Products products(info_.precision == Precision::kTf32);
       at::set_num_threads(limits.threads);
       const absl::Status status = RunPlanned(budget, scans, sink, delivered, stats);
       tables_.Trim();
@@ -107,6 +110,9 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
       return stats;
     } catch (...) {
       failure = CaughtStatus();
+    }
+    if (const absl::Status alive = CheckAlive(weights_.wte.device()); !alive.ok()) {
+      return DeviceLostError(absl::StrCat(alive.message(), "; it came up as: ", failure.message()));
     }
     // Nothing is known of the buffers now, and where memory ran out they are what can be given back.
     workspace_.Clear();

@@ -13,7 +13,7 @@
 #include "engine/engine.h"
 #include "engine/forward/caught.h"
 #include "engine/forward/device.h"
-#include "engine/forward/gemm_bf16.h"
+#include "engine/forward/gemm_cuda.h"
 #include "engine/forward/gpt_engine.h"
 #include "engine/forward/host.h"
 #include "engine/forward/self_test.h"
@@ -54,21 +54,15 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   absl::StatusOr<DeviceChoice> choice = ChooseDevice(options.device);
   if (!choice.ok()) return choice.status();
   c10::Device& device = choice->device;
-  if (options.precision != Precision::kFloat32 && !device.is_cpu()) {
-    const char* why = options.precision == Precision::kFloat64 ? "float64 is the CPU's oracle"
-                                                               : "bf16 is computed on the CPU only, so far";
-    if (options.device != "auto") {
-      return absl::InvalidArgumentError(
-          absl::StrCat("precision: ", why, ", device is ", options.device, "; use --device cpu"));
-    }
+  absl::Status computes = CheckPrecision(options.precision, device);
+  if (!computes.ok() && options.device == "auto" && !device.is_cpu()) {
+    choice->why_cpu = std::string(computes.message());
     device = c10::Device(c10::kCPU);
-    choice->why_cpu = why;
+    computes = CheckPrecision(options.precision, device);
   }
-  if (options.precision == Precision::kBf16 && !HasBf16Gemm()) {
-    return absl::InvalidArgumentError(
-        "precision: bf16 needs a CPU with AVX512-BF16 (Cooper Lake, Sapphire Rapids, Zen 4 or later); use float32");
-  }
+  if (!computes.ok()) return computes;
   const c10::OptionalDeviceGuard on_device(device);
+  if (device.is_cuda()) PrepareGemm(device);
   if (options.threads < 0 || options.threads > kMostThreads) {
     return absl::InvalidArgumentError(
         absl::StrCat("threads: got ", options.threads, ", expected 0 (one a core) .. ", kMostThreads));

@@ -3,13 +3,14 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 
-#include "engine/forward/readout_composed.h"
+#include "engine/forward/readout_cuda.h"
 #include "engine/types.h"
+#include "kernels/cpu/readout.h"
 
 namespace ablate {
 namespace {
 
-static_assert(kMaxTopK <= kernels::cpu::kMaxTopK);
+static_assert(kMaxTopK <= kernels::kMaxTopK);
 
 template <typename T>
 LogitsReadout MeasureCpu(const at::Tensor& logits, absl::Span<const LogitsQuery> queries) {
@@ -45,7 +46,7 @@ LogitsReadout::LogitsReadout(absl::Span<const LogitsQuery> queries) : rows(queri
 }
 
 LogitsReadout MeasureLogits(const at::Tensor& logits, absl::Span<const LogitsQuery> queries) {
-  if (!logits.is_cpu()) return MeasureComposed(logits, queries);
+  if (!logits.is_cpu()) return MeasureCuda(logits, queries);
   return logits.scalar_type() == at::kDouble ? MeasureCpu<double>(logits, queries) : MeasureCpu<float>(logits, queries);
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "kernels/cpu/readout.h"
+#include "kernels/readout.h"
 
 namespace ablate {
 
@@ -25,13 +25,13 @@ struct LogitsReadout {
   // Room for the answers.
   explicit LogitsReadout(absl::Span<const LogitsQuery> queries);
 
-  std::vector<kernels::cpu::ReadoutRow> rows;  // parallel to the queries
+  std::vector<kernels::ReadoutRow> rows;  // parallel to the queries
   // The queries' top-k one after the other, each falling.
   std::vector<int32_t> top_k_id;
   std::vector<double> top_k_logprob;
 };
 
-// logits [B, V], rows of unit stride. What the answers are is told in kernels/cpu/readout.h, for every device.
+// logits [B, V], rows of unit stride. What the answers are is told in kernels/readout.h, for every device.
 LogitsReadout MeasureLogits(const at::Tensor& logits, absl::Span<const LogitsQuery> queries);
 
 }  // namespace ablate

@@ -2,15 +2,21 @@
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
-#include <c10/cuda/CUDAStream.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
+#include <vector>
 
 #include "engine/forward/attend_composed.h"
+#include "engine/forward/cuda_launch.h"
 #include "engine/forward/fan_out_tables.h"
 #include "engine/forward/gather_composed.h"
 #include "engine/forward/gemm_bf16.h"
+#include "engine/forward/gemm_cuda.h"
+#include "kernels/attend_check.h"
+#include "kernels/attend_launch.h"
 #include "kernels/cpu/attend.h"
 #include "kernels/cpu/gelu.h"
 #include "kernels/cpu/layer_norm.h"
@@ -18,6 +24,10 @@
 #include "kernels/fan_out_check.h"
 #include "kernels/fan_out_cpu.h"
 #include "kernels/fan_out_launch.h"
+#include "kernels/layer_norm_check.h"
+#include "kernels/layer_norm_launch.h"
+#include "kernels/round_rows_check.h"
+#include "kernels/round_rows_launch.h"
 
 namespace ablate {
 namespace {
@@ -85,13 +95,13 @@ at::Tensor BiasGelu(const at::Tensor& bias, Operand operand, at::Tensor& buffer)
 }
 
 // Cuts the tasks (row, head) into `n_parts` ranges of about equal cost: part i is [bounds[i], bounds[i + 1]).
-std::vector<int64_t> SplitTasks(absl::Span<const kernels::cpu::AttendRow> rows, int64_t n_heads, int64_t d_head,
+std::vector<int64_t> SplitTasks(absl::Span<const kernels::AttendRow> rows, int64_t n_heads, int64_t d_head,
                                 int64_t n_parts) {
-  const auto cost_of = [&](const kernels::cpu::AttendRow& row) {
+  const auto cost_of = [&](const kernels::AttendRow& row) {
     return kernels::cpu::AttendCost(row, static_cast<int32_t>(d_head));
   };
   int64_t total = 0;
-  for (const kernels::cpu::AttendRow& row : rows) total += n_heads * cost_of(row);
+  for (const kernels::AttendRow& row : rows) total += n_heads * cost_of(row);
   const int64_t n_tasks = static_cast<int64_t>(rows.size()) * n_heads;
   std::vector<int64_t> bounds = {0};
   int64_t done = 0;
@@ -103,28 +113,66 @@ std::vector<int64_t> SplitTasks(absl::Span<const kernels::cpu::AttendRow> rows, 
   return bounds;
 }
 
-void AttendCpu(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
-  std::vector<kernels::cpu::AttendRow> places;  // [R]
+// [R]
+std::vector<kernels::AttendRow> PlacesOf(absl::Span<const Row> rows) {
+  std::vector<kernels::AttendRow> places;
   places.reserve(rows.size());
   for (const Row& row : rows) {
     const int32_t baseline_first = row.baseline < 0 ? row.first_token : rows[row.baseline].first_token;
     places.push_back({row.begin, row.end, row.first_token, baseline_first});
   }
+  return places;
+}
+
+template <typename T>
+kernels::AttendArgs<T> AttendArgsOf(const at::Tensor& qkv, const at::Tensor& bias, at::Tensor& z) {
+  kernels::AttendArgs<T> args;
+  args.qkv = qkv.const_data_ptr<T>();
+  args.n_heads = static_cast<int32_t>(qkv.size(2));
+  args.d_head = static_cast<int32_t>(qkv.size(3));
+  args.scale = static_cast<T>(1.0 / std::sqrt(static_cast<double>(qkv.size(3))));
+  args.z = z.data_ptr<T>();
+  args.bias = bias.const_data_ptr<T>();
+  return args;
+}
+
+void AttendCpu(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
+  const std::vector<kernels::AttendRow> places = PlacesOf(rows);
   const int64_t n_heads = qkv.size(2);
   const std::vector<int64_t> bounds = SplitTasks(places, n_heads, qkv.size(3), at::get_num_threads());
   WithElementType(qkv, [&](auto element) {
     using T = decltype(element);
-    kernels::cpu::AttendArgs<T> args;
-    args.qkv = qkv.data_ptr<T>();
+    kernels::AttendArgs<T> args = AttendArgsOf<T>(qkv, bias, z);
     args.rows = places.data();
-    args.n_heads = static_cast<int32_t>(n_heads);
-    args.d_head = static_cast<int32_t>(qkv.size(3));
-    args.scale = static_cast<T>(1.0 / std::sqrt(static_cast<double>(qkv.size(3))));
-    args.z = z.data_ptr<T>();
-    args.bias = bias.const_data_ptr<T>();
     at::parallel_for(0, static_cast<int64_t>(bounds.size()) - 1, 1,
                      [&](int64_t begin, int64_t end) { kernels::cpu::Attend(args, bounds[begin], bounds[end]); });
   });
+}
+
+// The longest row that our kernel takes: it reads a row's keys anew for each 16 of its queries. Longer ones go to
+// ATen's attention. Not yet measured on a GPU.
+constexpr int32_t kLongestShortRow = 256;
+
+void AttendCuda(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
+  const bool takes_heads = qkv.size(3) <= kernels::kAttendMaxHeadSize;
+  const std::vector<kernels::AttendRow> places = PlacesOf(rows);
+  std::vector<kernels::AttendRow> short_rows;
+  std::vector<Row> others;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    if (takes_heads && rows[r].end <= kLongestShortRow) {
+      short_rows.push_back(places[r]);
+    } else {
+      others.push_back(rows[r]);
+    }
+  }
+  AttendComposed(qkv, bias, rows, others, z);
+  if (short_rows.empty()) return;
+  const at::Tensor on_device = CopyTo(qkv.device(), absl::MakeConstSpan(short_rows));
+  kernels::AttendArgs<float> args = AttendArgsOf<float>(qkv, bias, z);
+  args.rows = static_cast<const kernels::AttendRow*>(on_device.const_data_ptr());
+  const auto n_rows = static_cast<int64_t>(short_rows.size());
+  CheckArguments(kernels::CheckAttend(args, n_rows));
+  CheckLaunch("attend", kernels::Attend(args, n_rows, StreamOf(qkv)));
 }
 
 }  // namespace
@@ -187,6 +235,10 @@ at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
                   at::Tensor& buffer) {
   CheckRows("linear: buffer", buffer, {x.size(0), weight.size(1)});
   if (epilogue == Epilogue::kGeluTanh) CheckVector("linear: bias", bias, weight.size(1));
+  if (!x.is_cpu()) {
+    GemmCuda(x, weight, bias, epilogue, buffer);
+    return epilogue == Epilogue::kGeluTanh ? AsOperand(buffer, OperandOf(weight)) : buffer;
+  }
   if (OperandOf(weight) == Operand::kBf16) {
     GemmBf16(x, weight, epilogue == Epilogue::kAddTo ? 1.0F : 0.0F, buffer);
     return epilogue == Epilogue::kGeluTanh ? BiasGelu(bias, Operand::kBf16, buffer) : buffer;
@@ -200,21 +252,12 @@ at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
     case Epilogue::kGeluTanh:
       break;
   }
-  if (!x.is_cpu()) {
-    at::addmm_out(buffer, bias, x, weight);
-    return at::gelu_(buffer, "tanh");
-  }
   at::mm_out(buffer, x, weight);
   return BiasGelu(bias, Operand::kExact, buffer);
 }
 
 at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
                      const at::Tensor& then_add, Operand operand, at::Tensor& buffer) {
-  if (!x.is_cpu()) {
-    buffer.copy_(at::layer_norm(x, {x.size(1)}, weight, bias, epsilon));
-    if (then_add.defined()) x.add_(then_add);
-    return buffer;
-  }
   CheckRows("layer_norm: x", x, {0, x.size(1)});
   CheckRows("layer_norm: buffer", buffer, x.sizes());
   CheckVector("layer_norm: weight", weight, x.size(1));
@@ -222,7 +265,7 @@ at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
   if (then_add.defined()) CheckVector("layer_norm: then_add", then_add, x.size(1));
   WithElementType(x, [&](auto element) {
     using T = decltype(element);
-    kernels::cpu::LayerNormArgs<T> args;
+    kernels::LayerNormArgs<T> args;
     args.x = x.data_ptr<T>();
     args.gamma = weight.data_ptr<T>();
     args.beta = bias.data_ptr<T>();
@@ -231,8 +274,15 @@ at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
     args.d_model = x.size(1);
     args.out = buffer.data_ptr<T>();
     args.rounds = operand == Operand::kBf16;
-    at::parallel_for(0, x.size(0), kRowGrain,
-                     [&](int64_t begin, int64_t end) { kernels::cpu::LayerNorm(args, begin, end); });
+    if (x.is_cpu()) {
+      at::parallel_for(0, x.size(0), kRowGrain,
+                       [&](int64_t begin, int64_t end) { kernels::cpu::LayerNorm(args, begin, end); });
+    } else if constexpr (std::is_same_v<T, float>) {
+      CheckArguments(kernels::CheckLayerNorm(args, x.size(0)));
+      CheckLaunch("layer_norm", kernels::LayerNorm(args, x.size(0), StreamOf(x)));
+    } else {
+      TORCH_CHECK(false, "layer_norm: float64 is the CPU's alone");
+    }
   });
   return Placed(buffer, operand);
 }
@@ -240,9 +290,14 @@ at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
 at::Tensor AsOperand(at::Tensor& buffer, Operand operand) {
   if (operand == Operand::kBf16) {
     CheckRows("round: buffer", buffer, {0, buffer.size(1)});
-    const kernels::cpu::RoundRowsArgs args = {.x = buffer.data_ptr<float>(), .d = buffer.size(1)};
-    at::parallel_for(0, buffer.size(0), kRowGrain,
-                     [&](int64_t begin, int64_t end) { kernels::cpu::RoundRows(args, begin, end); });
+    const kernels::RoundRowsArgs args = {.x = buffer.data_ptr<float>(), .d = buffer.size(1)};
+    if (buffer.is_cpu()) {
+      at::parallel_for(0, buffer.size(0), kRowGrain,
+                       [&](int64_t begin, int64_t end) { kernels::cpu::RoundRows(args, begin, end); });
+    } else {
+      CheckArguments(kernels::CheckRoundRows(args, buffer.size(0)));
+      CheckLaunch("round_rows", kernels::RoundRows(args, buffer.size(0), StreamOf(buffer)));
+    }
   }
   return Placed(buffer, operand);
 }
@@ -260,7 +315,7 @@ void Attend(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row>
     TORCH_CHECK(inside && has_keys, "attend: a row at positions ", row.begin, " to ", row.end, " from token ",
                 row.first_token, " with baseline row ", row.baseline, " does not fit ", qkv.size(0), " tokens");
   }
-  qkv.is_cpu() ? AttendCpu(qkv, bias, rows, z) : AttendComposed(qkv, bias, rows, z);
+  qkv.is_cpu() ? AttendCpu(qkv, bias, rows, z) : AttendCuda(qkv, bias, rows, z);
 }
 
 void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& table,
@@ -291,16 +346,14 @@ void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, co
     args.n_heads = static_cast<int32_t>(z.size(1));
     args.d_head = static_cast<int32_t>(z.size(2));
     tables.FillInHost(args);
-    const std::string problem = kernels::CheckFanOutTables(args, extents);
-    TORCH_CHECK(problem.empty(), problem);
+    CheckArguments(kernels::CheckFanOutTables(args, extents));
     tables.FillIn(args);
     if (x.is_cpu()) {
       at::parallel_for(0, args.n_tokens_out, kRowGrain,
                        [&](int64_t begin, int64_t end) { kernels::FanOutCpu(args, begin, end); });
       return;
     }
-    const cudaError_t error = kernels::FanOut(args, c10::cuda::getCurrentCUDAStream(x.device().index()));
-    TORCH_CHECK(error == cudaSuccess, "fan_out: ", cudaGetErrorString(error));
+    CheckLaunch("fan_out", kernels::FanOut(args, StreamOf(x)));
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "absl/types/span.h"
 #include "engine/plan/plan.h"
+#include "kernels/gemm.h"
 
 namespace ablate {
 
@@ -35,11 +36,7 @@ enum class Operand { kExact, kBf16 };
 // That of a weight.
 Operand OperandOf(const at::Tensor& weight);
 
-enum class Epilogue {
-  kNone,      // out = x W
-  kGeluTanh,  // out = gelu_tanh(x W + bias), GPT-2's `gelu_new`
-  kAddTo,     // out += x W
-};
+using Epilogue = kernels::GemmEpilogue;
 
 // buffer [M, O]; x [M, K] and weight [K, O] as one Operand; bias [O] for kGeluTanh alone. Returns [M, O] in the buffer:
 // as it was computed, or behind kGeluTanh as the weight's operand, which is what the next GEMM reads.
@@ -55,7 +52,7 @@ at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
 at::Tensor AsOperand(at::Tensor& buffer, Operand operand);
 
 // Causal attention of each row over its prompt's baseline keys [0, begin) and its own. qkv [N, 3, H, Dh] without its
-// bias [3 H Dh] (kernels/cpu/attend.h); z [N, H, Dh]; N >= the rows' tokens, what lies behind them is left alone.
+// bias [3 H Dh] (kernels/attend.h); z [N, H, Dh]; N >= the rows' tokens, what lies behind them is left alone.
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z);
 
 // kernels/fan_out.h. x [N, D], z [N, H, Dh], bias [D], table [E, Dh] or undefined, x_out [M, D], z_out [M, H, Dh].

@@ -8,12 +8,13 @@
 #include "absl/container/flat_hash_map.h"
 #include "engine/forward/answer_sets.h"
 #include "engine/forward/gemm_bf16.h"
+#include "engine/forward/gemm_cuda.h"
 #include "engine/forward/ops.h"
 
 namespace ablate {
 namespace {
 
-using kernels::cpu::ReadoutRow;
+using kernels::ReadoutRow;
 
 const Answers kNothing;
 
@@ -86,7 +87,9 @@ at::Tensor Unembed(const Weights& weights, const GptConfig& config, absl::Span<c
   const at::Tensor normed =
       LayerNorm(x, weights.ln_f_weight, weights.ln_f_bias, config.layer_norm_epsilon, {}, operand, buffer);
   at::Tensor logits = workspace.Take(Slot::kLogits, {padded, LogitsStride(config)}).narrow(1, 0, config.vocab_size);
-  if (operand == Operand::kBf16) {
+  if (!normed.is_cpu()) {
+    GemmCuda(normed, weights.unembedding.t(), {}, kernels::GemmEpilogue::kNone, logits);
+  } else if (operand == Operand::kBf16) {
     GemmBf16(normed, weights.unembedding.t(), 0.0F, logits);
   } else {
     at::mm_out(logits, normed, weights.unembedding.t());

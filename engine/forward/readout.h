@@ -33,8 +33,8 @@ struct ReadoutRequest {
 };
 
 // Most rows of logits that exist at once: [rows, V] is 206 MB on the CPU at GPT-2's vocabulary in float32. There each
-// block has MKL pack the whole unembedding anew, which costs a tenth of the readout in blocks of 256 rows; on a GPU the
-// copies that measure them count (readout_composed.cc).
+// block has MKL pack the whole unembedding anew, which costs a tenth of the readout in blocks of 256 rows; a GPU reads
+// a block's rows several times, from its cache where that holds them (an H100's has 50 MB).
 constexpr int64_t ReadoutBlockRows(DeviceKind device) {
   return device == DeviceKind::kCuda ? 256 : 1024;
 }

@@ -14,15 +14,10 @@ constexpr int64_t kMostCpuTokens = 16'384;
 constexpr int64_t kMostCudaTokens = 262'144;
 
 // Two residuals, the normed one, heads before and after the edit, and the larger of QKV and the MLP's hidden layer
-// (forward/layer.cc), in elements. On CUDA what LayerNorm gives is copied, and so are the positions' embeddings
-// (ops.cc).
+// (forward/layer.cc), in elements. On CUDA the positions' embeddings are copied besides (gather_composed.cc).
 int64_t ElementsPerToken(const GptConfig& config, DeviceKind device) {
   const int64_t vectors = device == DeviceKind::kCuda ? 6 : 5;
   return vectors * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp);
-}
-
-int64_t ElementBytes(Precision precision) {
-  return precision == Precision::kFloat64 ? 8 : 4;
 }
 
 // head_outputs.cc: of each token, z of all layers.
@@ -54,14 +49,14 @@ int64_t TapBytes(const GptConfig& config, DeviceKind device) {
 }
 
 int64_t FixedBytes(const GptConfig& config, Precision precision, DeviceKind device) {
-  const int64_t element_bytes = ElementBytes(precision);
+  const int64_t element_bytes = ActivationBytes(precision);
   const int64_t logits = ReadoutBlockRows(device) * LogitsStride(config);
   int64_t bytes = (logits + KeptElements(config)) * element_bytes + TapBytes(config, device);
   if (device == DeviceKind::kCuda) {
-    // readout_composed.cc: at most twelve float64 tensors live at once, those of the top-k's sort included, of as many
-    // rows as there are queries (readout.cc): the requests', their baselines' and their donors'. attend_composed.cc:
-    // QKV and the result.
-    bytes += 12 * 8 * 3 * logits +
+    // readout_cuda.cc: sums, task and answers of each query, its top-k included; queries are (readout.cc) the
+    // requests', their baselines' and their donors'. attend_composed.cc: QKV and the result.
+    constexpr int64_t kQueryBytes = 2048;
+    bytes += 3 * ReadoutBlockRows(device) * kQueryBytes +
              5 * int64_t{config.d_model} * std::max<int64_t>(kAttendGroupTokens, config.n_positions) * element_bytes;
   }
   return bytes;
@@ -87,23 +82,23 @@ int64_t DefaultMemoryBudget(int64_t free_bytes) {
 
 int64_t LeastMemoryBudget(const GptConfig& config, Precision precision, DeviceKind device) {
   return FixedBytes(config, precision, device) +
-         kFewestTokens * ElementsPerToken(config, device) * ElementBytes(precision);
+         kFewestTokens * ElementsPerToken(config, device) * ActivationBytes(precision);
 }
 
 int64_t TokenBudget(const GptConfig& config, const MemoryUse& use) {
   const int64_t left = use.budget_bytes - FixedBytes(config, use.precision, use.device);
-  const int64_t tokens = left / (ElementsPerToken(config, use.device) * ElementBytes(use.precision));
+  const int64_t tokens = left / (ElementsPerToken(config, use.device) * ActivationBytes(use.precision));
   return std::clamp(tokens, kFewestTokens, use.device == DeviceKind::kCuda ? kMostCudaTokens : kMostCpuTokens);
 }
 
 int64_t PassBytes(const GptConfig& config, const MemoryUse& use, int64_t tokens) {
   const int64_t elements =
       tokens * ElementsPerToken(config, use.device) + ReadoutBlockRows(use.device) * LogitsStride(config);
-  return elements * ElementBytes(use.precision);
+  return elements * ActivationBytes(use.precision);
 }
 
 int64_t TokensOfPass(const GptConfig& config, const MemoryUse& use, int64_t tokens, absl::Span<const Scan> scans) {
-  const int64_t element_bytes = ElementBytes(use.precision);
+  const int64_t element_bytes = ActivationBytes(use.precision);
   int64_t fitting = tokens, token_bytes = ElementsPerToken(config, use.device) * element_bytes;
   if (std::any_of(scans.begin(), scans.end(), [](const Scan& scan) { return scan.on_head_outputs != nullptr; })) {
     const int64_t z_bytes = HeadOutputBytesPerToken(config, element_bytes);

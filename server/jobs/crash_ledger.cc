@@ -18,6 +18,8 @@
 namespace ablate {
 namespace {
 
+constexpr char kExitNote[] = "e\n";
+
 // Of the ledger that notes how the process dies; -1: none.
 std::atomic<int> death_file = -1;
 // The thread that is at work on a whole job; 0: none is.
@@ -53,7 +55,7 @@ void NoteSignal(int signal) {
 // Libraries end the process too, e.g. OpenMP's where it gets no memory.
 void NoteExit() {
   ClearOthersBlame();
-  AppendToDeathFile("e\n", 2);
+  AppendToDeathFile(kExitNote, sizeof(kExitNote) - 1);
 }
 
 // Another one after each start of the machine; `-` where the kernel tells none: all starts are one then.
@@ -166,8 +168,16 @@ void CrashLedger::Resume() {
   if (!retired_) Write(notes_, 0);
 }
 
+void CrashLedger::Condemn() {
+  absl::MutexLock lock(&mu_);
+  if (retired_) return;
+  if (!notes_.empty()) Write(kExitNote, notes_.size());
+  retired_ = true;
+}
+
 void CrashLedger::Retire() {
   absl::MutexLock lock(&mu_);
+  if (retired_) return;
   ClearNotes();
   retired_ = true;
 }

@@ -54,6 +54,9 @@ class CrashLedger {
   // Nothing runs for a while; what was noted runs again.
   void Suspend();
   void Resume();
+  // What runs has cost the process its device: the next one takes it as if this one had ended itself meanwhile. The
+  // others do nothing any more.
+  void Condemn();
   // The process is about to stop: nothing that still runs is to blame, whatever ends it. The others do nothing any
   // more.
   void Retire();

@@ -44,6 +44,7 @@ class JobSink final : public ResultSink {
   void Complete(absl::Status status, const RequestTiming& timing) override;
   void Suspend() override { options_.ledger->Suspend(); }
   void Resume() override { options_.ledger->Resume(); }
+  void LoseDevice() override { options_.ledger->Condemn(); }
   bool Abandoned() const override { return options_.abandoned(); }
   int64_t waiting_bytes() const override;
   int64_t max_waiting_bytes() const override { return options_.max_waiting_bytes; }

@@ -303,8 +303,14 @@ def test_pages_over_a_thousand_jobs(tmp_path: Path) -> None:
     server.kill()
 
 
-def test_a_prompt_that_crashes_the_server_twice_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAKE_ABORT_AT_TOKEN", "99")
+# With it, or by a loss of the device, which ends the server.
+@pytest.mark.parametrize(
+    ("variable", "code"), [("FAKE_ABORT_AT_TOKEN", -signal.SIGABRT), ("FAKE_LOSE_AT_TOKEN", 1)], ids=["abort", "lost"]
+)
+def test_a_prompt_that_crashes_the_server_twice_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, code: int
+) -> None:
+    monkeypatch.setenv(variable, "99")
     server = Ablated(FAKE, Path("m"), tmp_path)
     server.start()
     server.wait_ready()
@@ -317,7 +323,7 @@ def test_a_prompt_that_crashes_the_server_twice_is_set_aside(tmp_path: Path, mon
     with contextlib.suppress(grpc.RpcError):
         calls.submit(request, request_id)
     for _ in range(2):
-        assert server.await_end() == -signal.SIGABRT
+        assert server.await_end() == code
         server.start()
     server.wait_ready()
     job = calls.submit(request, request_id).id

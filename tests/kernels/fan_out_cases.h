@@ -1,11 +1,8 @@
-// The problems that every implementation of fan_out is tested on, host and device alike, and the comparison of their
-// bits.
+// The problems that every implementation of fan_out is tested on, host and device alike.
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <limits>
-#include <ostream>
 #include <random>
 #include <string>
 #include <vector>
@@ -13,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "kernels/fan_out.h"
 #include "kernels/fan_out_check.h"
+#include "tests/kernels/guarded_buffer.h"
 
 namespace ablate::kernels {
 
@@ -35,22 +33,6 @@ inline constexpr FanOutEdits kFanOutEdits[] = {
     FanOutEdits::kNone,     FanOutEdits::kZero,          FanOutEdits::kScale,
     FanOutEdits::kEntry,    FanOutEdits::kScaleAndEntry, FanOutEdits::kEntryByPosition,
     FanOutEdits::kResample, FanOutEdits::kRanges,        FanOutEdits::kMany};
-
-// Elements with guards on both sides. `offset` elements more than a multiple of 16 bytes from the start.
-template <typename T>
-struct GuardedBuffer {
-  static constexpr int64_t kGuard = 16;
-
-  GuardedBuffer() = default;
-  GuardedBuffer(int64_t n_elements, int64_t offset, T value)
-      : begin(kGuard + offset), size(n_elements), all(begin + size + kGuard, value) {}
-
-  T* data() { return all.data() + begin; }
-  T& operator[](int64_t i) { return all[begin + i]; }
-
-  int64_t begin = 0, size = 0;
-  std::vector<T> all;
-};
 
 // What the elements are made of.
 enum class FanOutValues {
@@ -161,20 +143,6 @@ FanOutProblem<T>::FanOutProblem(const FanOutGeometry& shape, FanOutEdits kind, i
     }
     row_edit_begin.push_back(static_cast<int32_t>(edits.size()));
   }
-}
-
-// Bit for bit, guards included; names the first element that differs.
-template <typename T>
-testing::AssertionResult SameBits(const GuardedBuffer<T>& actual, const GuardedBuffer<T>& expected) {
-  if (actual.all.size() != expected.all.size() || actual.begin != expected.begin) {
-    return testing::AssertionFailure() << "shapes differ: " << actual.size << " and " << expected.size;
-  }
-  for (size_t i = 0; i < actual.all.size(); ++i) {
-    if (std::memcmp(&actual.all[i], &expected.all[i], sizeof(T)) == 0) continue;
-    return testing::AssertionFailure() << "element " << static_cast<int64_t>(i) - actual.begin << " of " << actual.size
-                                       << " is " << actual.all[i] << ", expected " << expected.all[i];
-  }
-  return testing::AssertionSuccess();
 }
 
 // Every problem of the tables above, in place and off 16 bytes by one element. body(problem) under a trace that names

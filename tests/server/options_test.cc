@@ -114,6 +114,15 @@ TEST(OptionsTest, EveryOptionArrives) {
   EXPECT_EQ(o.log_level, "debug");
 }
 
+TEST(OptionsTest, EveryPrecisionCanBeAskedFor) {
+  for (const Precision precision : {Precision::kFloat32, Precision::kFloat64, Precision::kTf32, Precision::kBf16}) {
+    const std::string option = "--precision=" + std::string(Name(precision));
+    const Parsed parsed = Parse({"--model=m", option.c_str()});
+    EXPECT_FALSE(parsed.code.has_value()) << parsed.err;
+    EXPECT_EQ(parsed.options.engine.precision, precision);
+  }
+}
+
 TEST(OptionsTest, AMemoryBudgetMayHaveAUnit) {
   const auto budget = [](const char* text) { return Parse({"--model=m", "--memory-budget", text}); };
   EXPECT_EQ(Parse({"--model=m"}).options.engine.memory_budget_bytes, 0);

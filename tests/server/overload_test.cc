@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/time/clock.h"
+#include "engine/device_lost.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/scan_call.h"
@@ -291,6 +292,25 @@ TEST(OverloadTest, EngineErrorSparesItsNeighbours) {
   EXPECT_TRUE(c.Wait().status.ok()) << c.Wait().status.error_message();
   EXPECT_EQ(a.Wait().rows(), 7);
   EXPECT_THAT(server.device().runs().at(1), UnorderedElementsAre(kA, kB, kC));
+}
+
+// In the batch, and behind it: nothing runs on the device any more.
+TEST(OverloadTest, ALostDeviceFailsAll) {
+  TestServer server({.queue_size = 3});
+  server.Serve();
+  server.device().FailWhere([](const Scan& scan) { return scan.token_ids == kB; }, DeviceLostError("cuda:0 is lost"));
+  Occupied occupied(server);
+  ScanCall a(server.stub(), ScanRequest("a")), b(server.stub(), ScanRequest("b")), c(server.stub(), ScanRequest("c"));
+  ASSERT_TRUE(a.Admitted() && b.Admitted() && c.Admitted());
+  server.device().Resume();
+  for (ScanCall* call : {&a, &b, &c}) {
+    EXPECT_EQ(call->Wait().status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(call->Wait().status.error_message(), "the server stops: cuda:0 is lost");
+    EXPECT_EQ(DetailsOf(call->Wait().status).info.reason(), "DEVICE_LOST");
+    EXPECT_GT(DetailsOf(call->Wait().status).retry.retry_delay().seconds(), 0);
+  }
+  EXPECT_EQ(RunScan(server.stub(), ScanRequest("a")).status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(server.device().runs().size(), 2U);
 }
 
 TEST(OverloadTest, ALargeRequestThatFailsEndsOnce) {

@@ -198,6 +198,32 @@ TEST(ProgramTest, PortIsOpenWhileLoadingAndASignalEndsIt) {
   EXPECT_EQ(process.Wait(), 0);
 }
 
+// A process whose CUDA context is broken must not go on to say that it serves.
+TEST(ProgramTest, ALostDeviceEndsTheServer) {
+  const std::string path = testing::TempDir() + "ablated-" + std::to_string(getpid()) + "-lost.sock";
+  Process process({"--model=lost", "--listen=unix:" + path});
+  ASSERT_TRUE(process.WaitUntilServing()) << process.err();
+  const auto channel = grpc::CreateChannel("unix:" + path, grpc::InsecureChannelCredentials());
+  const auto health = grpc::health::v1::Health::NewStub(channel);
+  grpc::ClientContext context;
+  grpc::health::v1::HealthCheckResponse response;
+  const auto watch = health->Watch(&context, {});
+  ASSERT_TRUE(watch->Read(&response));
+  ASSERT_EQ(response.status(), grpc::health::v1::HealthCheckResponse::SERVING);
+  const auto stub = ablation::v1::AblationService::NewStub(channel);
+  const absl::Time begin = absl::Now();
+  const grpc::Status status = RunScan(*stub, ScanRequest("Berlin is")).status;
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("the server stops: cuda:0 is lost: an illegal access"));
+  EXPECT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), grpc::health::v1::HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(process.Wait(), 1);
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
+  EXPECT_THAT(process.err(), HasSubstr("critical cuda:0 is lost: an illegal access"));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(process.base() + ".port"));
+}
+
 TEST(ProgramTest, SecondSignalEndsADrainAtOnce) {
   Process process({"--model=stuck"});
   ASSERT_TRUE(process.WaitUntilServing());

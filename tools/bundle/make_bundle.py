@@ -21,7 +21,7 @@ PROGRAMS = {
     "bin/ablate": "bin/ablate",
     "libexec/ablated": "bin/ablated",
     "libexec/engine_probe": "tests/engine_probe",
-    "libexec/fan_out_gpu_test": "tests/fan_out_gpu_test",
+    "libexec/kernels_gpu_test": "tests/kernels_gpu_test",
     "libexec/ops_test": "tests/ops_test",
 }
 SYSTEM = re.compile(

@@ -5,6 +5,6 @@ run_bundle() {
   case " $* " in
     *" -h "* | *" --help "*) echo "usage: ./run bundle [DIR]    default: build/bundle; then, on the other machine: DIR/bin/device-check"; return ;;
   esac
-  run_build ablate ablated engine_probe fan_out_gpu_test ops_test
+  run_build ablate ablated engine_probe kernels_gpu_test ops_test
   "$venv/bin/python" tools/bundle/make_bundle.py "$@"
 }

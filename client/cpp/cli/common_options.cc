@@ -47,7 +47,8 @@ void AddCommonOptions(CLI::App* command, CommonOptions* options, const std::stri
   auto* model =
       command->add_option("--model", options->model, "Model folder in Hugging Face's GPT-2 layout (with --local)");
   auto* device = command->add_option("--device", options->device, "auto, cpu or cuda:N (with --local)");
-  auto* precision = command->add_option("--precision", options->precision, "float32, bf16 or float64 (with --local)");
+  auto* precision =
+      command->add_option("--precision", options->precision, "float32, bf16, float64, or tf32 on a GPU (with --local)");
   auto* threads =
       command->add_option("--threads", options->threads, "CPU threads (with --local)")->check(CLI::Range(1, 4096));
   auto* start = command->add_option("--start-timeout", options->start_timeout,

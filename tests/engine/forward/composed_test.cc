@@ -4,21 +4,17 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <limits>
 #include <vector>
 
 #include "engine/forward/attend_composed.h"
 #include "engine/forward/gather_composed.h"
-#include "engine/forward/logits_readout.h"
 #include "engine/forward/ops.h"
-#include "engine/forward/readout_composed.h"
 
 namespace ablate {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInf = std::numeric_limits<double>::infinity();
 // Two float64 computations of the same sums in another order: of up to 9,000 terms below 4, 9,000 * 2^-53 * 4 = 4e-12
 // at worst, and in truth by the root of that number of terms.
 constexpr double kFloat64Tolerance = 1e-12;
@@ -49,7 +45,7 @@ void ExpectSameAttention(const std::vector<Row>& rows) {
   at::Tensor kernel = at::zeros({PadRows(n_tokens), 2, 8}, at::kDouble);
   at::Tensor composed = at::zeros_like(kernel);
   Attend(qkv, bias, rows, kernel);
-  AttendComposed(qkv, bias, rows, composed);
+  AttendComposed(qkv, bias, rows, rows, composed);
   ASSERT_GT(kernel.slice(0, 0, n_tokens).abs().min().item<double>(), 0);
   EXPECT_LE((kernel - composed).abs().max().item<double>(), kFloat64Tolerance);
 }
@@ -70,10 +66,10 @@ TEST(AttendComposed, ANanStaysInItsRow) {
   at::Tensor qkv = at::randn({PadRows(40), 3, 2, 8}, at::kDouble);
   const at::Tensor bias = at::randn({3 * 2 * 8}, at::kDouble);
   at::Tensor clean = at::zeros({PadRows(40), 2, 8}, at::kDouble);
-  AttendComposed(qkv, bias, rows, clean);
+  AttendComposed(qkv, bias, rows, rows, clean);
   qkv[0].fill_(kNan);  // the first baseline's first token
   at::Tensor spoilt = at::zeros_like(clean);
-  AttendComposed(qkv, bias, rows, spoilt);
+  AttendComposed(qkv, bias, rows, rows, spoilt);
   const int64_t second = rows[2].first_token;  // behind the first prompt's two rows
   EXPECT_TRUE(at::isnan(spoilt.slice(0, 0, second)).any().item<bool>());
   EXPECT_TRUE(at::equal(spoilt.slice(0, second), clean.slice(0, second)));
@@ -107,91 +103,6 @@ TEST(GatherComposed, OutOfRangeIsRefused) {
     EXPECT_THROW(Embed(rows, rows, bad, good, out), c10::Error);
     EXPECT_THROW(Embed(rows, rows, good, bad, out), c10::Error);
   }
-}
-
-struct Both {
-  LogitsReadout kernel, composed;
-};
-
-Both Measure(const at::Tensor& logits, const std::vector<LogitsQuery>& queries) {
-  return {MeasureLogits(logits, queries), MeasureComposed(logits, queries)};
-}
-
-void ExpectSame(double kernel, double composed, const char* what) {
-  if (std::isfinite(kernel)) {
-    EXPECT_NEAR(kernel, composed, kFloat64Tolerance * std::max(1.0, std::abs(kernel))) << what;
-  } else {
-    EXPECT_TRUE(std::isnan(kernel) ? std::isnan(composed) : kernel == composed)
-        << what << ": " << kernel << ", composed " << composed;
-  }
-}
-
-void ExpectSame(const Both& both) {
-  ASSERT_EQ(both.kernel.rows.size(), both.composed.rows.size());
-  for (size_t i = 0; i < both.kernel.rows.size(); ++i) {
-    SCOPED_TRACE("query " + std::to_string(i));
-    const kernels::cpu::ReadoutRow& kernel = both.kernel.rows[i];
-    const kernels::cpu::ReadoutRow& composed = both.composed.rows[i];
-    ExpectSame(kernel.target_logit, composed.target_logit, "target_logit");
-    ExpectSame(kernel.contrast_logit, composed.contrast_logit, "contrast_logit");
-    ExpectSame(kernel.target_logprob, composed.target_logprob, "target_logprob");
-    ExpectSame(kernel.contrast_logprob, composed.contrast_logprob, "contrast_logprob");
-    ExpectSame(kernel.entropy, composed.entropy, "entropy");
-    ExpectSame(kernel.kl_divergence, composed.kl_divergence, "kl_divergence");
-    EXPECT_EQ(kernel.target_rank, composed.target_rank);
-    EXPECT_EQ(kernel.top1_id, composed.top1_id);
-  }
-  EXPECT_EQ(both.kernel.top_k_id, both.composed.top_k_id);
-  ASSERT_EQ(both.kernel.top_k_logprob.size(), both.composed.top_k_logprob.size());
-  for (size_t k = 0; k < both.kernel.top_k_logprob.size(); ++k) {
-    ExpectSame(both.kernel.top_k_logprob[k], both.composed.top_k_logprob[k], "top_k_logprob");
-  }
-}
-
-TEST(ReadoutComposed, AgreesWithTheCpusKernel) {
-  at::manual_seed(2);
-  const at::Tensor logits = at::randn({5, 2723}, at::kDouble) * 3;
-  ExpectSame(Measure(logits, {{.row = 0, .baseline_row = 0, .target_id = 7, .contrast_id = 2722, .top_k = 5},
-                              {.row = 1, .baseline_row = 0, .target_id = 7, .contrast_id = -1, .top_k = 0},
-                              {.row = 2, .baseline_row = 3, .target_id = -1, .contrast_id = 0, .top_k = 100},
-                              {.row = 4, .baseline_row = 3, .target_id = -1, .contrast_id = -1, .top_k = 1}}));
-}
-
-TEST(ReadoutComposed, TiesGoToTheSmallerId) {
-  const at::Tensor logits = at::zeros({2, 300}, at::kDouble);
-  for (const int64_t id : {17, 150, 299}) logits[0][id] = 2;
-  const Both both = Measure(logits, {{.row = 0, .baseline_row = 1, .target_id = 150, .contrast_id = 0, .top_k = 5},
-                                     {.row = 1, .baseline_row = 1, .target_id = 150, .contrast_id = 0, .top_k = 3}});
-  ExpectSame(both);
-  EXPECT_EQ(both.composed.rows[0].top1_id, 17);
-  EXPECT_EQ(both.composed.rows[0].target_rank, 0);
-  EXPECT_EQ(both.composed.top_k_id, (std::vector<int32_t>{17, 150, 299, 0, 1, 0, 1, 2}));
-}
-
-TEST(ReadoutComposed, RowsThatGiveNoDistributionHaveNoAnswer) {
-  at::manual_seed(3);
-  at::Tensor logits = at::randn({5, 300}, at::kDouble);
-  logits[1][20] = kNan;
-  logits[2][299] = kInf;
-  logits[3].fill_(-kInf);
-  std::vector<LogitsQuery> queries;
-  for (int64_t row = 0; row < 5; ++row) {
-    queries.push_back({.row = row, .baseline_row = 4, .target_id = 5, .contrast_id = 6, .top_k = 2});
-    queries.push_back({.row = row, .baseline_row = 1, .target_id = 5, .contrast_id = 6, .top_k = 0});
-  }
-  ExpectSame(Measure(logits, queries));
-}
-
-TEST(ReadoutComposed, TokensWithoutProbabilityCountForNothing) {
-  at::manual_seed(4);
-  at::Tensor logits = at::randn({3, 300}, at::kDouble);
-  logits[0][3] = -kInf;  // of the variant alone: an infinite divergence
-  logits[1][3] = -kInf;
-  logits[1][4] = -kInf;
-  logits[2][4] = -kInf;
-  ExpectSame(Measure(logits, {{.row = 1, .baseline_row = 0, .target_id = 4, .contrast_id = 3, .top_k = 0},
-                              {.row = 0, .baseline_row = 1, .target_id = 4, .contrast_id = 3, .top_k = 0},
-                              {.row = 2, .baseline_row = 1, .target_id = 4, .contrast_id = 3, .top_k = 0}}));
 }
 
 }  // namespace

@@ -42,10 +42,24 @@ TEST(CheckDriver, NamesWhatIsMissing) {
 }
 
 TEST(CheckComputeCapability, NamesAGpuWithoutMachineCode) {
-  EXPECT_THAT(std::string(CheckComputeCapability("Tesla T4", 7, 5).message()),
-              ::testing::AllOf(HasSubstr("Tesla T4"), HasSubstr("7.5"), HasSubstr("8.0")));
+  EXPECT_THAT(std::string(CheckComputeCapability("Tesla V100", 7, 0).message()),
+              ::testing::AllOf(HasSubstr("Tesla V100"), HasSubstr("7.0"), HasSubstr("7.5")));
+  EXPECT_TRUE(CheckComputeCapability("Tesla T4", 7, 5).ok());
   EXPECT_TRUE(CheckComputeCapability("A100", 8, 0).ok());
   EXPECT_TRUE(CheckComputeCapability("H100", 9, 0).ok());
+}
+
+TEST(CheckPrecision, KnowsWhatADeviceComputesIn) {
+  const c10::Device cpu(c10::kCPU);
+  EXPECT_TRUE(CheckPrecision(Precision::kFloat32, cpu).ok());
+  EXPECT_TRUE(CheckPrecision(Precision::kFloat64, cpu).ok());
+  EXPECT_THAT(std::string(CheckPrecision(Precision::kTf32, cpu).message()), HasSubstr("--device cuda, or float32"));
+  for (const Precision precision : {Precision::kFloat32, Precision::kTf32, Precision::kBf16}) {
+    EXPECT_TRUE(CheckGpuPrecision(precision, 9).ok());
+  }
+  EXPECT_TRUE(CheckGpuPrecision(Precision::kFloat32, 7).ok());
+  EXPECT_THAT(std::string(CheckGpuPrecision(Precision::kBf16, 7).message()), HasSubstr("bf16 needs a GPU of compute"));
+  EXPECT_THAT(std::string(CheckGpuPrecision(Precision::kFloat64, 9).message()), HasSubstr("--device cpu"));
 }
 
 TEST(FreeBytes, IsPlausible) {

@@ -55,12 +55,12 @@ TEST(TokenBudget, AWiderTypeHoldsFewer) {
             Budget(Precision::kFloat32, DeviceKind::kCpu, kGiB / 2));
 }
 
-// Twelve float64 tensors of three rows for each one of logits, QKV with the result of 32,768 padded tokens, and the
-// cells of effects.
-TEST(TokenBudget, CudaHasCopiesToHoldToo) {
-  const int64_t copies = 12 * 8 * 3 * int64_t{256} * 50'304 + 5 * 768 * 32'768 * int64_t{4};
-  EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCuda, 8 * kGiB),
-            (8 * kGiB - LogitsAndKept(256) - copies - Effects(4'096)) / ((6'912 + 768) * 4));
+// Answers to three queries for each row of logits, QKV with the result of 32,768 padded tokens,
+// and the cells of effects.
+TEST(TokenBudget, CudaHasMoreToHold) {
+  const int64_t beside = 3 * 256 * int64_t{2048} + 5 * 768 * 32'768 * int64_t{4};
+  EXPECT_EQ(Budget(Precision::kFloat32, DeviceKind::kCuda, 4 * kGiB),
+            (4 * kGiB - LogitsAndKept(256) - beside - Effects(4'096)) / ((6'912 + 768) * 4));
 }
 
 // With the least that Load takes, a pass of 256 tokens just fits.

@@ -3,125 +3,30 @@
 #include <algorithm>
 #include <numeric>
 
+#include "tests/kernels/attend_cases.h"
 #include "tests/kernels/cpu/kernel_test.h"
 
 namespace ablate::kernels::cpu {
 namespace {
 
-// Rows over random tokens. The first row of each prompt is its baseline; others follow with their own tokens.
 template <typename T>
-struct Case {
-  int32_t n_heads;
-  int32_t d_head;
-  std::vector<AttendRow> rows;
-  int64_t n_tokens = 0;
-  std::vector<T> qkv;   // [N, 3, H, Dh]
-  std::vector<T> bias;  // [3, H, Dh]
-
-  void AddRow(int32_t begin, int32_t end, int32_t baseline_first) {
-    rows.push_back({begin, end, static_cast<int32_t>(n_tokens), baseline_first});
-    n_tokens += end - begin;
-  }
-  // A baseline of n tokens, then rows from each of begins on.
-  void AddPrompt(int32_t n, const std::vector<int32_t>& begins) {
-    const auto first = static_cast<int32_t>(n_tokens);
-    AddRow(0, n, first);
-    for (int32_t begin : begins) AddRow(begin, n, first);
-  }
-  void Fill(uint32_t seed) {
-    qkv = Normal<T>(n_tokens * 3 * n_heads * d_head, seed);
-    bias = Normal<T>(int64_t{3} * n_heads * d_head, seed + 1);
-  }
-  T* Part(int64_t token, int64_t which, int64_t head) {
-    return qkv.data() + ((token * 3 + which) * n_heads + head) * d_head;
-  }
-  int64_t KeyToken(const AttendRow& row, int64_t position) const {
-    return position < row.begin ? row.baseline_first + position : row.first_token + position - row.begin;
-  }
-  AttendArgs<T> Args(std::vector<T>& z) const {
-    z.assign(static_cast<size_t>(n_tokens * n_heads * d_head), T{-77});
-    return {qkv.data(), rows.data(), n_heads, d_head, static_cast<T>(1 / std::sqrt(static_cast<double>(d_head))),
-            z.data(),   bias.data()};
-  }
-  double Bias(int64_t which, int64_t head, int64_t d) const {
-    return static_cast<double>(bias[static_cast<size_t>((which * n_heads + head) * d_head + d)]);
-  }
+struct Case : AttendProblem<T> {
   // [N, H, Dh]
   std::vector<T> Run() const {
     std::vector<T> z;
-    Attend<T>(Args(z), 0, static_cast<int64_t>(rows.size()) * n_heads);
+    Attend<T>(this->Args(z), 0, static_cast<int64_t>(this->rows.size()) * this->n_heads);
     return z;
   }
 };
 
 template <typename T>
 Case<T> Ragged(int32_t n_heads, int32_t d_head) {
-  Case<T> c{n_heads, d_head, {}, 0, {}, {}};
-  c.AddPrompt(6, {0, 0, 5, 1, 3});
-  c.AddPrompt(1, {0});
-  c.AddPrompt(33, {0, 7, 32, 16});
-  c.AddPrompt(2, {});
-  c.AddPrompt(150, {149, 100, 129});
-  c.Fill(static_cast<uint32_t>(d_head));
-  return c;
-}
-
-// One query in float64, and how far rounding may carry the kernel from it: each score errs by up to
-// (Dh + 2) u sum |q k| (one rounding where q gets its bias, one for each of Dh multiply-adds, one for the scale),
-// exp's argument by u |s - max|, a sum of n weighted values by n u, and the last sum, with v's bias, by u of itself;
-// exp by 2 units.
-template <typename T>
-void ExpectQueryMatches(Case<T>& c, const AttendRow& row, int64_t position, int64_t head, const T* z) {
-  const double scale = static_cast<T>(1 / std::sqrt(static_cast<double>(c.d_head)));
-  const T* query = c.Part(c.KeyToken(row, position), 0, head);
-  std::vector<double> score(static_cast<size_t>(position) + 1);
-  double magnitude = 0;
-  for (int64_t j = 0; j <= position; ++j) {
-    const T* key = c.Part(c.KeyToken(row, j), 1, head);
-    double sum = 0, absolute = 0;
-    for (int32_t d = 0; d < c.d_head; ++d) {
-      const double q = static_cast<double>(query[d]) + c.Bias(0, head, d);
-      sum += q * (static_cast<double>(key[d]) + c.Bias(1, head, d));
-      // Of what the kernel sums: the key's bias is not among it.
-      absolute += std::abs(q * static_cast<double>(key[d]));
-    }
-    score[static_cast<size_t>(j)] = sum * scale;
-    magnitude = std::max(magnitude, absolute * scale);
-  }
-  const double largest = *std::max_element(score.begin(), score.end());
-  const double span = largest - *std::min_element(score.begin(), score.end());
-  double sum = 0;
-  for (double& s : score) sum += s = std::exp(s - largest);
-  const double relative =
-      kUnit<T> * (2 * (c.d_head + 2) * magnitude + 2 * span + 2 * static_cast<double>(position + 1) + 16);
-  for (int32_t d = 0; d < c.d_head; ++d) {
-    double expected = 0, absolute = 0;
-    for (int64_t j = 0; j <= position; ++j) {
-      const double term =
-          score[static_cast<size_t>(j)] / sum * static_cast<double>(c.Part(c.KeyToken(row, j), 2, head)[d]);
-      expected += term;
-      absolute += std::abs(term);
-    }
-    expected += c.Bias(2, head, d);
-    const double tolerance = relative * absolute + kUnit<T> * std::abs(expected);
-    ASSERT_TRUE(IsClose(static_cast<double>(z[d]), expected, tolerance))
-        << "position " << position << " of a row from " << row.begin << ", head " << head << ", d " << d << " of "
-        << c.d_head << ": " << z[d] << ", expected " << expected << " within " << tolerance;
-  }
+  return {RaggedAttendProblem<T>(n_heads, d_head)};
 }
 
 template <typename T>
-void ExpectMatchesFloat64(Case<T> c) {
-  const std::vector<T> z = c.Run();
-  for (const AttendRow& row : c.rows) {
-    for (int64_t head = 0; head < c.n_heads; ++head) {
-      for (int64_t position = row.begin; position < row.end; ++position) {
-        const int64_t token = c.KeyToken(row, position);
-        ExpectQueryMatches<T>(c, row, position, head, z.data() + (token * c.n_heads + head) * c.d_head);
-        if (testing::Test::HasFatalFailure()) return;
-      }
-    }
-  }
+void ExpectMatchesFloat64(const Case<T>& c) {
+  EXPECT_EQ(FindAttendError<T>(c, c.Run()), "");
 }
 
 class AttendTest : public KernelTest {};
@@ -137,7 +42,7 @@ TEST_P(AttendTest, MatchesFloat64OnRaggedShapes) {
 }
 
 TEST_P(AttendTest, MatchesFloat64On1024Tokens) {
-  Case<float> c{1, 64, {}, 0, {}, {}};
+  Case<float> c{{1, 64, {}, 0, {}, {}}};
   c.AddPrompt(1024, {1023, 517});
   c.Fill(1024);
   ExpectMatchesFloat64<float>(c);
@@ -146,7 +51,7 @@ TEST_P(AttendTest, MatchesFloat64On1024Tokens) {
 // The bound above is a worst case; on average the error is held to that of the textbook loop in float32, which adds the
 // bias to q, k and v first.
 TEST_P(AttendTest, ErrsNoMoreThanTwiceTheFloat32Loop) {
-  Case<float> c{1, 64, {}, 0, {}, {}};
+  Case<float> c{{1, 64, {}, 0, {}, {}}};
   c.AddPrompt(512, {});
   c.Fill(512);
   const std::vector<float> z = c.Run();
@@ -223,7 +128,7 @@ template <typename T>
 void ExpectLaterBeginKeepsBits(int32_t n, int32_t d_head) {
   for (int32_t begin : {1, 2, 5, 6, 31, n - 1}) {
     if (begin >= n) continue;
-    Case<T> c{2, d_head, {}, 0, {}, {}};
+    Case<T> c{{2, d_head, {}, 0, {}, {}}};
     c.AddPrompt(n, {begin});
     c.Fill(static_cast<uint32_t>(n));
     const int64_t size = int64_t{3} * c.n_heads * d_head;
@@ -251,7 +156,7 @@ TEST_P(AttendTest, RowAloneEqualsTheRowAmongOthers) {
   const int64_t width = int64_t{2} * 64;
   for (const AttendRow& row : many.rows) {
     // Its baseline's tokens before `begin`, then its own.
-    Case<float> alone{2, 64, {}, 0, {}, {}};
+    Case<float> alone{{2, 64, {}, 0, {}, {}}};
     alone.AddRow(0, row.end, 0);
     alone.bias = many.bias;
     for (int64_t position = 0; position < row.end; ++position) {
@@ -266,7 +171,7 @@ TEST_P(AttendTest, RowAloneEqualsTheRowAmongOthers) {
 }
 
 TEST_P(AttendTest, LargeScoresDoNotOverflow) {
-  Case<float> c{1, 64, {}, 0, {}, {}};
+  Case<float> c{{1, 64, {}, 0, {}, {}}};
   c.AddPrompt(40, {});
   c.Fill(3);
   for (float& x : c.qkv) x *= 30;
@@ -279,7 +184,7 @@ TEST_P(AttendTest, NanAndInfReachTheFutureOnly) {
     for (int32_t bad : {0, 3, n - 1}) {
       for (int64_t part : {1, 2}) {
         for (float value : {kNan<float>, kInf<float>}) {
-          Case<float> c{2, 12, {}, 0, {}, {}};
+          Case<float> c{{2, 12, {}, 0, {}, {}}};
           c.AddPrompt(n, {0, n / 2});
           c.Fill(5);
           const std::vector<float> clean = c.Run();
@@ -304,7 +209,7 @@ TEST_P(AttendTest, NanAndInfReachTheFutureOnly) {
 }
 
 TEST_P(AttendTest, EmptyRangesAndEmptyRowsWriteNothing) {
-  Case<float> c{2, 8, {}, 0, {}, {}};
+  Case<float> c{{2, 8, {}, 0, {}, {}}};
   c.AddRow(0, 3, 0);
   c.AddRow(3, 3, 0);
   c.Fill(1);

@@ -52,6 +52,31 @@ TEST(CrashLedgerTest, NothingRunsAfterClear) {
   EXPECT_THAT(WreckOf(path).running, IsEmpty());
 }
 
+// Whatever ends the process afterwards.
+TEST(CrashLedgerTest, WhatLosesTheDeviceIsToBlame) {
+  const std::string path = Path("condemned");
+  {
+    auto ledger = CrashLedger::Open(path);
+    ledger->Note(7, 3);
+    ledger->Condemn();
+    ledger->Note(8, 0);
+    ledger->Clear();
+    ledger->Retire();
+  }
+  const Wreck wreck = CrashLedger::Open(path)->wreck();
+  EXPECT_THAT(wreck.running, ElementsAre(Pair(7, 3)));
+  EXPECT_EQ(wreck.signal, Wreck::kExit);
+}
+
+TEST(CrashLedgerTest, NothingIsToBlameWhereNothingRan) {
+  const std::string path = Path("acquitted");
+  {
+    auto ledger = CrashLedger::Open(path);
+    ledger->Condemn();
+  }
+  EXPECT_THAT(CrashLedger::Open(path)->wreck().running, IsEmpty());
+}
+
 TEST(CrashLedgerTest, AFatalSignalIsNotedAndStillKills) {
   const std::string path = Path("signal");
   EXPECT_EXIT(

@@ -147,7 +147,7 @@ def local(
         model: `demo` (the bundled teaching model, which is not OpenAI's), or the folder of a GPT-2 in Hugging Face's
             layout.
         device: `cpu`, `cuda:N`, or `auto`: a GPU where there is a usable one.
-        precision: `float32` (the default), `bf16` (faster, less exact) or `float64` (the oracle).
+        precision: `float32` (the default), `bf16` (faster, less exact), `tf32` (on a GPU) or `float64` (the oracle).
         threads: of the CPU; the default is one a core.
         means_dir: folder of mean libraries; the default is the user's, `none` keeps none.
         jobs_dir: folder of jobs (`submit`), of one server at a time; the default is the server's own, which goes when

@@ -1,0 +1,79 @@
+#include "engine/forward/gemm_cuda.h"
+
+#include <array>
+#include <memory>
+
+#include "engine/forward/cuda_launch.h"
+#include "kernels/gemm_cublaslt.h"
+
+namespace ablate {
+namespace {
+
+// cuBLASLt with its workspace.
+struct DeviceGemm {
+  explicit DeviceGemm(c10::Device device)
+      : workspace(at::empty({kGemmWorkspaceBytes}, at::TensorOptions(at::kByte).device(device))),
+        cublas_lt(workspace.data_ptr(), static_cast<size_t>(workspace.nbytes())) {}
+
+  at::Tensor workspace;  // [bytes] uint8
+  kernels::CublasLt cublas_lt;
+};
+
+// Never freed: CUDA may be gone when static objects are.
+DeviceGemm& GemmOf(c10::Device device) {
+  static auto* const devices = new std::array<std::unique_ptr<DeviceGemm>, 64>();
+  std::unique_ptr<DeviceGemm>& gemm = devices->at(static_cast<size_t>(device.index()));
+  if (gemm == nullptr) gemm = std::make_unique<DeviceGemm>(device);
+  return *gemm;
+}
+
+thread_local bool reads_tf32 = false;
+
+kernels::GemmPrecision PrecisionOf(const at::Tensor& x) {
+  if (x.scalar_type() == at::kBFloat16) return kernels::GemmPrecision::kBf16;
+  return reads_tf32 ? kernels::GemmPrecision::kTf32 : kernels::GemmPrecision::kFloat32;
+}
+
+}  // namespace
+
+void PrepareGemm(c10::Device device) {
+  GemmOf(device);
+}
+
+Tf32Products::Tf32Products(bool on) : before_(reads_tf32) {
+  reads_tf32 = on;
+}
+
+Tf32Products::~Tf32Products() {
+  reads_tf32 = before_;
+}
+
+void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, kernels::GemmEpilogue epilogue,
+              at::Tensor& out) {
+  const bool transposed = weight.stride(0) == 1 && weight.stride(1) != 1;
+  const bool fits = x.dim() == 2 && weight.dim() == 2 && out.dim() == 2 && x.size(1) == weight.size(0) &&
+                    out.size(0) == x.size(0) && out.size(1) == weight.size(1) && x.stride(1) == 1 &&
+                    out.stride(1) == 1 && (transposed || weight.stride(1) == 1);
+  TORCH_CHECK(fits, "gemm: x is ", x.sizes(), ", weight is ", weight.sizes(), ", out is ", out.sizes());
+  const bool are_factors = x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kFloat;
+  TORCH_CHECK(are_factors && x.scalar_type() == weight.scalar_type() && out.scalar_type() == at::kFloat,
+              "gemm: expected float32 or bfloat16 factors and a float32 result, got ", x.scalar_type(), " by ",
+              weight.scalar_type(), " into ", out.scalar_type());
+  const kernels::GemmArgs args = {
+      .x = x.const_data_ptr(),
+      .weight = weight.const_data_ptr(),
+      .bias = epilogue == kernels::GemmEpilogue::kGeluTanh ? bias.const_data_ptr<float>() : nullptr,
+      .out = out.data_ptr<float>(),
+      .m = x.size(0),
+      .k = x.size(1),
+      .n = weight.size(1),
+      .x_stride = x.stride(0),
+      .weight_stride = transposed ? weight.stride(1) : weight.stride(0),
+      .out_stride = out.stride(0),
+      .weight_is_transposed = transposed,
+      .precision = PrecisionOf(x),
+      .epilogue = epilogue};
+  CheckArguments(GemmOf(x.device()).cublas_lt.Run(args, StreamOf(x)));
+}
+
+}  // namespace ablate

@@ -1,0 +1,37 @@
+// Matrix products on a GPU, by cuBLASLt (kernels/gemm_cublaslt.h).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "kernels/gemm.h"
+
+namespace ablate {
+
+// Device memory that products take besides their operands, once for each device. NVIDIA advises so much on Hopper, and
+// less before.
+inline constexpr int64_t kGemmWorkspaceBytes = int64_t{32} << 20;
+
+// Takes it, before memory is counted.
+void PrepareGemm(c10::Device device);
+
+// out [M, O] from x [M, K] and weight [K, O], all on one GPU; bias [O] for kGeluTanh alone. x and weight are float32 or
+// both bfloat16, out is float32. Rows may be further apart than they are long; weight may be transposed. Queued on the
+// current stream. One thread at a time for each device: an engine's.
+void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, kernels::GemmEpilogue epilogue,
+              at::Tensor& out);
+
+// While one lives that is `on`, this thread's products of float32 read TF32.
+class Tf32Products {
+ public:
+  explicit Tf32Products(bool on);
+  ~Tf32Products();
+  Tf32Products(const Tf32Products&) = delete;
+  Tf32Products& operator=(const Tf32Products&) = delete;
+
+ private:
+  const bool before_;
+};
+
+}  // namespace ablate

@@ -1,0 +1,17 @@
+// readout's launcher; the kernels are in kernels/readout_kernel.cuh.
+#include "kernels/readout_check.h"
+#include "kernels/readout_kernel.cuh"
+#include "kernels/readout_launch.h"
+
+namespace ablate::kernels {
+
+cudaError_t Readout(const ReadoutArgs& args, cudaStream_t stream) {
+  if (!CheckReadout(args).empty()) return cudaErrorInvalidValue;
+  if (args.n_tasks == 0) return cudaSuccess;
+  return RunReadoutKernels(args, cudaSuccess, [&](auto kernel, uint32_t grid, size_t shared_bytes) {
+    kernel<<<grid, kReadoutThreads, shared_bytes, stream>>>(args);
+    return cudaGetLastError();
+  });
+}
+
+}  // namespace ablate::kernels

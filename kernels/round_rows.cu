@@ -1,0 +1,17 @@
+// round_rows' launcher; the kernel is kernels/round_rows_kernel.cuh.
+#include "kernels/round_rows_check.h"
+#include "kernels/round_rows_kernel.cuh"
+#include "kernels/round_rows_launch.h"
+
+namespace ablate::kernels {
+
+cudaError_t RoundRows(const RoundRowsArgs& args, int64_t n_rows, cudaStream_t stream) {
+  if (!CheckRoundRows(args, n_rows).empty()) return cudaErrorInvalidValue;
+  if (n_rows == 0) return cudaSuccess;
+  return WithRoundRowsKernel(args, [&](auto kernel) {
+    kernel<<<RoundRowsGrid(n_rows), dim3(kWarpLanes, kRoundRowsWarps), 0, stream>>>(args, n_rows);
+    return cudaGetLastError();
+  });
+}
+
+}  // namespace ablate::kernels

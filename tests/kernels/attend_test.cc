@@ -1,0 +1,154 @@
+// attend's CUDA kernel, its own source on the host (shim/launch.h), against float64, with the threads in many orders.
+#include "tests/kernels/shim/device_language.h"
+// After the shim.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kernels/attend_check.h"
+#include "kernels/attend_kernel.cuh"
+#include "tests/kernels/attend_cases.h"
+
+namespace ablate::kernels {
+namespace {
+
+constexpr uint32_t kOrders = 8;
+
+// z [N, H, Dh]. `offset`: elements from 16-byte alignment.
+std::vector<float> RunAttend(const AttendProblem<float>& p, uint32_t seed, int64_t offset = 0) {
+  std::vector<float> z;
+  AttendArgs<float> args = p.Args(z);
+  std::vector<float> moved(p.qkv.size() + static_cast<size_t>(offset));
+  std::copy(p.qkv.begin(), p.qkv.end(), moved.begin() + offset);
+  args.qkv = moved.data() + offset;
+  const auto n_rows = static_cast<int64_t>(p.rows.size());
+  EXPECT_EQ(CheckAttend(args, n_rows), "");
+  const shim::LaunchShape shape = {.grid = {.x = AttendGrid(args, n_rows)},
+                                   .block = {.x = kWarpLanes, .y = kAttendWarps},
+                                   .shared_bytes = AttendSharedBytes(args.d_head)};
+  EXPECT_EQ(
+      WithAttendKernel(args, [&](auto kernel) { return shim::Launch(shape, seed, [&] { kernel(args, n_rows); }); }),
+      "");
+  return z;
+}
+
+TEST(AttendKernelTest, MatchesFloat64OnRaggedShapes) {
+  for (const int32_t d_head : {1, 8, 12, 33, 64, 80, 128}) {
+    const AttendProblem<float> p = RaggedAttendProblem<float>(2, d_head);
+    EXPECT_EQ(FindAttendError(p, RunAttend(p, 1)), "");
+    EXPECT_EQ(FindAttendError(p, RunAttend(p, 1, /*offset=*/1)), "") << "unaligned";
+  }
+}
+
+TEST(AttendKernelTest, OrderDoesNotChangeBits) {
+  for (const int32_t d_head : {12, 33, 64, 128}) {
+    AttendProblem<float> p{2, d_head, {}, 0, {}, {}};
+    p.AddPrompt(40, {0, 7, 33});
+    p.AddPrompt(3, {2});
+    p.Fill(6);
+    const std::vector<float> first = RunAttend(p, 0);
+    for (uint32_t seed = 1; seed < kOrders; ++seed) {
+      ASSERT_EQ(RunAttend(p, seed), first) << "order " << seed << ", d_head " << d_head;
+    }
+  }
+}
+
+// A row's last tokens, which read all earlier ones from a baseline that another launch has run.
+TEST(AttendKernelTest, MatchesFloat64On1024Tokens) {
+  AttendProblem<float> p{1, 64, {}, 1024, {}, {}};
+  p.AddRow(1000, 1024, 0);
+  p.Fill(1024);
+  EXPECT_EQ(FindAttendError(p, RunAttend(p, 1)), "");
+}
+
+TEST(AttendKernelTest, LargeScoresDoNotOverflow) {
+  AttendProblem<float> p{1, 64, {}, 0, {}, {}};
+  p.AddPrompt(40, {});
+  p.Fill(3);
+  for (float& x : p.qkv) x *= 30;
+  EXPECT_EQ(FindAttendError(p, RunAttend(p, 1)), "");
+}
+
+// A row from `begin` on whose tokens are the baseline's own: every position as in the baseline, bit for bit.
+TEST(AttendKernelTest, RowFromALaterBeginEqualsTheFullRow) {
+  for (const int32_t n : {6, 40, 100}) {
+    for (const int32_t begin : {1, 5, 31, 32, n - 1}) {
+      if (begin >= n) continue;
+      AttendProblem<float> p{2, 64, {}, 0, {}, {}};
+      p.AddPrompt(n, {begin});
+      p.Fill(static_cast<uint32_t>(n));
+      const int64_t size = int64_t{3} * 2 * 64, width = int64_t{2} * 64;
+      std::copy_n(p.qkv.begin() + begin * size, (n - begin) * size, p.qkv.begin() + n * size);
+      const std::vector<float> z = RunAttend(p, 2);
+      EXPECT_TRUE(std::equal(z.begin() + n * width, z.end(), z.begin() + begin * width))
+          << "from " << begin << " of " << n;
+    }
+  }
+}
+
+// A NaN or an infinity at a position reaches that position and those behind it, and nothing else changes by a bit.
+TEST(AttendKernelTest, NanAndInfReachTheFutureOnly) {
+  for (const int32_t n : {6, 40}) {
+    for (const int32_t bad : {0, 3, n - 1}) {
+      for (const int64_t part : {1, 2}) {
+        for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+          AttendProblem<float> p{2, 12, {}, 0, {}, {}};
+          p.AddPrompt(n, {0, n / 2});
+          p.Fill(5);
+          const std::vector<float> clean = RunAttend(p, 1);
+          p.Part(n + bad, part, 1)[5] = value;  // the second row's
+          const std::vector<float> z = RunAttend(p, 1);
+          for (int64_t token = 0; token < p.n_tokens; ++token) {
+            for (int64_t i = 0; i < 24; ++i) {
+              const auto at = static_cast<size_t>(token * 24 + i);
+              // A key spoils its whole head, a value its own column.
+              const bool reached = token >= n + bad && token < 2 * n && (part == 1 ? i >= 12 : i == 17);
+              if (!reached) {
+                ASSERT_EQ(z[at], clean[at]) << "token " << token << ", " << i;
+              } else if (part == 2 || std::isnan(value)) {
+                ASSERT_FALSE(std::isfinite(z[at])) << "token " << token << ", " << i;
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(AttendKernelTest, EmptyRowsWriteNothing) {
+  AttendProblem<float> p{2, 8, {}, 0, {}, {}};
+  p.AddRow(0, 3, 0);
+  p.AddRow(3, 3, 0);
+  p.Fill(1);
+  const std::vector<float> z = RunAttend(p, 1);
+  EXPECT_EQ(std::count(z.begin(), z.end(), p.kUnwritten), 0);
+  EXPECT_EQ(FindAttendError(p, z), "");
+}
+
+TEST(AttendCheckTest, NamesWhatIsWrong) {
+  AttendProblem<float> p = RaggedAttendProblem<float>(2, 8);
+  std::vector<float> z;
+  const AttendArgs<float> good = p.Args(z);
+  const auto problem = [&](auto change, int64_t n_rows = 3) {
+    AttendArgs<float> args = good;
+    change(args);
+    return CheckAttend(args, n_rows);
+  };
+  using Args = AttendArgs<float>;
+  EXPECT_EQ(problem([](Args&) {}), "");
+  EXPECT_EQ(problem([](Args& a) { a = {.n_heads = 2, .d_head = 8, .scale = 1}; }, 0), "");
+  EXPECT_EQ(problem([](Args&) {}, -1), "attend: n_rows is -1; expected 0 to 2147483648");
+  EXPECT_EQ(problem([](Args& a) { a.d_head = 129; }), "attend: d_head is 129; expected 1 to 128");
+  EXPECT_EQ(problem([](Args& a) { a.rows = nullptr; }),
+            "attend: rows is null; expected a pointer, since there are rows");
+  EXPECT_NE(problem([](Args& a) { a.scale = -1; }), "");
+  EXPECT_NE(problem([](Args& a) { a.n_heads = 0; }), "");
+  EXPECT_NE(problem([](Args& a) { a.z = const_cast<float*>(a.qkv); }), "");
+}
+
+}  // namespace
+}  // namespace ablate::kernels
