@@ -4,6 +4,7 @@
 #include <boost/context/fiber.hpp>
 #include <boost/context/pooled_fixedsize_stack.hpp>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -77,7 +78,7 @@ bool Same(Place a, Place b) {
 }
 
 // Ends a thread whose block goes on no more.
-struct Abandoned {};
+struct Abandoned : std::exception {};
 
 class Block;
 Block* running_block = nullptr;
@@ -172,6 +173,7 @@ class Block {
     try {
       if (!abandons_) kernel();
     } catch (const Abandoned&) {
+      thread.waits_at = {"", 0};
     }
     thread.state = Thread::State::kDone;
 #if defined(__SANITIZE_ADDRESS__)
