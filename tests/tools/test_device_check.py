@@ -154,7 +154,7 @@ def test_bundle_brings_every_library(bundle: Path) -> None:
 
 
 def test_bundle_is_small(bundle: Path) -> None:
-    assert sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file()) <= 40_000_000
+    assert sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file()) <= make_bundle.MOST_BYTES
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
