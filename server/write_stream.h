@@ -121,7 +121,6 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   struct Pending {
     Response response;
     int64_t bytes;
-    grpc::WriteOptions options = {};
   };
 
   void OnWriteDone(bool ok) final {
@@ -182,10 +181,11 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     if (step == Step::kWrite || step == Step::kWriteLast) Amend(current_.response, written_for_);
     if (step == Step::kWrite) {
       write_began_ = absl::Now();
-      this->StartWrite(&current_.response, current_.options);
+      // Never with a buffer hint: on a busy machine this gRPC then sometimes flushed only at the next keepalive.
+      this->StartWrite(&current_.response);
     }
     if (step == Step::kWriteLast) {
-      this->StartWriteAndFinish(&current_.response, current_.options, ToGrpcStatus(status));
+      this->StartWriteAndFinish(&current_.response, grpc::WriteOptions(), ToGrpcStatus(status));
     }
     if (step == Step::kFinish) this->Finish(ToGrpcStatus(status));
   }
@@ -205,7 +205,6 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     if (!pending_.empty()) {
       current_ = std::move(pending_.front());
       pending_.pop_front();
-      if (!pending_.empty()) current_.options.set_buffer_hint();
       if (pending_.empty() && final_.has_value()) {
         status = *final_;
         finished_ = true;
