@@ -15,7 +15,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 
 #include "kernels/attend.h"
 #include "kernels/device.cuh"
@@ -177,7 +176,7 @@ inline size_t AttendSharedBytes(int32_t d_head) {
 
 // Blocks of {32, kAttendWarps} threads.
 inline uint32_t AttendGrid(const AttendArgs<float>& args, int64_t n_rows) {
-  return static_cast<uint32_t>(std::min<int64_t>(n_rows * args.n_heads, std::numeric_limits<int32_t>::max()));
+  return GridOf(n_rows * args.n_heads);
 }
 
 template <int W, typename Run>

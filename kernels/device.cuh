@@ -3,8 +3,10 @@
 // (tests/kernels/shim/device_language.h).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 // A block's dynamic shared memory as an array of T, aligned to 16 bytes. The shim has its own.
 #if !defined(ABLATE_SHARED_MEMORY)
@@ -14,6 +16,11 @@
 #endif
 
 namespace ablate::kernels {
+
+// The grid for so many blocks: at most what CUDA numbers on its x axis, and kernels stride over the rest.
+inline uint32_t GridOf(int64_t blocks) {
+  return static_cast<uint32_t>(std::min<int64_t>(blocks, std::numeric_limits<int32_t>::max()));
+}
 
 constexpr int32_t kWarpLanes = 32;
 constexpr uint32_t kAllLanes = 0xFFFFFFFFU;

@@ -5,6 +5,8 @@
 #include <limits>
 #include <string>
 
+#include "kernels/check_message.h"
+
 namespace ablate::kernels {
 namespace {
 
@@ -13,7 +15,7 @@ constexpr int64_t kMaxTokens = int64_t{1} << 31;
 constexpr int64_t kMaxModelSize = int64_t{1} << 24;
 
 std::string Wrong(const std::string& argument, const std::string& came, const std::string& expected) {
-  return "fan_out: " + argument + " is " + came + "; expected " + expected;
+  return WrongArgument("fan_out", argument, came, expected);
 }
 
 std::string OutOfRange(const std::string& argument, int64_t came, int64_t begin, int64_t end) {
@@ -32,45 +34,21 @@ bool Overlap(const void* a, const void* b, int64_t bytes) {
 }
 
 template <typename T>
-std::string CheckPointers(const FanOutArgs<T>& args) {
-  const struct {
-    const char* name;
-    const void* pointer;
-  } required[] = {{"x", args.x},
-                  {"z", args.z},
-                  {"bias", args.bias},
-                  {"source_token", args.source_token},
-                  {"position", args.position},
-                  {"row", args.row},
-                  {"row_edit_begin", args.row_edit_begin},
-                  {"x_out", args.x_out},
-                  {"z_out", args.z_out}};
-  for (const auto& [name, pointer] : required) {
-    if (pointer == nullptr)
-      return Wrong(name, "null", "a pointer, since n_tokens_out is " + std::to_string(args.n_tokens_out));
-  }
-  const struct {
-    const char* name;
-    const void* pointer;
-    size_t alignment;
-  } aligned[] = {{"x", args.x, alignof(T)},
-                 {"z", args.z, alignof(T)},
-                 {"bias", args.bias, alignof(T)},
-                 {"table", args.table, alignof(T)},
-                 {"source_token", args.source_token, alignof(int32_t)},
-                 {"position", args.position, alignof(int32_t)},
-                 {"row", args.row, alignof(int32_t)},
-                 {"row_edit_begin", args.row_edit_begin, alignof(int32_t)},
-                 {"edits", args.edits, alignof(HeadEdit)},
-                 {"x_out", args.x_out, alignof(T)},
-                 {"z_out", args.z_out, alignof(T)}};
-  for (const auto& [name, pointer, alignment] : aligned) {
-    const size_t over = reinterpret_cast<uintptr_t>(pointer) % alignment;
-    if (over != 0) {
-      return Wrong(name, std::to_string(over) + " bytes off its alignment",
-                   "a multiple of " + std::to_string(alignment));
-    }
-  }
+std::string CheckMemory(const FanOutArgs<T>& args) {
+  std::string problem = CheckPointers("fan_out",
+                                      {{"x", args.x, alignof(T)},
+                                       {"z", args.z, alignof(T)},
+                                       {"bias", args.bias, alignof(T)},
+                                       {"table", args.table, alignof(T), /*may_be_null=*/true},
+                                       {"source_token", args.source_token, alignof(int32_t)},
+                                       {"position", args.position, alignof(int32_t)},
+                                       {"row", args.row, alignof(int32_t)},
+                                       {"row_edit_begin", args.row_edit_begin, alignof(int32_t)},
+                                       {"edits", args.edits, alignof(HeadEdit), /*may_be_null=*/true},
+                                       {"x_out", args.x_out, alignof(T)},
+                                       {"z_out", args.z_out, alignof(T)}},
+                                      "n_tokens_out is " + std::to_string(args.n_tokens_out));
+  if (!problem.empty()) return problem;
   const int64_t bytes = args.n_tokens_out * args.n_heads * args.d_head * static_cast<int64_t>(sizeof(T));
   if (Overlap(args.x_out, args.z_out, bytes)) return Wrong("z_out", "overlapping x_out", "memory of its own");
   // N is not known here, so only the first element of what is read can be told apart; the rest is the caller's.
@@ -149,7 +127,7 @@ std::string CheckFanOut(const FanOutArgs<T>& args) {
   const int64_t d_model = int64_t{args.n_heads} * args.d_head;
   if (d_model > kMaxModelSize)
     return Wrong("n_heads * d_head", std::to_string(d_model), "at most " + std::to_string(kMaxModelSize));
-  return args.n_tokens_out == 0 ? "" : CheckPointers(args);
+  return args.n_tokens_out == 0 ? "" : CheckMemory(args);
 }
 
 template <typename T>

@@ -10,9 +10,7 @@
 // - token tables and edits are the same for all threads of a token, so they come from L1 after the first.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <limits>
 
 #include "kernels/device.cuh"
 #include "kernels/fan_out.h"
@@ -106,7 +104,7 @@ struct FanOutShape {
 template <typename T>
 FanOutShape ShapeFanOut(const FanOutArgs<T>& args) {
   constexpr int32_t kWidth = kPackBytes / static_cast<int32_t>(sizeof(T));
-  constexpr int64_t kWarp = 32, kMaxGrid = std::numeric_limits<int32_t>::max();
+  constexpr int64_t kWarp = 32;
   const T* const pointers[] = {args.x, args.z, args.bias, args.table, args.x_out, args.z_out};
   uintptr_t addresses = 0;
   for (const T* pointer : pointers) addresses |= reinterpret_cast<uintptr_t>(pointer);
@@ -121,7 +119,7 @@ FanOutShape ShapeFanOut(const FanOutArgs<T>& args) {
   shape.block_x = static_cast<uint32_t>((threads + kWarp - 1) / kWarp * kWarp);
   shape.block_y = kFanOutThreads / shape.block_x;
   const int64_t blocks = (args.n_tokens_out + shape.block_y - 1) / shape.block_y;
-  shape.grid = static_cast<uint32_t>(std::min(blocks, kMaxGrid));
+  shape.grid = GridOf(blocks);
   return shape;
 }
 

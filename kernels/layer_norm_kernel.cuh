@@ -8,10 +8,8 @@
 // - sums run over a lane's packs in order, then over the lanes: an order fixed by D and alignment.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 #include "kernels/device.cuh"
 #include "kernels/layer_norm.h"
@@ -124,8 +122,7 @@ __global__ void __launch_bounds__(kWarpLanes* kLayerNormWarps)
 
 // Blocks of {32, kLayerNormWarps} threads.
 inline uint32_t LayerNormGrid(int64_t n_rows) {
-  constexpr int64_t kMaxGrid = std::numeric_limits<int32_t>::max();
-  return static_cast<uint32_t>(std::min((n_rows + kLayerNormWarps - 1) / kLayerNormWarps, kMaxGrid));
+  return GridOf((n_rows + kLayerNormWarps - 1) / kLayerNormWarps);
 }
 
 template <typename Put, typename Run>

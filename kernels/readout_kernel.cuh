@@ -11,10 +11,8 @@
 // single term. Their order follows from V alone.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 #include "kernels/device.cuh"
 #include "kernels/readout.h"
@@ -361,18 +359,13 @@ __global__ void __launch_bounds__(kReadoutThreads) TopKKernel(const ReadoutArgs 
   }
 }
 
-inline uint32_t ReadoutGrid(int64_t blocks) {
-  return static_cast<uint32_t>(std::min<int64_t>(blocks, std::numeric_limits<int32_t>::max()));
-}
-
 // run(kernel, blocks, shared bytes) for each launch that these arguments need, one after the other; stops at the first
 // that gives not `fine`, and gives what the last one gave. Precondition: CheckReadout is empty.
 template <int W, typename Result, typename Run>
 Result RunReadoutKernels(const ReadoutArgs& args, Result fine, Run run) {
-  Result result = run(&SumRowsKernel<W>, ReadoutGrid(args.n_rows), sizeof(SumRowsShared));
-  if (result == fine) result = run(&MeasureKernel<W>, ReadoutGrid(args.n_tasks), sizeof(MeasureShared));
-  if (result == fine && args.most_top_k > 0)
-    result = run(&TopKKernel<W>, ReadoutGrid(args.n_tasks), sizeof(TopKShared));
+  Result result = run(&SumRowsKernel<W>, GridOf(args.n_rows), sizeof(SumRowsShared));
+  if (result == fine) result = run(&MeasureKernel<W>, GridOf(args.n_tasks), sizeof(MeasureShared));
+  if (result == fine && args.most_top_k > 0) result = run(&TopKKernel<W>, GridOf(args.n_tasks), sizeof(TopKShared));
   return result;
 }
 

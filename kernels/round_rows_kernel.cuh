@@ -4,9 +4,7 @@
 // A warp takes a row, from its front to its back, so that what it writes lies in front of all that it has yet to read.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <limits>
 
 #include "kernels/device.cuh"
 #include "kernels/round_rows.h"
@@ -39,8 +37,7 @@ __global__ void __launch_bounds__(kWarpLanes* kRoundRowsWarps)
 }
 
 inline uint32_t RoundRowsGrid(int64_t n_rows) {
-  constexpr int64_t kMaxGrid = std::numeric_limits<int32_t>::max();
-  return static_cast<uint32_t>(std::min((n_rows + kRoundRowsWarps - 1) / kRoundRowsWarps, kMaxGrid));
+  return GridOf((n_rows + kRoundRowsWarps - 1) / kRoundRowsWarps);
 }
 
 // run(kernel) with the instance that these arguments need; gives what it gives.

@@ -42,8 +42,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     Pump();
   }
 
-  // The same, where the caller is about to push more or to end the stream: nothing begins before that, so that both go
-  // out together.
+  // The same, where the caller is about to push more or to end the stream: nothing begins before that.
   void Hold(Response response) {
     absl::MutexLock lock(&mu_);
     Queue(std::move(response));

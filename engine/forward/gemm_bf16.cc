@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "engine/forward/gemm_operands.h"
+
 #if defined(__x86_64__)
 // As Intel's mkl_cblas.h declares it (32-bit indices); the wheel brings the library without its headers.
 extern "C" void cblas_gemm_bf16bf16f32(int layout, int trans_a, int trans_b, int m, int n, int k, float alpha,
@@ -23,23 +25,18 @@ bool HasBf16Gemm() {
 
 void GemmBf16(const at::Tensor& x, const at::Tensor& weight, float beta, at::Tensor& out) {
   constexpr int kRowMajor = 101, kNoTrans = 111, kTrans = 112;
-  const bool transposed = weight.stride(0) == 1 && weight.stride(1) != 1;
-  const bool fits = x.dim() == 2 && weight.dim() == 2 && out.dim() == 2 && x.size(1) == weight.size(0) &&
-                    out.size(0) == x.size(0) && out.size(1) == weight.size(1) && x.stride(1) == 1 &&
-                    out.stride(1) == 1 && (transposed || weight.stride(1) == 1);
-  TORCH_CHECK(fits, "gemm_bf16: x is ", x.sizes(), ", weight is ", weight.sizes(), ", out is ", out.sizes());
+  const WeightLayout layout = CheckOperands("gemm_bf16", x, weight, out);
   TORCH_CHECK(x.scalar_type() == at::kBFloat16 && weight.scalar_type() == at::kBFloat16 &&
                   out.scalar_type() == at::kFloat && x.is_cpu() && weight.is_cpu() && out.is_cpu(),
               "gemm_bf16: expected bfloat16 times bfloat16 into float32 on the CPU");
 #if defined(__x86_64__)
   const auto bits = [](const at::Tensor& tensor) { return static_cast<const uint16_t*>(tensor.const_data_ptr()); };
-  const int64_t weight_stride = transposed ? weight.stride(1) : weight.stride(0);
-  for (const int64_t size : {x.size(0), x.size(1), weight.size(1), x.stride(0), weight_stride, out.stride(0)}) {
+  for (const int64_t size : {x.size(0), x.size(1), weight.size(1), x.stride(0), layout.stride, out.stride(0)}) {
     TORCH_CHECK(size <= INT32_MAX, "gemm_bf16: a size of ", size, " is too large for 32 bits");
   }
-  cblas_gemm_bf16bf16f32(kRowMajor, kNoTrans, transposed ? kTrans : kNoTrans, static_cast<int>(x.size(0)),
+  cblas_gemm_bf16bf16f32(kRowMajor, kNoTrans, layout.is_transposed ? kTrans : kNoTrans, static_cast<int>(x.size(0)),
                          static_cast<int>(weight.size(1)), static_cast<int>(x.size(1)), 1.0F, bits(x),
-                         static_cast<int>(x.stride(0)), bits(weight), static_cast<int>(weight_stride), beta,
+                         static_cast<int>(x.stride(0)), bits(weight), static_cast<int>(layout.stride), beta,
                          out.data_ptr<float>(), static_cast<int>(out.stride(0)));
 #else
   TORCH_CHECK(false, "gemm_bf16: not on this processor");

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/forward/cuda_launch.h"
+#include "engine/forward/gemm_operands.h"
 #include "kernels/gemm_cublaslt.h"
 
 namespace ablate {
@@ -50,11 +51,7 @@ Tf32Products::~Tf32Products() {
 
 void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, kernels::GemmEpilogue epilogue,
               at::Tensor& out) {
-  const bool transposed = weight.stride(0) == 1 && weight.stride(1) != 1;
-  const bool fits = x.dim() == 2 && weight.dim() == 2 && out.dim() == 2 && x.size(1) == weight.size(0) &&
-                    out.size(0) == x.size(0) && out.size(1) == weight.size(1) && x.stride(1) == 1 &&
-                    out.stride(1) == 1 && (transposed || weight.stride(1) == 1);
-  TORCH_CHECK(fits, "gemm: x is ", x.sizes(), ", weight is ", weight.sizes(), ", out is ", out.sizes());
+  const WeightLayout layout = CheckOperands("gemm", x, weight, out);
   const bool are_factors = x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kFloat;
   TORCH_CHECK(are_factors && x.scalar_type() == weight.scalar_type() && out.scalar_type() == at::kFloat,
               "gemm: expected float32 or bfloat16 factors and a float32 result, got ", x.scalar_type(), " by ",
@@ -68,9 +65,9 @@ void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
       .k = x.size(1),
       .n = weight.size(1),
       .x_stride = x.stride(0),
-      .weight_stride = transposed ? weight.stride(1) : weight.stride(0),
+      .weight_stride = layout.stride,
       .out_stride = out.stride(0),
-      .weight_is_transposed = transposed,
+      .weight_is_transposed = layout.is_transposed,
       .precision = PrecisionOf(x),
       .epilogue = epilogue};
   CheckArguments(GemmOf(x.device()).cublas_lt.Run(args, StreamOf(x)));

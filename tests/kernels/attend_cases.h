@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "gtest/gtest.h"
 #include "kernels/attend.h"
 
 namespace ablate::kernels {
@@ -141,6 +142,39 @@ std::string FindAttendError(const AttendProblem<T>& p, const std::vector<T>& z) 
     }
   }
   return "";
+}
+
+// A NaN or an infinity at a position reaches that position and those behind it, and nothing else changes by a bit; in
+// prompts of these lengths. run(problem) gives z [N, H, Dh].
+template <typename Run>
+void ExpectNanAndInfReachTheFutureOnly(const std::vector<int32_t>& lengths, Run run) {
+  constexpr float kBad[] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()};
+  for (const int32_t n : lengths) {
+    for (const int32_t bad : {0, 3, n - 1}) {
+      for (const int64_t part : {1, 2}) {
+        for (const float value : kBad) {
+          AttendProblem<float> p{2, 12, {}, 0, {}, {}};
+          p.AddPrompt(n, {0, n / 2});
+          p.Fill(5);
+          const std::vector<float> clean = run(p);
+          p.Part(n + bad, part, 1)[5] = value;  // the second row's
+          const std::vector<float> z = run(p);
+          for (int64_t token = 0; token < p.n_tokens; ++token) {
+            for (int64_t i = 0; i < 24; ++i) {
+              const auto at = static_cast<size_t>(token * 24 + i);
+              // A key spoils its whole head, a value its own column.
+              const bool reached = token >= n + bad && token < 2 * n && (part == 1 ? i >= 12 : i == 17);
+              if (!reached) {
+                ASSERT_EQ(z[at], clean[at]) << "token " << token << ", " << i;
+              } else if (part == 2 || std::isnan(value)) {
+                ASSERT_FALSE(std::isfinite(z[at])) << "token " << token << ", " << i;
+              }
+            }
+          }
+        }
+      }
+    }
+  }
 }
 
 }  // namespace ablate::kernels

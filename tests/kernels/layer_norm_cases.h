@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "gtest/gtest.h"
 #include "kernels/layer_norm.h"
 #include "tests/kernels/guarded_buffer.h"
 
@@ -93,6 +95,18 @@ std::string FindLayerNormError(const LayerNormProblem<T>& p, const GuardedBuffer
     }
   }
   return "";
+}
+
+// That `rounded`'s result is bfloat16, in the first half of each row, within half a unit of `exact`'s.
+inline void ExpectRounded(const LayerNormProblem<float>& rounded, const LayerNormProblem<float>& exact) {
+  for (int64_t row = 0; row < exact.n_rows; ++row) {
+    const auto* halves = reinterpret_cast<const uint16_t*>(rounded.out.data() + row * exact.d_model);
+    for (int64_t i = 0; i < exact.d_model; ++i) {
+      const float value = std::bit_cast<float>(static_cast<uint32_t>(halves[i]) << 16U);
+      const float want = exact.out[row * exact.d_model + i];
+      ASSERT_LE(std::abs(value - want), std::ldexp(std::abs(want), -8)) << "row " << row << ", element " << i;
+    }
+  }
 }
 
 }  // namespace ablate::kernels

@@ -1,8 +1,6 @@
 // layer_norm on a GPU against float64, on the same problems as on the host. What needs no GPU runs everywhere.
 #include <cuda_runtime_api.h>
 
-#include <bit>
-#include <cmath>
 #include <cstdint>
 
 #include "gtest/gtest.h"
@@ -56,14 +54,7 @@ TEST_F(LayerNormGpuTest, RoundsToBf16) {
     LayerNormProblem<float> exact(5, d, 0), rounded(5, d, 0);
     ASSERT_NO_FATAL_FAILURE(RunLayerNorm(exact, /*with_add=*/false));
     ASSERT_NO_FATAL_FAILURE(RunLayerNorm(rounded, /*with_add=*/false, /*rounds=*/true));
-    for (int64_t row = 0; row < 5; ++row) {
-      const auto* halves = reinterpret_cast<const uint16_t*>(rounded.out.data() + row * d);
-      for (int64_t i = 0; i < d; ++i) {
-        const float value = std::bit_cast<float>(static_cast<uint32_t>(halves[i]) << 16U);
-        const float want = exact.out[row * d + i];
-        ASSERT_LE(std::abs(value - want), std::ldexp(std::abs(want), -8)) << "row " << row << ", element " << i;
-      }
-    }
+    ExpectRounded(rounded, exact);
   }
 }
 
