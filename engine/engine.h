@@ -50,6 +50,8 @@ struct EngineInfo {
   // Why `auto` took the CPU; empty where it did not, or was not asked to choose.
   std::string why_cpu;
   Precision precision = Precision::kFloat32;
+  // All that the device computes in, that one among them; float32 in front.
+  std::vector<Precision> precisions = {Precision::kFloat32};
   int32_t threads = 0;
   int64_t max_packed_tokens = 0;
   int64_t memory_budget_bytes = 0;

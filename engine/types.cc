@@ -22,7 +22,7 @@ std::string_view Name(Precision precision) {
 }
 
 absl::StatusOr<Precision> ParsePrecision(std::string_view text) {
-  for (Precision precision : {Precision::kFloat32, Precision::kFloat64, Precision::kTf32, Precision::kBf16}) {
+  for (const Precision precision : kPrecisions) {
     if (text == Name(precision)) return precision;
   }
   return absl::InvalidArgumentError(

@@ -1,6 +1,7 @@
 // Values that pass between the engine and its callers. No torch header.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,6 +18,9 @@ namespace ablate {
 // kBf16: matrices and what is multiplied with them are rounded to bfloat16, products summed in float32; all else is
 // float32. kTf32, on a GPU: the same with TF32's 10 bits of fraction, as the tensor cores read them.
 enum class Precision { kFloat32, kFloat64, kTf32, kBf16 };
+// All of them: from the one that is the reference to the coarsest, and the oracle.
+inline constexpr std::array kPrecisions = {Precision::kFloat32, Precision::kTf32, Precision::kBf16,
+                                           Precision::kFloat64};
 
 std::string_view Name(Precision precision);  // `float32`
 absl::StatusOr<Precision> ParsePrecision(std::string_view text);

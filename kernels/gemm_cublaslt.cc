@@ -48,9 +48,11 @@ cublasComputeType_t ComputeType(GemmPrecision precision) {
   return CUBLAS_COMPUTE_32F_PEDANTIC;
 }
 
+}  // namespace
+
 // A product as cuBLASLt sees it. Its matrices are column by column, ours row by row, so that it computes the
 // transposed: out^T [O, M] = W^T [O, K] x^T [K, M].
-class Product {
+class CublasLt::Product {
  public:
   // Empty, or what failed.
   std::string Describe(const GemmArgs& args) {
@@ -87,7 +89,7 @@ class Product {
   }
 
   std::string FindAlgorithm(cublasLtHandle_t handle, const GemmArgs& args, size_t workspace_bytes,
-                            cublasLtMatmulAlgo_t& algorithm) const {
+                            Algorithm& algorithm) const {
     Owned<cublasLtMatmulPreference_t> preference;
     if (auto error = Make("cublasLtMatmulPreferenceCreate", preference, cublasLtMatmulPreferenceCreate);
         !error.empty()) {
@@ -112,12 +114,10 @@ class Product {
     const cublasStatus_t status =
         cublasLtMatmulAlgoGetHeuristic(handle, description_.get(), weight_.get(), x_.get(), out_.get(), out_.get(),
                                        preference.get(), 1, &found, &count);
-    if (status != CUBLAS_STATUS_SUCCESS) return Failed("cublasLtMatmulAlgoGetHeuristic", status);
-    if (count == 0) {
-      return "gemm: cuBLASLt has no algorithm for [" + std::to_string(args.m) + ", " + std::to_string(args.k) +
-             "] by [" + std::to_string(args.k) + ", " + std::to_string(args.n) + "]";
+    if (status != CUBLAS_STATUS_SUCCESS && status != CUBLAS_STATUS_NOT_SUPPORTED) {
+      return Failed("cublasLtMatmulAlgoGetHeuristic", status);
     }
-    algorithm = found.algo;
+    if (status == CUBLAS_STATUS_SUCCESS && count > 0) algorithm = found.algo;
     return "";
   }
 
@@ -150,8 +150,6 @@ class Product {
   Owned<cublasLtMatrixLayout_t> weight_, x_, out_;
 };
 
-}  // namespace
-
 std::string CublasLt::MakeHandle() {
   cublasLtHandle_t handle = nullptr;
   const cublasStatus_t status = cublasLtCreate(&handle);
@@ -159,13 +157,7 @@ std::string CublasLt::MakeHandle() {
   return status == CUBLAS_STATUS_SUCCESS ? "" : Failed("cublasLtCreate", status);
 }
 
-std::string CublasLt::Run(const GemmArgs& args, cudaStream_t stream) {
-  if (std::string error = CheckGemm(args); !error.empty() || args.m == 0) return error;
-  if (handle_ == nullptr) {
-    if (std::string error = MakeHandle(); !error.empty()) return error;
-  }
-  Product product;
-  if (std::string error = product.Describe(args); !error.empty()) return error;
+std::string CublasLt::AlgorithmOf(const GemmArgs& args, const Product& product, const Algorithm*& algorithm) {
   const Key key = {args.m,
                    args.k,
                    args.n,
@@ -181,13 +173,41 @@ std::string CublasLt::Run(const GemmArgs& args, cudaStream_t stream) {
                    AlignmentOf(args.out)};
   auto known = algorithms_.find(key);
   if (known == algorithms_.end()) {
-    cublasLtMatmulAlgo_t algorithm = {};
-    if (std::string error = product.FindAlgorithm(handle_.get(), args, workspace_bytes_, algorithm); !error.empty()) {
+    if (handle_ == nullptr) {
+      if (std::string error = MakeHandle(); !error.empty()) return error;
+    }
+    Algorithm found;
+    if (std::string error = product.FindAlgorithm(handle_.get(), args, workspace_bytes_, found); !error.empty()) {
       return error;
     }
-    known = algorithms_.emplace(key, algorithm).first;
+    known = algorithms_.emplace(key, found).first;
   }
-  return product.Launch(handle_.get(), args, known->second, workspace_, workspace_bytes_, stream);
+  algorithm = &known->second;
+  return "";
+}
+
+std::string CublasLt::Find(const GemmArgs& args, bool& is_found) {
+  is_found = true;
+  if (std::string error = CheckGemm(args); !error.empty() || args.m == 0) return error;
+  Product product;
+  if (std::string error = product.Describe(args); !error.empty()) return error;
+  const Algorithm* algorithm = nullptr;
+  if (std::string error = AlgorithmOf(args, product, algorithm); !error.empty()) return error;
+  is_found = algorithm->has_value();
+  return "";
+}
+
+std::string CublasLt::Run(const GemmArgs& args, cudaStream_t stream) {
+  if (std::string error = CheckGemm(args); !error.empty() || args.m == 0) return error;
+  Product product;
+  if (std::string error = product.Describe(args); !error.empty()) return error;
+  const Algorithm* algorithm = nullptr;
+  if (std::string error = AlgorithmOf(args, product, algorithm); !error.empty()) return error;
+  if (!algorithm->has_value()) {
+    return "gemm: cuBLASLt has no algorithm for [" + std::to_string(args.m) + ", " + std::to_string(args.k) + "] by [" +
+           std::to_string(args.k) + ", " + std::to_string(args.n) + "]";
+  }
+  return product.Launch(handle_.get(), args, **algorithm, workspace_, workspace_bytes_, stream);
 }
 
 }  // namespace ablate::kernels

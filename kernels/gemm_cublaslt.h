@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -28,7 +29,12 @@ class CublasLt {
   // bits.
   std::string Run(const GemmArgs& args, cudaStream_t stream);
 
+  // Whether cuBLASLt has an algorithm for these arguments: which epilogues it fuses depends on precision and GPU.
+  // Empty, or what went wrong.
+  std::string Find(const GemmArgs& args, bool& is_found);
+
  private:
+  class Product;
   struct DestroyHandle {
     void operator()(cublasLtHandle_t handle) const { cublasLtDestroy(handle); }
   };
@@ -36,12 +42,17 @@ class CublasLt {
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, GemmPrecision, GemmEpilogue,
                          uint32_t, uint32_t, uint32_t, uint32_t>;
 
+  // Null where there is none.
+  using Algorithm = std::optional<cublasLtMatmulAlgo_t>;
+
   std::string MakeHandle();
+  // Of the cache, or asked for and put there.
+  std::string AlgorithmOf(const GemmArgs& args, const Product& product, const Algorithm*& algorithm);
 
   void* workspace_;
   size_t workspace_bytes_;
   std::unique_ptr<std::remove_pointer_t<cublasLtHandle_t>, DestroyHandle> handle_;
-  std::map<Key, cublasLtMatmulAlgo_t> algorithms_;
+  std::map<Key, Algorithm> algorithms_;
 };
 
 }  // namespace ablate::kernels

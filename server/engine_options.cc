@@ -18,13 +18,18 @@ std::string CheckDevice(const std::string& device) {
 
 }  // namespace
 
-void AddEngineOptions(CLI::App& app, EngineOptions& options) {
+void AddModelOptions(CLI::App& app, EngineOptions& options) {
   app.add_option("--model", options.model_dir,
                  "Folder of a GPT-2 in Hugging Face's layout: config.json, model.safetensors, vocab.json, merges.txt")
       ->required();
   app.add_option("--device", options.device,
                  "Where to compute: auto (the first usable GPU, else the CPU), cpu, or cuda:N")
       ->check(CheckDevice);
+  app.add_option("--threads", options.threads, "CPU threads of the engine; 0: one a core")->check(CLI::Range(0, 1024));
+}
+
+void AddEngineOptions(CLI::App& app, EngineOptions& options) {
+  AddModelOptions(app, options);
   app.add_option_function<std::string>(
          "--precision",
          [&options](const std::string& text) {
@@ -35,7 +40,6 @@ void AddEngineOptions(CLI::App& app, EngineOptions& options) {
          "on: the same with 10 bits of fraction); or float64 (CPU only: the oracle)")
       ->check(CLI::IsMember({"float32", "bf16", "tf32", "float64"}))
       ->default_str("float32");
-  app.add_option("--threads", options.threads, "CPU threads of the engine; 0: one a core")->check(CLI::Range(0, 1024));
 }
 
 }  // namespace ablate

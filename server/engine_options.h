@@ -6,7 +6,10 @@
 
 namespace ablate {
 
-// Adds --model (required), --device, --precision and --threads, which write to `options`; it outlives `app`.
+// Adds --model (required), --device and --threads, which write to `options`; it outlives `app`.
+void AddModelOptions(CLI::App& app, EngineOptions& options);
+
+// The same and --precision.
 void AddEngineOptions(CLI::App& app, EngineOptions& options);
 
 }  // namespace ablate

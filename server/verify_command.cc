@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/engine_options.h"
 #include "server/environment.h"
 #include "server/verify/floor_file.h"
@@ -17,29 +19,52 @@ namespace ablate {
 namespace {
 
 struct VerifyOptions {
+  // But for the precision.
   EngineOptions engine;
+  // Each once; empty: all that the device computes in.
+  std::vector<Precision> precisions;
   // Empty: beside the model.
   std::string cache;
   bool no_cache = false;
   std::string format = "table";
 };
 
+// `float64` is what the others are compared with.
+void AddPrecisions(CLI::App& app, std::vector<Precision>& precisions) {
+  app.add_option_function<std::vector<std::string>>(
+         "--precision",
+         [&precisions](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             const auto precision = ParsePrecision(text);
+             if (precision.ok() && !absl::c_linear_search(precisions, *precision)) precisions.push_back(*precision);
+           }
+         },
+         "float32, tf32, bf16, or several with commas; default: all that the device computes in")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"float32", "tf32", "bf16"}));
+}
+
 // Returns the exit code where there is nothing to run.
 std::optional<int> Parse(int argc, const char* const* argv, VerifyOptions& options, std::ostream& out,
                          std::ostream& err) {
   CLI::App app(
       "ablated verify: measures how far a model's results on a device are from float64.\n"
-      "Runs a fixed set of edits on some prompts and prints each column's absolute error by prompt length. Its 99.9th\n"
-      "percentile, the numeric floor, is kept beside the model, and every manifest carries it.",
+      "Runs a fixed set of edits on some prompts, in each precision, and prints each column's absolute error, how "
+      "well\n"
+      "the order of the heads is kept, and the time. The error's 99.9th percentile by prompt length, the numeric "
+      "floor, is\n"
+      "kept beside the model, and every manifest carries it.",
       "ablated verify");
   app.option_defaults()->always_capture_default();
   app.get_formatter()->column_width(34);
-  AddEngineOptions(app, options.engine);
+  AddModelOptions(app, options.engine);
+  AddPrecisions(app, options.precisions);
   CLI::Option* cache = app.add_option("--cache", options.cache,
                                       "File to keep the floors in; default: numeric_floor.json in the model's folder. "
                                       "`ablated --numeric-floor FILE` reads another one");
   app.add_flag("--no-cache", options.no_cache, "Keep nothing")->excludes(cache);
-  app.add_option("--format", options.format, "table, or json (all figures)")->check(CLI::IsMember({"table", "json"}));
+  app.add_option("--format", options.format, "table (of one precision its floors too), or json (all figures)")
+      ->check(CLI::IsMember({"table", "json"}));
   try {
     app.parse(WithEnvironment(app, argc, argv));
   } catch (const CLI::Success& success) {
@@ -49,17 +74,7 @@ std::optional<int> Parse(int argc, const char* const* argv, VerifyOptions& optio
     err << "ablated verify: " << error.what() << " (see ablated verify --help)\n";
     return 2;
   }
-  if (options.engine.precision == Precision::kFloat64) {
-    err << "ablated verify: --precision: got float64, which the others are compared with; expected float32, tf32 or "
-           "bf16\n";
-    return 2;
-  }
   return std::nullopt;
-}
-
-int Fail(std::ostream& err, const absl::Status& status) {
-  err << "ablated verify: " << status.message() << std::endl;
-  return 1;
 }
 
 // Where the floors go, and what is in the way of it.
@@ -100,33 +115,84 @@ class FloorCache {
   const std::string path_;
 };
 
+// What is to be measured on the device of `info`.
+absl::StatusOr<std::vector<Precision>> ChoosePrecisions(const std::vector<Precision>& wanted, const EngineInfo& info) {
+  std::vector<Precision> can = info.precisions;
+  std::erase(can, Precision::kFloat64);
+  for (const Precision precision : wanted) {
+    if (absl::c_linear_search(can, precision)) continue;
+    const auto name = [](std::string* text, Precision one) { text->append(Name(one)); };
+    return absl::InvalidArgumentError(absl::StrCat("--precision: got ", std::string(Name(precision)), ", but ",
+                                                   info.device, " (", info.device_name, ") computes in ",
+                                                   absl::StrJoin(can, ", ", name)));
+  }
+  return wanted.empty() ? can : wanted;
+}
+
+VerifyProgress Tell(Precision precision, std::ostream& err) {
+  return [precision, &err](int32_t index, int32_t n_prompts, int32_t n_tokens) {
+    err << "ablated verify: " << Name(precision) << ": prompt " << index + 1 << " of " << n_prompts << ", " << n_tokens
+        << " tokens" << std::endl;
+  };
+}
+
+// Adds a report for each precision; where one fails, those before it stay.
+absl::Status Measure(const VerifyOptions& options, const EngineLoader& load, std::vector<VerifyReport>& reports,
+                     std::ostream& err) {
+  err << "ablated verify: loading " << options.engine.model_dir << std::endl;
+  EngineOptions exact = options.engine;
+  exact.device = "cpu";
+  exact.precision = Precision::kFloat64;
+  auto oracle = load(exact);
+  if (!oracle.ok()) return oracle.status();
+  // Loaded before the long run, which is in vain if the device cannot be had.
+  EngineOptions one = options.engine;
+  one.precision = options.precisions.empty() ? Precision::kFloat32 : options.precisions.front();
+  auto subject = load(one);
+  if (!subject.ok()) return subject.status();
+  const EngineInfo info = (*subject)->Describe();
+  const auto precisions = ChoosePrecisions(options.precisions, info);
+  if (!precisions.ok()) return precisions.status();
+  FloorCache cache(options);
+  const auto key_of = [&](Precision precision) {
+    EngineInfo measured = info;
+    measured.precision = precision;
+    return MakeFloorKey(measured, ABLATE_VERSION);
+  };
+  if (absl::Status status = cache.Check(key_of(info.precision), err); !status.ok()) return status;
+
+  const auto reference = RunReference(**oracle, Tell(Precision::kFloat64, err));
+  if (!reference.ok()) return reference.status();
+  oracle->reset();
+  for (const Precision precision : *precisions) {
+    if (precision != info.precision) {
+      // One at a time, and where `auto` has found its place.
+      subject->reset();
+      one.device = info.device;
+      one.precision = precision;
+      subject = load(one);
+      if (!subject.ok()) return subject.status();
+    }
+    auto report = Verify(**subject, *reference, Tell(precision, err));
+    if (!report.ok()) return report.status();
+    reports.push_back(*std::move(report));
+    if (absl::Status status = cache.Write(key_of(precision), reports.back(), err); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 int RunVerify(int argc, const char* const* argv, const EngineLoader& load, std::ostream& out, std::ostream& err) {
   VerifyOptions options;
   if (const auto code = Parse(argc, argv, options, out, err)) return *code;
-
-  err << "ablated verify: loading " << options.engine.model_dir << std::endl;
-  // In front: what loading sets for the whole process is to be as the engine under test wants it.
-  EngineOptions exact = options.engine;
-  exact.device = "cpu";
-  exact.precision = Precision::kFloat64;
-  const auto reference = load(exact);
-  if (!reference.ok()) return Fail(err, reference.status());
-  const auto subject = load(options.engine);
-  if (!subject.ok()) return Fail(err, subject.status());
-
-  FloorCache cache(options);
-  const FloorKey key = MakeFloorKey((*subject)->Describe(), ABLATE_VERSION);
-  if (absl::Status status = cache.Check(key, err); !status.ok()) return Fail(err, status);
-  const auto progress = [&err](int32_t index, int32_t n_prompts, int32_t n_tokens) {
-    err << "ablated verify: prompt " << index + 1 << " of " << n_prompts << ", " << n_tokens << " tokens" << std::endl;
-  };
-  const absl::StatusOr<VerifyReport> report = Verify(**subject, **reference, progress);
-  if (!report.ok()) return Fail(err, report.status());
-  out << (options.format == "json" ? VerifyJson(*report, ABLATE_VERSION) : VerifyTable(*report)) << std::flush;
-  if (absl::Status status = cache.Write(key, *report, err); !status.ok()) return Fail(err, status);
-  return 0;
+  std::vector<VerifyReport> reports;
+  const absl::Status status = Measure(options, load, reports, err);
+  if (!reports.empty()) {
+    out << (options.format == "json" ? VerifyJson(reports, ABLATE_VERSION) : VerifyTable(reports)) << std::flush;
+  }
+  if (!status.ok()) err << "ablated verify: " << status.message() << std::endl;
+  return status.ok() ? 0 : 1;
 }
 
 }  // namespace ablate

@@ -1,5 +1,7 @@
 #include "engine/forward/gemm_cuda.h"
 
+#include <ATen/ops/gelu.h>
+
 #include <array>
 #include <memory>
 
@@ -56,7 +58,7 @@ void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
   TORCH_CHECK(are_factors && x.scalar_type() == weight.scalar_type() && out.scalar_type() == at::kFloat,
               "gemm: expected float32 or bfloat16 factors and a float32 result, got ", x.scalar_type(), " by ",
               weight.scalar_type(), " into ", out.scalar_type());
-  const kernels::GemmArgs args = {
+  kernels::GemmArgs args = {
       .x = x.const_data_ptr(),
       .weight = weight.const_data_ptr(),
       .bias = epilogue == kernels::GemmEpilogue::kGeluTanh ? bias.const_data_ptr<float>() : nullptr,
@@ -70,7 +72,18 @@ void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
       .weight_is_transposed = layout.is_transposed,
       .precision = PrecisionOf(x),
       .epilogue = epilogue};
-  CheckArguments(GemmOf(x.device()).cublas_lt.Run(args, StreamOf(x)));
+  kernels::CublasLt& cublas_lt = GemmOf(x.device()).cublas_lt;
+  bool is_fused = true;
+  if (epilogue == kernels::GemmEpilogue::kGeluTanh) CheckArguments(cublas_lt.Find(args, is_fused));
+  if (!is_fused) {
+    args.epilogue = kernels::GemmEpilogue::kNone;
+    args.bias = nullptr;
+  }
+  CheckArguments(cublas_lt.Run(args, StreamOf(x)));
+  if (!is_fused) {
+    out.add_(bias);
+    at::gelu_(out, "tanh");
+  }
 }
 
 }  // namespace ablate

@@ -18,7 +18,8 @@ void PrepareGemm(c10::Device device);
 
 // out [M, O] from x [M, K] and weight [K, O], all on one GPU; bias [O] for kGeluTanh alone. x and weight are float32 or
 // both bfloat16, out is float32. Rows may be further apart than they are long; weight may be transposed. Queued on the
-// current stream. One thread at a time for each device: an engine's.
+// current stream: as one launch, or where cuBLASLt fuses no bias and GELU in this precision, with two more behind it.
+// One thread at a time for each device: an engine's.
 void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, kernels::GemmEpilogue epilogue,
               at::Tensor& out);
 

@@ -108,6 +108,10 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   info.device_name = DeviceName(device);
   info.why_cpu = choice->why_cpu;
   info.torch_version = TORCH_VERSION;
+  info.precisions.clear();
+  for (const Precision precision : kPrecisions) {
+    if (CheckPrecision(precision, device).ok()) info.precisions.push_back(precision);
+  }
   info.precision = options.precision;
   info.memory_budget_bytes =
       options.memory_budget_bytes > 0 ? options.memory_budget_bytes : DefaultMemoryBudget(FreeBytes(device));

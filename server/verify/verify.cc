@@ -14,17 +14,10 @@
 namespace ablate {
 namespace {
 
-absl::Status CheckEngines(const EngineInfo& subject, const EngineInfo& reference) {
-  if (reference.precision != Precision::kFloat64) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("reference: its precision is ", std::string(Name(reference.precision)), ", expected float64"));
-  }
-  if (subject.weights_sha256 != reference.weights_sha256) {
-    return absl::FailedPreconditionError(absl::StrCat("reference: its weights have the SHA-256 ",
-                                                      reference.weights_sha256, ", expected those under test, ",
-                                                      subject.weights_sha256));
-  }
-  return absl::OkStatus();
+void Tell(const VerifyProgress& progress, const std::vector<CalibrationCase>& cases, size_t index) {
+  if (!progress) return;
+  progress(static_cast<int32_t>(index), static_cast<int32_t>(cases.size()),
+           static_cast<int32_t>(cases[index].scan.token_ids.size()));
 }
 
 absl::StatusOr<CaseRun> RunNamed(Engine& engine, const Scan& scan) {
@@ -45,27 +38,46 @@ std::vector<NumericFloor> VerifyReport::floors() const {
   return made;
 }
 
-absl::StatusOr<VerifyReport> Verify(Engine& subject, Engine& reference, const VerifyProgress& progress) {
+absl::StatusOr<Reference> RunReference(Engine& engine, const VerifyProgress& progress) {
+  Reference made;
+  made.info = engine.Describe();
+  if (made.info.precision != Precision::kFloat64) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("reference: its precision is ", std::string(Name(made.info.precision)), ", expected float64"));
+  }
+  absl::StatusOr<std::vector<CalibrationCase>> cases = MakeCalibration(engine);
+  if (!cases.ok()) return cases.status();
+  made.cases = *std::move(cases);
+  for (size_t i = 0; i < made.cases.size(); ++i) {
+    Tell(progress, made.cases, i);
+    Scan& scan = made.cases[i].scan;
+    const auto top = TopTokens(engine, scan);
+    if (!top.ok()) return top.status();
+    scan.answers = ChooseAnswers(*top, made.info.vocab_size, i);
+    absl::StatusOr<CaseRun> run = RunNamed(engine, scan);
+    if (!run.ok()) return run.status();
+    made.runs.push_back(*std::move(run));
+  }
+  return made;
+}
+
+absl::StatusOr<VerifyReport> Verify(Engine& subject, const Reference& reference, const VerifyProgress& progress) {
   VerifyReport report;
   report.info = subject.Describe();
-  if (absl::Status status = CheckEngines(report.info, reference.Describe()); !status.ok()) return status;
-  absl::StatusOr<std::vector<CalibrationCase>> cases = MakeCalibration(subject);
-  if (!cases.ok()) return cases.status();
-
+  if (report.info.weights_sha256 != reference.info.weights_sha256) {
+    return absl::FailedPreconditionError(absl::StrCat("reference: its weights have the SHA-256 ",
+                                                      reference.info.weights_sha256, ", expected those under test, ",
+                                                      report.info.weights_sha256));
+  }
   std::vector<Comparison> comparisons;
-  for (size_t i = 0; i < cases->size(); ++i) {
-    CalibrationCase& made = (*cases)[i];
+  for (size_t i = 0; i < reference.cases.size(); ++i) {
+    Tell(progress, reference.cases, i);
+    const CalibrationCase& made = reference.cases[i];
     const auto n_tokens = static_cast<int32_t>(made.scan.token_ids.size());
-    if (progress) progress(static_cast<int32_t>(i), static_cast<int32_t>(cases->size()), n_tokens);
-    const auto top = TopTokens(subject, made.scan);
-    if (!top.ok()) return top.status();
-    made.scan.answers = ChooseAnswers(*top, report.info.vocab_size, i);
-    const absl::StatusOr<CaseRun> ours = RunNamed(subject, made.scan);
-    if (!ours.ok()) return ours.status();
-    const absl::StatusOr<CaseRun> exact = RunNamed(reference, made.scan);
-    if (!exact.ok()) return exact.status();
+    const absl::StatusOr<CaseRun> run = RunNamed(subject, made.scan);
+    if (!run.ok()) return run.status();
     if (comparisons.empty() || comparisons.back().length().n_tokens != n_tokens) comparisons.emplace_back(n_tokens);
-    comparisons.back().Add(made, *ours, *exact);
+    comparisons.back().Add(made, *run, reference.runs[i]);
   }
 
   for (const Comparison& comparison : comparisons) {

@@ -8,6 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "engine/engine.h"
+#include "server/verify/calibration.h"
+#include "server/verify/case_run.h"
 #include "server/verify/error_stats.h"
 #include "server/verify/numeric_floor.h"
 
@@ -52,12 +54,23 @@ struct VerifyReport {
   std::vector<NumericFloor> floors() const;
 };
 
+// The calibration set and what float64 makes of it: what every precision is compared with.
+struct Reference {
+  EngineInfo info;
+  // With answers.
+  std::vector<CalibrationCase> cases;
+  // One of each case.
+  std::vector<CaseRun> runs;
+};
+
 // Told before each of the calibration's prompts: which of how many, and its tokens.
 using VerifyProgress = std::function<void(int32_t index, int32_t n_prompts, int32_t n_tokens)>;
 
-// Runs the calibration set on both engines, which hold the same model; `reference` is the float64 one.
-// FailedPrecondition where they differ in their model or `reference` is not float64; else as RunCase, with the engine's
+// FailedPrecondition where the engine is not a float64 one; else as MakeCalibration and RunCase, with the engine's
 // precision in front.
-absl::StatusOr<VerifyReport> Verify(Engine& subject, Engine& reference, const VerifyProgress& progress);
+absl::StatusOr<Reference> RunReference(Engine& engine, const VerifyProgress& progress);
+
+// Runs the same on an engine that holds the same model: FailedPrecondition where it does not; else as RunReference.
+absl::StatusOr<VerifyReport> Verify(Engine& subject, const Reference& reference, const VerifyProgress& progress);
 
 }  // namespace ablate

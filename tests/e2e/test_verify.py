@@ -34,11 +34,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(model: Path) -> dict:
+def runs(model: Path) -> dict[str, dict]:
+    """By precision: all that this machine computes in."""
     done = verify("--model", model, "--format", "json")
     assert done.returncode == 0, done.stderr
-    assert "prompt 1 of" in done.stderr
-    return json.loads(done.stdout)
+    assert "float64: prompt 1 of" in done.stderr
+    return {run["runtime"]["precision"]: run for run in json.loads(done.stdout)["runs"]}
+
+
+@pytest.fixture(scope="module")
+def report(runs: dict[str, dict]) -> dict:
+    return runs["float32"]
 
 
 def test_float32_is_close_to_float64(report: dict) -> None:
@@ -69,15 +75,29 @@ def test_float32_keeps_the_order_of_the_heads(report: dict) -> None:
         assert length["reference_seconds"] > 0
 
 
+def test_bfloat16_is_measured_where_the_processor_has_it(runs: dict[str, dict]) -> None:
+    has_bf16 = "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+    assert set(runs) == ({"float32", "bf16"} if has_bf16 else {"float32"})
+    if has_bf16:
+        for fine, coarse in zip(runs["float32"]["errors"], runs["bf16"]["errors"], strict=True):
+            assert (fine["column"], fine["n_values"]) == (coarse["column"], coarse["n_values"])
+            # 16 bits of fraction less.
+            assert coarse["median"] >= 100 * fine["median"], (fine, coarse)
+        for length in runs["bf16"]["lengths"]:
+            assert 0.9 < length["spearman_worst"] < 1, length
+
+
 def test_one_thread_finds_the_same_and_a_folder_that_cannot_be_written_is_said(report: dict, tmp_path: Path) -> None:
     # A folder in the place of the file: root may write everywhere else.
     model = tmp_path / "demo"
     shutil.copytree(DEMO, model)
     (model / "numeric_floor.json").mkdir()
-    done = verify("--model", model, "--format", "json", "--threads", "1")
+    done = verify("--model", model, "--precision", "float32", "--format", "json", "--threads", "1")
     assert done.returncode == 0, done.stderr
     assert "not kept" in done.stderr
-    assert json.loads(done.stdout)["errors"] == report["errors"], "bits depend on threads, or the set is not fixed"
+    assert json.loads(done.stdout)["runs"][0]["errors"] == report["errors"], (
+        "bits depend on threads, or the set is not fixed"
+    )
 
 
 def manifest_of(folder: Path, *options: str | Path) -> tuple[dict, str]:
@@ -122,6 +142,7 @@ def test_a_damaged_file_is_passed_over_with_a_warning(text: str, tmp_path: Path)
     ("options", "status", "words"),
     [
         (["--model", "/nonexistent"], 1, ["/nonexistent"]),
+        (["--model", DEMO, "--precision", "tf32"], 1, ["precision", "tf32", "float32"]),
         (["--model", DEMO, "--precision", "float64"], 2, ["precision", "float64", "float32"]),
         (["--model", DEMO, "--device", "cuda:99"], 1, ["device"]),
         ([], 2, ["--model"]),

@@ -19,18 +19,28 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
-// Noise of 2^-10 in float32; the model `broken` cannot be loaded.
+double NoiseOf(Precision precision) {
+  if (precision == Precision::kFloat64) return 0;
+  return precision == Precision::kFloat32 ? 0x1p-10 : 0x1p-4;
+}
+
+// Its device computes in float32, bf16 and float64; the model `broken` cannot be loaded.
 absl::StatusOr<std::unique_ptr<Engine>> Load(const EngineOptions& options) {
   if (options.model_dir == "broken") return absl::NotFoundError("broken/config.json: no such file");
-  const double noise = options.precision == Precision::kFloat64 ? 0 : 0x1p-10;
-  return std::make_unique<NoisyEngine>(NoisyOptions{.precision = options.precision,
-                                                    .noise = [noise](const NoisyCell&) { return noise; },
-                                                    .copies = {},
-                                                    .status = {}});
+  const double noise = NoiseOf(options.precision);
+  auto engine = std::make_unique<NoisyEngine>(NoisyOptions{.precision = options.precision,
+                                                           .noise = [noise](const NoisyCell&) { return noise; },
+                                                           .copies = {},
+                                                           .status = {}});
+  engine->info().device = options.device == "auto" ? "cpu" : options.device;
+  engine->info().precisions = {Precision::kFloat32, Precision::kBf16, Precision::kFloat64};
+  return engine;
 }
 
 struct Result {
@@ -59,24 +69,35 @@ class VerifyCommandTest : public testing::Test {
     return result;
   }
   std::string Model() const { return "--model=" + folder_.string(); }
-  static FloorKey Key() {
-    return MakeFloorKey(NoisyEngine({.noise = {}, .copies = {}, .status = {}}).Describe(), ABLATE_VERSION);
+  static FloorKey Key(Precision precision = Precision::kFloat32) {
+    return MakeFloorKey(NoisyEngine({.precision = precision, .noise = {}, .copies = {}, .status = {}}).Describe(),
+                        ABLATE_VERSION);
   }
 
   fs::path folder_;
 };
 
-TEST_F(VerifyCommandTest, PrintsATableAndKeepsTheFloors) {
+TEST_F(VerifyCommandTest, PrintsATableOfEachPrecisionAndKeepsTheFloors) {
   const Result result = Run({Model()});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_THAT(result.out, AllOf(HasSubstr("delta_logit_diff"), HasSubstr("9.8e-04")));
-  EXPECT_THAT(result.err, AllOf(HasSubstr("prompt 1 of "), HasSubstr("numeric_floor.json")));
-  const auto floors = ReadFloors(DefaultFloorFile(folder_.string()), Key());
-  ASSERT_TRUE(floors.ok()) << floors.status();
-  EXPECT_EQ(FloorOf(*floors, "entropy", 8), 0x1p-10);
+  EXPECT_THAT(result.out, ContainsRegex("delta_logit_diff +9.8e-04 +9.8e-04 +6.2e-02 +6.2e-02"));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("float64: prompt 1 of "), HasSubstr("bf16: prompt 1 of "),
+                                HasSubstr("numeric_floor.json")));
+  for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+    const auto floors = ReadFloors(DefaultFloorFile(folder_.string()), Key(precision));
+    ASSERT_TRUE(floors.ok()) << floors.status();
+    EXPECT_EQ(FloorOf(*floors, "entropy", 8), NoiseOf(precision));
+  }
 }
 
-TEST_F(VerifyCommandTest, TheReferenceIsFloat64OnTheCpu) {
+TEST_F(VerifyCommandTest, OnePrecisionHasItsFloorsPrinted) {
+  const Result result = Run({Model(), "--precision", "bf16,bf16"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("8 tok"), HasSubstr("6.2e-02"), Not(HasSubstr("9.8e-04"))));
+  EXPECT_FALSE(ReadFloors(DefaultFloorFile(folder_.string()), Key()).ok()) << "of float32";
+}
+
+TEST_F(VerifyCommandTest, TheReferenceIsFloat64OnTheCpuAndTheDeviceIsKept) {
   std::vector<EngineOptions> loaded;
   const Result result =
       Run({Model(), "--device=cuda:1", "--threads=3", "--no-cache"}, [&](const EngineOptions& options) {
@@ -84,13 +105,33 @@ TEST_F(VerifyCommandTest, TheReferenceIsFloat64OnTheCpu) {
         return Load(options);
       });
   EXPECT_EQ(result.code, 0) << result.err;
-  ASSERT_EQ(loaded.size(), 2U);
-  EXPECT_EQ(loaded[0].device, "cpu");
+  ASSERT_EQ(loaded.size(), 3U);
   EXPECT_EQ(loaded[0].precision, Precision::kFloat64);
-  EXPECT_EQ(loaded[1].device, "cuda:1");
   EXPECT_EQ(loaded[1].precision, Precision::kFloat32);
-  EXPECT_EQ(loaded[0].threads, 3);
-  EXPECT_EQ(loaded[1].threads, 3);
+  EXPECT_EQ(loaded[2].precision, Precision::kBf16);
+  for (size_t i = 0; i < loaded.size(); ++i) {
+    EXPECT_EQ(loaded[i].threads, 3);
+    EXPECT_EQ(loaded[i].device, i == 0 ? "cpu" : "cuda:1");
+  }
+}
+
+TEST_F(VerifyCommandTest, APrecisionThatTheDeviceLacksIsSaidBeforeAnythingRuns) {
+  const Result result = Run({Model(), "--precision=float32,tf32"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("--precision: got tf32"), HasSubstr("computes in float32, bf16"),
+                                Not(HasSubstr("prompt 1"))));
+  EXPECT_TRUE(fs::is_empty(folder_));
+}
+
+TEST_F(VerifyCommandTest, WhatWasMeasuredBeforeAFailureIsPrintedAndKept) {
+  const Result result = Run({Model()}, [](const EngineOptions& options) -> absl::StatusOr<std::unique_ptr<Engine>> {
+    if (options.precision == Precision::kBf16) return absl::ResourceExhaustedError("out of memory");
+    return Load(options);
+  });
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.out, AllOf(HasSubstr("in float32"), HasSubstr("9.8e-04")));
+  EXPECT_THAT(result.err, HasSubstr("ablated verify: out of memory\n"));
+  EXPECT_TRUE(ReadFloors(DefaultFloorFile(folder_.string()), Key()).ok());
 }
 
 TEST_F(VerifyCommandTest, JsonAloneStandsOnStandardOutput) {

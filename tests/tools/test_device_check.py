@@ -3,21 +3,26 @@ where the programs are built."""
 
 import json
 import os
+import random
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 
 from device_check import torch_libs
-from device_check.cases import END, all_heads, cases
+from device_check.cases import all_heads, cases, every_replacement, make_scan
 from device_check.compare import Mismatch, Report, Truth, check_rows, find_truth
-from device_check.programs import Rows, Scan
+from device_check.programs import ProgramFailed, Rows
 from device_check.random_model import write_random_model
-from device_check.reference import Config, Gpt2
-from tests.oracle import hf
+from device_check.reference import Config, Edit, Gpt2, Scan
+from device_check.sanitize import sanitize
+from tests.oracle import hf, probe
+from tests.oracle.expected import expect_scan
 from tools.bundle import make_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,13 +38,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scan() -> Scan:
-    variants = [*all_heads(TINY), [(0, 1, 2, END, 0.5), (2, 3, 0, 4, -1.5)]]
+    variants = [*all_heads(TINY), [Edit(0, 1, begin=2, scale=0.5), Edit(2, 3, end=4, scale=-1.5)]]
     return Scan(IDS, variants, reads=[1, 4], target_id=7, contrast_id=8)
 
 
 @pytest.fixture(scope="module")
 def truth(tiny: Path, scan: Scan) -> Truth:
-    return find_truth(scan, Gpt2(tiny, "cpu", torch.float64), Gpt2(tiny, "cpu", torch.float32))
+    return find_truth(scan, Gpt2(tiny, "cpu", "float64").logits(scan), Gpt2(tiny, "cpu", "float32"))
 
 
 def rows_of(scan: Scan, logits: torch.Tensor) -> Rows:
@@ -54,15 +59,38 @@ def rows_of(scan: Scan, logits: torch.Tensor) -> Rows:
 
 
 def test_plain_gpt2_equals_hugging_face_with_hooks(tiny: Path, scan: Scan) -> None:
-    plain = Gpt2(tiny, "cpu", torch.float64).logits(scan.token_ids, [[], *scan.variants], scan.reads)
+    generator = random.Random(3)
+    everything = make_scan(TINY, 7, every_replacement(TINY, 7, generator), generator, reads=3)
+    assert everything.table and everything.donor_token_ids
     theirs = hf.load(str(tiny), torch.float64)
-    for row, edits in enumerate([[], *scan.variants]):
-        expected = hf.logits(theirs, scan.token_ids, [hf.Edit(*edit) for edit in edits])[scan.reads]
-        assert float((plain[row] - expected).abs().max()) < 1e-10
+    for asked in (scan, everything):
+        plain = Gpt2(tiny, "cpu", "float64").logits(asked)
+        variants = [[hf.Edit(**asdict(edit)) for edit in edits] for edits in asked.variants]
+        wanted = probe.Scan(
+            asked.token_ids,
+            variants,
+            asked.reads,
+            asked.target_id,
+            asked.contrast_id,
+            donor_token_ids=asked.donor_token_ids,
+            table=asked.table,
+        )
+        expected = expect_scan(theirs, wanted)
+        for row in range(len(plain)):
+            for i, position in enumerate(asked.reads):
+                _, logits = expected[row - 1, position]
+                assert float((plain[row, i] - logits).abs().max()) < 1e-10, (row, position)
+
+
+def test_coarser_precisions_are_further_off(tiny: Path, scan: Scan) -> None:
+    exact = Gpt2(tiny, "cpu", "float64").logits(scan)
+    fine, coarse = (find_truth(scan, exact, Gpt2(tiny, "cpu", precision)) for precision in ("float32", "bf16"))
+    # 16 bits of fraction less.
+    assert 1000 * fine.logit_error < coarse.logit_error < 0.1
 
 
 def test_float32_rows_pass(tiny: Path, scan: Scan, truth: Truth) -> None:
-    logits = Gpt2(tiny, "cpu", torch.float32).logits(scan.token_ids, [[], *scan.variants], scan.reads)
+    logits = Gpt2(tiny, "cpu", "float32").logits(scan)
     report = Report()
     check_rows(rows_of(scan, logits), [scan], [truth], "test", report)
     assert report.values == 10 * 14 * 2
@@ -167,8 +195,40 @@ def test_without_a_gpu_it_says_so(bundle: Path) -> None:
 
 def test_cpu_only_check_passes(bundle: Path, tmp_path: Path) -> None:
     result = run_check(bundle, "--cpu-only", "--quick", "--json", str(tmp_path / "result.json"))
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stderr + result.stdout
     report = json.loads((tmp_path / "result.json").read_text())
-    assert report == json.loads(result.stdout)
     assert report["passed"] and all(check["passed"] for check in report["checks"])
-    assert any("over gRPC" in check["check"] for check in report["checks"])
+    names = [check["check"] for check in report["checks"]]
+    for what in ("over gRPC", "ablated verify", "every replacement", "sweep of pairs", "float64 on cpu"):
+        assert any(what in name for name in names), what
+    has_bf16 = "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+    assert any("bf16 on cpu" in name for name in names) == has_bf16
+    # The table on standard output tells the same.
+    assert "All is right" in result.stdout
+    for name in names:
+        assert f"| {name} | ok |" in result.stdout
+    assert "| float32 | delta_logit_diff |" in result.stdout
+
+
+def test_a_failed_check_is_told_and_the_others_go_on(bundle: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "bundle"
+    shutil.copytree(bundle, broken)
+    (broken / "libexec/ops_test").write_text("#!/bin/sh\nexit 1\n")
+    result = run_check(broken, "--cpu-only", "--quick", "--json", str(tmp_path / "result.json"))
+    assert result.returncode == 1
+    report = json.loads((tmp_path / "result.json").read_text())
+    failed = [check["check"] for check in report["checks"] if not check["passed"]]
+    assert failed == ["ops_test"] and len(report["checks"]) > 10
+    assert "| ops_test | **failed** | ops_test ended with 1" in result.stdout
+
+
+def test_an_unknown_sanitizer_is_refused(bundle: Path) -> None:
+    result = run_check(bundle, "--cpu-only", "--sanitize", "memcheck,leakcheck")
+    assert result.returncode == 2
+    assert "got leakcheck, expected some of memcheck" in result.stderr
+
+
+def test_without_a_sanitizer_it_says_where_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ProgramFailed, match="no compute-sanitizer on PATH"):
+        sanitize("memcheck")

@@ -5,6 +5,8 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -16,6 +18,7 @@ namespace ablate {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 using Noise = std::function<double(const NoisyCell& cell)>;
@@ -28,9 +31,15 @@ NoisyEngine Exact() {
   return NoisyEngine(With({}, Precision::kFloat64));
 }
 
-absl::StatusOr<VerifyReport> VerifyWith(const Noise& noise) {
-  NoisyEngine subject(With(noise)), reference = Exact();
-  return Verify(subject, reference, {});
+absl::StatusOr<VerifyReport> VerifyEngine(NoisyEngine subject) {
+  NoisyEngine exact = Exact();
+  const auto reference = RunReference(exact, {});
+  if (!reference.ok()) return reference.status();
+  return Verify(subject, *reference, {});
+}
+
+absl::StatusOr<VerifyReport> VerifyWith(const Noise& noise, Precision precision = Precision::kFloat32) {
+  return VerifyEngine(NoisyEngine(With(noise, precision)));
 }
 
 const ColumnError& Find(const VerifyReport& report, absl::string_view column, int32_t n_tokens) {
@@ -125,8 +134,8 @@ TEST(VerifyTest, WhatIsNotFiniteFailsByName) {
     EXPECT_THAT(std::string(VerifyWith(noise).status().message()),
                 AllOf(HasSubstr("in float32 on cpu"), HasSubstr("entropy"), HasSubstr("L1H1"),
                       HasSubstr("position 19 of 20 tokens")));
-    NoisyEngine subject(With({})), reference(With(noise, Precision::kFloat64));
-    EXPECT_THAT(std::string(Verify(subject, reference, {}).status().message()), HasSubstr("in float64 on cpu"));
+    NoisyEngine exact(With(noise, Precision::kFloat64));
+    EXPECT_THAT(std::string(RunReference(exact, {}).status().message()), HasSubstr("in float64 on cpu"));
   }
 }
 
@@ -138,44 +147,58 @@ TEST(VerifyTest, NanInTheTopTokensFailsToo) {
 }
 
 TEST(VerifyTest, MissingAndRepeatedRowsFail) {
-  NoisyEngine reference = Exact();
   for (const int copies : {0, 2}) {
     NoisyOptions options = With({});
     options.copies = [copies](int32_t variant, int32_t position) { return variant == 3 && position == 6 ? copies : 1; };
-    NoisyEngine subject(options);
-    EXPECT_THAT(std::string(Verify(subject, reference, {}).status().message()),
+    EXPECT_THAT(std::string(VerifyEngine(NoisyEngine(options)).status().message()),
                 AllOf(HasSubstr("L1H0 at position 6"), HasSubstr(copies == 0 ? "did not come" : "came twice")));
   }
 }
 
 TEST(VerifyTest, AnEnginesErrorIsPassedOn) {
-  NoisyEngine reference = Exact();
   NoisyOptions options = With({});
   options.status = absl::ResourceExhaustedError("cuda:0 is out of memory");
-  NoisyEngine subject(options);
-  const absl::Status status = Verify(subject, reference, {}).status();
+  const absl::Status status = VerifyEngine(NoisyEngine(options)).status();
   EXPECT_TRUE(absl::IsResourceExhausted(status));
   EXPECT_THAT(std::string(status.message()), HasSubstr("out of memory"));
 }
 
 TEST(VerifyTest, TheReferenceIsFloat64OfTheSameModel) {
-  NoisyEngine subject(With({})), coarse(With({})), other = Exact();
-  EXPECT_TRUE(absl::IsFailedPrecondition(Verify(subject, coarse, {}).status()));
+  NoisyEngine coarse(With({}));
+  EXPECT_TRUE(absl::IsFailedPrecondition(RunReference(coarse, {}).status()));
+  NoisyEngine other(With({}));
   other.info().weights_sha256 = "beef";
-  const absl::Status status = Verify(subject, other, {}).status();
+  const absl::Status status = VerifyEngine(std::move(other)).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("beef"), HasSubstr("3e1f")));
 }
 
-TEST(VerifyTest, ProgressCountsThePrompts) {
-  NoisyEngine subject(With({})), reference = Exact();
+TEST(VerifyTest, ProgressCountsThePromptsOfEachRun) {
+  NoisyEngine subject(With({})), exact = Exact();
   int32_t next = 0, all = 0;
-  ASSERT_TRUE(Verify(subject, reference, [&](int32_t index, int32_t n_prompts, int32_t n_tokens) {
-                EXPECT_EQ(index, next++);
-                EXPECT_TRUE(n_tokens == 8 || n_tokens == 20);
-                all = n_prompts;
-              }).ok());
+  const VerifyProgress count = [&](int32_t index, int32_t n_prompts, int32_t n_tokens) {
+    EXPECT_EQ(index, next++);
+    EXPECT_TRUE(n_tokens == 8 || n_tokens == 20);
+    all = n_prompts;
+  };
+  const auto reference = RunReference(exact, count);
+  ASSERT_TRUE(reference.ok()) << reference.status();
   EXPECT_EQ(next, all);
+  next = 0;
+  ASSERT_TRUE(Verify(subject, *reference, count).ok());
+  EXPECT_EQ(next, all);
+}
+
+TEST(VerifyTest, OneReferenceServesSeveralPrecisions) {
+  NoisyEngine exact = Exact();
+  const auto reference = RunReference(exact, {});
+  ASSERT_TRUE(reference.ok()) << reference.status();
+  for (const double error : {0x1p-10, 0x1p-4}) {
+    NoisyEngine subject(With([error](const NoisyCell& cell) { return cell.column == "entropy" ? error : 0.0; }));
+    const auto report = Verify(subject, *reference, {});
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_EQ(Find(*report, "entropy", 20).stats.median, error);
+  }
 }
 
 TEST(VerifyReportTest, FloorsAreOfEveryColumnAndLength) {
@@ -189,28 +212,51 @@ TEST(VerifyReportTest, FloorsAreOfEveryColumnAndLength) {
   EXPECT_EQ(keys.size(), 2 * MeasuredColumns().size());
 }
 
-TEST(VerifyReportTest, TheTableHasALineAColumnAndFits) {
-  const auto report = VerifyWith([](const NoisyCell& cell) { return cell.column == "entropy" ? 0x1p-8 : 0.0; });
+absl::StatusOr<VerifyReport> NoisyEntropy(double error, Precision precision) {
+  return VerifyWith([error](const NoisyCell& cell) { return cell.column == "entropy" ? error : 0.0; }, precision);
+}
+
+void ExpectLinesFit(const std::string& table) {
+  for (const absl::string_view line : absl::StrSplit(table, '\n')) EXPECT_LE(line.size(), 120U) << line;
+}
+
+TEST(VerifyReportTest, TheTableOfOnePrecisionHasItsFloors) {
+  const auto report = NoisyEntropy(0x1p-8, Precision::kFloat32);
   ASSERT_TRUE(report.ok()) << report.status();
-  const std::string table = VerifyTable(*report);
+  const std::string table = VerifyTable({*report});
   for (const absl::string_view column : MeasuredColumns()) EXPECT_THAT(table, HasSubstr(std::string(column)));
-  EXPECT_THAT(table, AllOf(HasSubstr("3.9e-03"), HasSubstr("8 tok"), HasSubstr("20 tok")));
-  size_t begin = 0;
-  for (size_t end = table.find('\n'); end != std::string::npos; begin = end + 1, end = table.find('\n', begin)) {
-    EXPECT_LE(end - begin, 120U) << table.substr(begin, end - begin);
+  EXPECT_THAT(table, AllOf(HasSubstr("3.9e-03"), HasSubstr("8 tok"), HasSubstr("20 tok"), HasSubstr("in float32")));
+  ExpectLinesFit(table);
+}
+
+TEST(VerifyReportTest, TheTableOfSeveralSetsThemSideBySide) {
+  const auto fine = NoisyEntropy(0x1p-10, Precision::kFloat32), middle = NoisyEntropy(0x1p-8, Precision::kTf32),
+             coarse = NoisyEntropy(0x1p-6, Precision::kBf16);
+  ASSERT_TRUE(fine.ok() && middle.ok() && coarse.ok());
+  const std::string table = VerifyTable({*fine, *middle, *coarse});
+  EXPECT_THAT(table, ContainsRegex("float32 +tf32 +bf16 *\n"));
+  EXPECT_THAT(table, ContainsRegex("entropy +9.8e-04 +9.8e-04 +3.9e-03 +3.9e-03 +1.6e-02 +1.6e-02 +[0-9]+\n"));
+  for (const char* name : {"float32", "tf32", "bf16"}) {
+    EXPECT_THAT(table, ContainsRegex(absl::StrCat("\n", name, " +8 "))) << "its order of heads";
+    EXPECT_THAT(table, ContainsRegex(absl::StrCat("\n", name, " +20 ")));
   }
+  ExpectLinesFit(table);
 }
 
 TEST(VerifyReportTest, JsonHasAllFigures) {
-  const auto report = VerifyWith([](const NoisyCell& cell) { return cell.column == "entropy" ? 0x1p-8 : 0.0; });
-  ASSERT_TRUE(report.ok()) << report.status();
-  const nlohmann::json json = nlohmann::json::parse(VerifyJson(*report, "1.2.3"));
-  EXPECT_EQ(json["runtime"]["engine_version"], "1.2.3");
-  EXPECT_EQ(json["runtime"]["precision"], "float32");
-  EXPECT_EQ(json["lengths"].size(), 2U);
-  ASSERT_EQ(json["errors"].size(), report->errors.size());
-  for (const auto& error : json["errors"]) {
-    EXPECT_EQ(error["floor"], error["column"] == "entropy" ? 0x1p-8 : 0);
+  const auto fine = NoisyEntropy(0x1p-10, Precision::kFloat32), coarse = NoisyEntropy(0x1p-6, Precision::kBf16);
+  ASSERT_TRUE(fine.ok() && coarse.ok());
+  const nlohmann::json json = nlohmann::json::parse(VerifyJson({*fine, *coarse}, "1.2.3"));
+  ASSERT_EQ(json["runs"].size(), 2U);
+  for (size_t i = 0; i < 2; ++i) {
+    const nlohmann::json& run = json["runs"][i];
+    EXPECT_EQ(run["runtime"]["engine_version"], "1.2.3");
+    EXPECT_EQ(run["runtime"]["precision"], i == 0 ? "float32" : "bf16");
+    EXPECT_EQ(run["lengths"].size(), 2U);
+    ASSERT_EQ(run["errors"].size(), fine->errors.size());
+    for (const auto& error : run["errors"]) {
+      EXPECT_EQ(error["floor"], error["column"] != "entropy" ? 0 : i == 0 ? 0x1p-10 : 0x1p-6);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-"""bin/device-check: every op, the kernel tests and full scans on a GPU against the CPU, and timings as JSON.
+"""bin/device-check: kernel tests, every op, and full scans in every precision on a GPU against the CPU, and timings.
+Prints a Markdown table; a check that fails does not stop the others.
 
 Exit codes: 0 all is right, 1 a check failed, 2 bad usage or an unsuitable PyTorch, 3 no usable GPU.
 """
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,12 @@ except UnsuitableTorch as unsuitable:
 
 import torch
 
-from device_check.cases import cases
-from device_check.compare import Mismatch, Report, check_rows, find_truth
-from device_check.programs import BUNDLE, Engine, ProgramFailed, environment, program
+from device_check.compare import Mismatch
+from device_check.programs import BUNDLE, ProgramFailed, environment, program
 from device_check.random_model import GPT2_SMALL, write_random_model
-from device_check.reference import Gpt2
-from device_check.service import scan_through_service
+from device_check.sanitize import TOOLS, sanitize
+from device_check.scans import check_service, scan_checks
+from device_check.table import markdown
 from device_check.timings import measure
 
 
@@ -85,36 +87,24 @@ def check_gtest(name: str, on_gpu: bool) -> dict[str, Any]:
     return {"tests": len(tests), "skipped": len(skipped)}
 
 
-def summary(report: Report) -> dict[str, Any]:
-    worst = {name: {"max_error": w.error, "of_tolerance": round(w.share, 4)} for name, w in report.columns.items()}
-    return {"values": report.values, "columns": worst}
+def check_verify(model: Path, device: str) -> dict[str, Any]:
+    """`ablated verify` in each precision: every column's error, and the order of the heads. It fails where a number is
+    not finite; scans.py judges how large errors may be.
+    """
+    command = [program("libexec/ablated"), "verify", "--model", str(model), "--device", device]
+    result = subprocess.run(
+        [*command, "--format", "json", "--no-cache"], env=environment(), capture_output=True, text=True, timeout=240
+    )
+    if result.returncode != 0:
+        raise ProgramFailed(f"ablated verify ended with {result.returncode}: {result.stderr[-1000:]}")
+    return {"runs": json.loads(result.stdout)["runs"]}
 
 
-def check_scans(checks: Checks, title: str, model: Path, device: str, is_large: bool, on_gpu: bool) -> None:
-    exact, standard = Gpt2(model, "cpu", torch.float64), Gpt2(model, device, torch.float32)
-    for case in cases(exact.config, is_large, on_gpu):
-
-        def check(case: Any = case) -> dict[str, Any]:
-            truths = [find_truth(scan, exact, standard) for scan in case.scans]
-            report, float64_report = Report(), Report()
-            for budget in case.budgets:
-                with Engine(model, device, max_packed_tokens=budget) as engine:
-                    rows, _ = engine.run(case.scans)
-                check_rows(rows, case.scans, truths, f"{case.name}, {device}", report)
-            with Engine(model, "cpu", "float64") as engine:
-                rows, _ = engine.run(case.scans)
-            check_rows(rows, case.scans, truths, f"{case.name}, cpu in float64", float64_report, is_float64=True)
-            return {**summary(report), "float64_on_cpu": summary(float64_report)}
-
-        checks.run(f"{title}: {case.name}", check)
-
-
-def check_service(model: Path, device: str) -> dict[str, Any]:
-    rows, scan, manifest = scan_through_service(model, device)
-    truth = find_truth(scan, Gpt2(model, "cpu", torch.float64), Gpt2(model, device, torch.float32))
-    report = Report()
-    check_rows(rows, [scan], [truth], "service", report)
-    return {**summary(report), "runtime": manifest["runtime"]}
+def precisions_of(on_gpu: bool) -> list[str]:
+    """What the device computes in; engine/forward/device.h has the same rule."""
+    if on_gpu:
+        return ["float32", "tf32", "bf16"] if torch.cuda.get_device_capability(0) >= (8, 0) else ["float32"]
+    return ["float32", "bf16"] if "avx512_bf16" in Path("/proc/cpuinfo").read_text() else ["float32"]
 
 
 def gpu_problem() -> str:
@@ -167,12 +157,20 @@ def random_small() -> Iterator[Path]:
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="device-check", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="also write the result there; it always goes to stdout"
-    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
     parser.add_argument("--cpu-only", action="store_true", help="check what can be checked without a GPU")
     parser.add_argument("--quick", action="store_true", help="only the bundled model, and no timings")
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--sanitize",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="TOOLS",
+        help=f"also run the kernel tests under compute-sanitizer: some of {','.join(TOOLS)}",
+    )
+    options = parser.parse_args(arguments)
+    if unknown := set(options.sanitize) - set(TOOLS):
+        parser.error(f"--sanitize: got {', '.join(sorted(unknown))}, expected some of {', '.join(TOOLS)}")
+    return options
 
 
 def main(arguments: list[str]) -> int:
@@ -189,34 +187,38 @@ def main(arguments: list[str]) -> int:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     device = "cuda:0" if on_gpu else "cpu"
+    precisions = precisions_of(on_gpu)
     start = time.monotonic()
     checks = Checks()
-    checks.run("kernels_gpu_test", lambda: check_gtest("kernels_gpu_test", on_gpu))
-    checks.run("ops_test", lambda: check_gtest("ops_test", on_gpu))
+    for tests in ("kernels_gpu_test", "ops_test"):
+        checks.run(tests, partial(check_gtest, tests, on_gpu))
     demo = BUNDLE / "models/demo"
-    check_scans(checks, "models/demo", demo, device, is_large=False, on_gpu=on_gpu)
-    checks.run("models/demo: ablated and ablate over gRPC", lambda: check_service(demo, device))
-    timings: list[dict[str, Any]] = []
+    for name, check in scan_checks(demo, device, precisions, is_large=False, on_gpu=on_gpu):
+        checks.run(f"models/demo, {name}", check)
+    checks.run("models/demo, ablated and ablate over gRPC", partial(check_service, demo, device))
+    checks.run("models/demo, ablated verify", partial(check_verify, demo, device))
     if not options.quick:
         with random_small() as small:
-            check_scans(checks, "GPT-2 Small, random weights", small, device, is_large=True, on_gpu=on_gpu)
-            if checks.passed:
-                print("timings ... ", end="", file=sys.stderr, flush=True)
-                timings = measure(small, device, on_gpu)
-                print("ok", file=sys.stderr)
+            title = "GPT-2 Small, random weights"
+            for name, check in scan_checks(small, device, precisions, is_large=True, on_gpu=on_gpu):
+                checks.run(f"{title}, {name}", check)
+            for precision in precisions:
+                checks.run(
+                    f"{title}, {precision} on {device}: timings", partial(measure, small, device, precision, on_gpu)
+                )
+    for tool in options.sanitize:
+        checks.run(f"compute-sanitizer --tool={tool}", partial(sanitize, tool))
     result = {
         "passed": checks.passed,
         "device": device,
         "bundle": about,
         "machine": machine(on_gpu),
         "checks": checks.results,
-        "timings_gpt2_small_float32": timings,
         "seconds": round(time.monotonic() - start, 1),
     }
-    text = json.dumps(result, indent=1)
-    print(text)
+    print(markdown(result), end="")
     if options.json:
-        options.json.write_text(text + "\n")
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0 if checks.passed else 1
 
 

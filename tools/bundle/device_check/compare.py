@@ -1,7 +1,7 @@
 """Holds the engine's rows against plain PyTorch. Tolerances are derived, none is chosen:
 
-* logits and log-probs: twice the largest error that plain PyTorch's own float32 logits (log-probs) of the same scan on
-  the same device have against float64, plus one unit in the last place of a float32 of that size;
+* logits and log-probs: twice the largest error that plain PyTorch's own logits (log-probs) of the same scan in the same
+  precision on the same device have against float64, plus one unit in the last place of a float32 of that size;
 * differences of two: the sum of both; probabilities: p times the log-prob's, with a float32's last place;
 * KL divergence: error of both log-probs, weighted by |p - q|; entropy: weighted by p |1 + log p|;
 * ranks, top-1: within the counts that float64's logits give at plus and minus the logits' tolerance.
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from device_check.programs import Rows, Scan
-from device_check.reference import Gpt2
+from device_check.programs import Rows
+from device_check.reference import Gpt2, Scan
 
 FLOAT64_TOLERANCE = 1e-9
 
@@ -31,7 +31,7 @@ def last_place(value: Tensor) -> Tensor:
 
 @dataclass
 class Truth:
-    """Float64 logits and log-probs [R, P, V] of one scan (row 0 is the baseline), and what a float32 run may be off."""
+    """Float64 logits and log-probs [R, P, V] of one scan (row 0 is the baseline), and what the standard is off."""
 
     logits: Tensor
     logprobs: Tensor
@@ -39,17 +39,17 @@ class Truth:
     logprob_error: float
 
 
-def find_truth(scan: Scan, exact: Gpt2, standard: Gpt2) -> Truth:
-    variants = [[], *scan.variants]
-    logits = exact.logits(scan.token_ids, variants, scan.reads).cpu()
-    theirs = standard.logits(scan.token_ids, variants, scan.reads)
-    logprobs = logits.log_softmax(2)
-    their_logprobs = theirs.log_softmax(2).cpu().double()
-    for name, tensor in (("float64", logits), ("float32", theirs)):
+def find_truth(scan: Scan, exact: Tensor, standard: Gpt2) -> Truth:
+    """`exact`: float64's logits of the scan, on the CPU."""
+    theirs = standard.logits(scan).cpu()
+    logprobs = exact.log_softmax(2)
+    # In bfloat16 the logits are theirs; whoever reads them takes log-probs in float32.
+    their_logprobs = theirs.float().log_softmax(2).double()
+    for name, tensor in (("float64", exact), (standard.precision, theirs)):
         if not bool(tensor.isfinite().all()):
             raise Mismatch(f"plain PyTorch's {name} logits hold NaN or Inf")
-    logit_error = float((theirs.cpu().double() - logits).abs().max())
-    return Truth(logits, logprobs, logit_error, float((their_logprobs - logprobs).abs().max()))
+    logit_error = float((theirs.double() - exact).abs().max())
+    return Truth(exact, logprobs, logit_error, float((their_logprobs - logprobs).abs().max()))
 
 
 @dataclass

@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from device_check.reference import Edit
+from device_check.reference import Scan
 from device_check.torch_libs import library_path
 
 BUNDLE = Path(__file__).resolve().parents[2]
@@ -27,27 +27,20 @@ def environment() -> dict[str, str]:
     return {**os.environ, "LD_LIBRARY_PATH": library_path()}
 
 
-@dataclass(frozen=True)
-class Scan:
-    """One prompt and its variants; every row is read at `reads`."""
-
-    token_ids: Sequence[int]
-    variants: Sequence[Sequence[Edit]]
-    reads: Sequence[int]
-    target_id: int
-    contrast_id: int
-
-    def as_json(self) -> dict[str, Any]:
-        names = ("layer", "head", "begin", "end", "scale")
-        return {
-            "token_ids": list(self.token_ids),
-            "variants": [[dict(zip(names, edit, strict=True)) for edit in edits] for edits in self.variants],
-            "read_positions": list(self.reads),
-            "answers": [{"targets": [self.target_id], "contrasts": [self.contrast_id]}],
-        }
+def as_json(scan: Scan) -> dict[str, Any]:
+    """As libexec/engine_probe reads it."""
+    return {
+        "token_ids": list(scan.token_ids),
+        "donor_token_ids": list(scan.donor_token_ids),
+        "table": [list(row) for row in scan.table],
+        "variants": [[asdict(edit) for edit in edits] for edits in scan.variants],
+        "read_positions": list(scan.reads),
+        "answers": [{"targets": [scan.target_id], "contrasts": [scan.contrast_id]}],
+    }
 
 
-# By (scan, variant, position); variant -1 is the baseline.
+BASELINE = -1
+# By (scan, variant, position); those of a donor are left out.
 Rows = dict[tuple[int, int, int], dict[str, Any]]
 
 
@@ -69,13 +62,18 @@ class Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._process.communicate()
 
     def run(self, scans: Sequence[Scan]) -> tuple[Rows, dict[str, Any]]:
         """Rows and statistics of all scans as one batch."""
-        answer = self._ask({"scans": [scan.as_json() for scan in scans]})
+        answer = self._ask({"scans": [as_json(scan) for scan in scans]})
         rows: Rows = {}
         for row in answer.pop("rows"):
+            if row["variant"] < BASELINE:
+                continue
             key = (row["scan"], row["variant"], row["position"])
             if key in rows:
                 raise ProgramFailed(f"row {key} came twice")
@@ -96,3 +94,27 @@ class Engine:
         if "error" in answer:
             raise ProgramFailed(f"engine_probe: {answer['error']}")
         return answer
+
+
+class Engines:
+    """The engines of one model, device and precision, one for each token budget; one that failed is started anew."""
+
+    def __init__(self, model: Path, device: str, precision: str) -> None:
+        self._model, self._device, self._precision = model, device, precision
+        self._running: dict[int, Engine] = {}
+
+    def __enter__(self) -> "Engines":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for engine in self._running.values():
+            engine.close()
+
+    def run(self, scans: Sequence[Scan], max_packed_tokens: int) -> tuple[Rows, dict[str, Any]]:
+        if max_packed_tokens not in self._running:
+            self._running[max_packed_tokens] = Engine(self._model, self._device, self._precision, max_packed_tokens)
+        try:
+            return self._running[max_packed_tokens].run(scans)
+        except ProgramFailed:
+            self._running.pop(max_packed_tokens).close()
+            raise

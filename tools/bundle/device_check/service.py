@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from device_check.cases import END
-from device_check.programs import ProgramFailed, Rows, Scan, environment, program
+from device_check.programs import ProgramFailed, Rows, environment, program
+from device_check.reference import Edit, Scan
 
 START_SECONDS = 120
 
@@ -62,7 +62,7 @@ def read_rows(path: Path) -> tuple[Rows, Scan, dict[str, Any]]:
     sites = [label[1:].split("H") for label in labels]
     scan = Scan(
         token_ids=prompt["token_ids"],
-        variants=[[(int(layer), int(head), 0, END, 0.0)] for layer, head in sites],
+        variants=[[Edit(int(layer), int(head))] for layer, head in sites],
         reads=[len(prompt["token_ids"]) - 1],
         target_id=prompt["targets"][0]["id"],
         contrast_id=prompt["contrasts"][0]["id"],

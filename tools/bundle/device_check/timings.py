@@ -7,11 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from device_check.cases import all_heads, make_scan
-from device_check.programs import Engine, Scan
-from device_check.reference import Gpt2
+from device_check.programs import Engine
+from device_check.reference import Gpt2, Scan
 
 
 def median_and_min(samples_ns: list[int]) -> dict[str, int]:
@@ -30,10 +28,9 @@ def engine_times(engine: Engine, scans: list[Scan], repeats: int) -> dict[str, A
     }
 
 
-def plain_times(plain: Gpt2, scan: Scan, device: str, repeats: int) -> dict[str, int]:
+def plain_times(plain: Gpt2, scan: Scan, repeats: int) -> dict[str, int]:
     def once() -> None:
-        logits = plain.logits(scan.token_ids, [[], *scan.variants], scan.reads)
-        logits.log_softmax(2)[..., scan.target_id].cpu()  # waits for the device
+        plain.logits(scan).float().log_softmax(2)[..., scan.target_id].cpu()  # waits for the device
 
     return median_and_min([timed(once) for _ in range(repeats + 2)][2:])
 
@@ -44,19 +41,24 @@ def timed(call: Callable[[], None]) -> int:
     return time.perf_counter_ns() - start
 
 
-def measure(model: Path, device: str, on_gpu: bool) -> list[dict[str, Any]]:
-    plain = Gpt2(model, device, torch.float32)
+def measure(model: Path, device: str, precision: str, on_gpu: bool) -> dict[str, Any]:
+    plain = Gpt2(model, device, precision)
     generator = random.Random(11)
     heads = all_heads(plain.config)
     shapes = [(1, 6), (1, 32), (1, 128), (1, 512), (16, 6), (64, 6)] if on_gpu else [(1, 6)]
     repeats = 10 if on_gpu else 3
     results = []
-    with Engine(model, device) as engine:
+    with Engine(model, device, precision) as engine:
         for prompts, tokens in shapes:
             scans = [make_scan(plain.config, tokens, heads, generator) for _ in range(prompts)]
-            entry: dict[str, Any] = {"prompts": prompts, "tokens": tokens, "variants": len(heads)}
-            entry["engine"] = engine_times(engine, scans, repeats)
+            entry: dict[str, Any] = {
+                "precision": precision,
+                "prompts": prompts,
+                "tokens": tokens,
+                "variants": len(heads),
+                "engine": engine_times(engine, scans, repeats),
+            }
             if prompts == 1 and tokens <= 128:
-                entry["plain_torch_one_batch"] = plain_times(plain, scans[0], device, repeats)
+                entry["plain_torch_one_batch"] = plain_times(plain, scans[0], repeats)
             results.append(entry)
-    return results
+    return {"timings": results}
