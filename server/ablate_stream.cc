@@ -182,11 +182,9 @@ absl::Status AblateStream::TakeBlock(ReadoutBlock block, size_t unit) {
     deltas_->Take(rows->prompt, rows->plain);
     deltas_->Take(rows->prompt, rows->normalized);
   }
-  std::vector<pb::AblateResponse> messages = MakeMessages(*std::move(rows), format_, backend_->engine->tokenizer());
-  for (const pb::AblateResponse& message : messages) rows_pushed_ += message.row_block().variant_size();
-  // Behind the last row comes the completion, unless a summary is to be made.
-  const bool ends = rows_pushed_ == total_rows_ && !deltas_.has_value();
-  for (pb::AblateResponse& message : messages) ends ? Hold(std::move(message)) : Push(std::move(message));
+  for (pb::AblateResponse& message : MakeMessages(*std::move(rows), format_, backend_->engine->tokenizer())) {
+    Push(std::move(message));
+  }
   return absl::OkStatus();
 }
 

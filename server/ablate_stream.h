@@ -85,7 +85,6 @@ class AblateStream final : public WriteStream<ablation::v1::AblateResponse>,
   RequestTiming timing_;
   int64_t prepare_ns_ = 0;
   int64_t total_rows_ = 0;
-  int64_t rows_pushed_ = 0;
   RowFormat format_;
   std::optional<RowAssembler> assembler_;
   // Of both sweeps, taken before the first: until the call is over, and as long as deltas are kept.

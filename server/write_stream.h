@@ -38,14 +38,11 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
 
   // Queues a message behind the ones before it.
   void Push(Response response) {
-    Hold(std::move(response));
+    {
+      absl::MutexLock lock(&mu_);
+      Queue(std::move(response));
+    }
     Pump();
-  }
-
-  // The same, where the caller is about to push more or to end the stream: nothing begins before that.
-  void Hold(Response response) {
-    absl::MutexLock lock(&mu_);
-    Queue(std::move(response));
   }
 
   // The last message, and the end in one.

@@ -97,8 +97,8 @@ void ExpectAllOfFour(const Read& read) {
 TEST(WriteStreamTest, TheLastMessageComesWithTheEnd) {
   const Read read = ReadAll([](TestStream& stream) {
     stream.Push(TestStream::Message(1));
-    stream.Hold(TestStream::Message(2));
-    stream.Hold(TestStream::Message(3));
+    stream.Push(TestStream::Message(2));
+    stream.Push(TestStream::Message(3));
     stream.PushLast(TestStream::Message(4), absl::OkStatus());
     stream.Push(TestStream::Message(5));
   });
@@ -115,19 +115,6 @@ TEST(WriteStreamTest, WhatWasPushedBeforeAnErrorArrives) {
   ExpectAllOfFour(read);
   EXPECT_EQ(read.status.error_code(), grpc::StatusCode::INTERNAL);
   EXPECT_EQ(read.status.error_message(), "it failed");
-}
-
-TEST(WriteStreamTest, AHeldMessageGoesWithWhatComesBehindIt) {
-  const Read read = ReadAll([](TestStream& stream) {
-    stream.Release();
-    for (int64_t i = 1; i <= 3; ++i) stream.Hold(TestStream::Message(i));
-    EXPECT_THAT(stream.amended, SizeIs(0)) << "nothing has begun";
-    EXPECT_GT(stream.buffered_bytes(), 0);
-    stream.Push(TestStream::Message(4));
-    stream.End(absl::OkStatus());
-  });
-  ExpectAllOfFour(read);
-  EXPECT_TRUE(read.status.ok()) << read.status.error_message();
 }
 
 TEST(WriteStreamTest, AnEndAloneIsAnEnd) {
