@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 FLOAT32_BITS = 24
+# Zero's: less than any that counts, and float64 still knows its last place.
+NO_EXPONENT = -900
 # Of an H100: bits kept behind float32's while a block is aligned.
 EXTRA_BITS = 2
 
@@ -67,8 +69,9 @@ def accumulate(total: Tensor, a: Tensor, b: Tensor, factor: Factor) -> Tensor:
         left, right = a[:, begin : begin + factor.block, None], b[None, begin : begin + factor.block]
         # A product's exponent is the sum of its factors', whether it reaches 2 or not.
         exponents = torch.frexp(left).exponent + torch.frexp(right).exponent - 1
-        exponents = torch.where(left * right == 0, torch.iinfo(torch.int32).min, exponents)
-        largest = torch.maximum(exponents.amax(1, keepdim=True), torch.frexp(total[:, None]).exponent)
+        exponents = torch.where(left * right == 0, NO_EXPONENT, exponents)
+        of_total = torch.where(total == 0, NO_EXPONENT, torch.frexp(total).exponent)
+        largest = torch.maximum(exponents.amax(1), of_total).unsqueeze(1)
         last = torch.ldexp(torch.ones_like(total[:, None]), largest - (FLOAT32_BITS + EXTRA_BITS))
         total = cut(torch.cat([left * right, total[:, None]], 1), last).sum(1)
         total = cut(total, quantum(total, FLOAT32_BITS))
@@ -92,10 +95,6 @@ def split(factor: Factor, count: int, terms: int, flush: int = 0) -> Callable[[T
         a_parts, b_parts = parts(a, factor, count), parts(b, factor, count)
         total = torch.zeros(a.shape[0], b.shape[1], dtype=torch.float64)
         step = flush or a.shape[1]
-        if not flush:
-            for i, j in reversed(order):
-                total = accumulate(total, a_parts[i], b_parts[j], factor)
-            return total
         for begin in range(0, a.shape[1], step):
             block = torch.zeros_like(total)
             for i, j in reversed(order):

@@ -117,7 +117,7 @@ class CublasLt::Product {
     if (status != CUBLAS_STATUS_SUCCESS && status != CUBLAS_STATUS_NOT_SUPPORTED) {
       return Failed("cublasLtMatmulAlgoGetHeuristic", status);
     }
-    if (status == CUBLAS_STATUS_SUCCESS && count > 0) algorithm = found.algo;
+    if (status == CUBLAS_STATUS_SUCCESS && count > 0 && found.state == CUBLAS_STATUS_SUCCESS) algorithm = found.algo;
     return "";
   }
 
@@ -186,28 +186,22 @@ std::string CublasLt::AlgorithmOf(const GemmArgs& args, const Product& product, 
   return "";
 }
 
-std::string CublasLt::Find(const GemmArgs& args, bool& is_found) {
-  is_found = true;
+std::string CublasLt::Run(const GemmArgs& args, cudaStream_t stream, bool* has_algorithm) {
+  if (has_algorithm != nullptr) *has_algorithm = true;
   if (std::string error = CheckGemm(args); !error.empty() || args.m == 0) return error;
   Product product;
   if (std::string error = product.Describe(args); !error.empty()) return error;
   const Algorithm* algorithm = nullptr;
   if (std::string error = AlgorithmOf(args, product, algorithm); !error.empty()) return error;
-  is_found = algorithm->has_value();
-  return "";
-}
-
-std::string CublasLt::Run(const GemmArgs& args, cudaStream_t stream) {
-  if (std::string error = CheckGemm(args); !error.empty() || args.m == 0) return error;
-  Product product;
-  if (std::string error = product.Describe(args); !error.empty()) return error;
-  const Algorithm* algorithm = nullptr;
-  if (std::string error = AlgorithmOf(args, product, algorithm); !error.empty()) return error;
-  if (!algorithm->has_value()) {
-    return "gemm: cuBLASLt has no algorithm for [" + std::to_string(args.m) + ", " + std::to_string(args.k) + "] by [" +
-           std::to_string(args.k) + ", " + std::to_string(args.n) + "]";
+  if (algorithm->has_value()) {
+    return product.Launch(handle_.get(), args, **algorithm, workspace_, workspace_bytes_, stream);
   }
-  return product.Launch(handle_.get(), args, **algorithm, workspace_, workspace_bytes_, stream);
+  if (has_algorithm != nullptr) {
+    *has_algorithm = false;
+    return "";
+  }
+  return "gemm: cuBLASLt has no algorithm for [" + std::to_string(args.m) + ", " + std::to_string(args.k) + "] by [" +
+         std::to_string(args.k) + ", " + std::to_string(args.n) + "]";
 }
 
 }  // namespace ablate::kernels

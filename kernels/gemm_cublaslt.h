@@ -24,14 +24,11 @@ class CublasLt {
   CublasLt(void* workspace, size_t workspace_bytes) : workspace_(workspace), workspace_bytes_(workspace_bytes) {}
 
   // Queues one product on `stream` (none where M is 0) and returns at once; empty, or what went wrong: CheckGemm's
-  // message, cuBLASLt's status, or that it has no algorithm for these arguments. The first product of a shape asks
-  // cuBLASLt for an algorithm, which its later ones take as well: the same shape at the same alignment gives the same
-  // bits.
-  std::string Run(const GemmArgs& args, cudaStream_t stream);
-
-  // Whether cuBLASLt has an algorithm for these arguments: which epilogues it fuses depends on precision and GPU.
-  // Empty, or what went wrong.
-  std::string Find(const GemmArgs& args, bool& is_found);
+  // message, cuBLASLt's status, or that it has no algorithm for these arguments. Which epilogues it fuses depends on
+  // precision and GPU: with `has_algorithm` the last is no error but told there, and nothing is queued. The first
+  // product of a shape asks cuBLASLt for an algorithm, which its later ones take as well: the same shape at the same
+  // alignment gives the same bits.
+  std::string Run(const GemmArgs& args, cudaStream_t stream, bool* has_algorithm = nullptr);
 
  private:
   class Product;

@@ -9,6 +9,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "server/engine_options.h"
 #include "server/environment.h"
 #include "server/verify/floor_file.h"
@@ -19,9 +20,9 @@ namespace ablate {
 namespace {
 
 struct VerifyOptions {
-  // But for the precision.
+  // Its precision is each of `precisions` in turn.
   EngineOptions engine;
-  // Each once; empty: all that the device computes in.
+  // Empty: all that the device computes in.
   std::vector<Precision> precisions;
   // Empty: beside the model.
   std::string cache;
@@ -29,19 +30,28 @@ struct VerifyOptions {
   std::string format = "table";
 };
 
-// `float64` is what the others are compared with.
+// Adds --precision: one text, so that it takes the environment's place as every other option does. float64 is what the
+// others are compared with, and no choice.
 void AddPrecisions(CLI::App& app, std::vector<Precision>& precisions) {
-  app.add_option_function<std::vector<std::string>>(
-         "--precision",
-         [&precisions](const std::vector<std::string>& texts) {
-           for (const std::string& text : texts) {
-             const auto precision = ParsePrecision(text);
-             if (precision.ok() && !absl::c_linear_search(precisions, *precision)) precisions.push_back(*precision);
-           }
-         },
-         "float32, tf32, bf16, or several with commas; default: all that the device computes in")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"float32", "tf32", "bf16"}));
+  const auto parse = [&precisions](const std::string& text) {
+    std::vector<Precision> named;
+    for (const absl::string_view name : absl::StrSplit(text, ',')) {
+      const auto precision = ParsePrecision(std::string(name));
+      if (!precision.ok() || *precision == Precision::kFloat64) {
+        throw CLI::ValidationError("--precision",
+                                   absl::StrCat("got `", text,
+                                                "`, expected float32, tf32 or bf16, or several with "
+                                                "commas (ABLATE_PRECISION is read where it is not given)"));
+      }
+      named.push_back(*precision);
+    }
+    // Each once, and float32 in front, whose device the others' must be.
+    for (const Precision precision : kPrecisions) {
+      if (absl::c_linear_search(named, precision)) precisions.push_back(precision);
+    }
+  };
+  app.add_option_function<std::string>(
+      "--precision", parse, "float32, tf32, bf16, or several with commas; default: all that the device computes in");
 }
 
 // Returns the exit code where there is nothing to run.
@@ -90,11 +100,10 @@ class FloorCache {
     if (!is_wanted_) return absl::OkStatus();
     const absl::Status status = ReadFloors(path_, key).status();
     if (status.ok() || absl::IsNotFound(status)) return absl::OkStatus();
-    is_wanted_ = false;
     return Report(status, err);
   }
 
-  absl::Status Write(const FloorKey& key, const VerifyReport& report, std::ostream& err) const {
+  absl::Status Write(const FloorKey& key, const VerifyReport& report, std::ostream& err) {
     if (!is_wanted_) return absl::OkStatus();
     const absl::Status status = WriteFloors(path_, key, report.errors);
     if (!status.ok()) return Report(status, err);
@@ -103,8 +112,9 @@ class FloorCache {
   }
 
  private:
-  absl::Status Report(const absl::Status& status, std::ostream& err) const {
+  absl::Status Report(const absl::Status& status, std::ostream& err) {
     if (is_explicit_) return status;
+    is_wanted_ = false;
     err << "ablated verify: the floors are not kept: " << status.message() << "; --cache FILE keeps them elsewhere"
         << std::endl;
     return absl::OkStatus();
@@ -115,21 +125,21 @@ class FloorCache {
   const std::string path_;
 };
 
-// What is to be measured on the device of `info`.
-absl::StatusOr<std::vector<Precision>> ChoosePrecisions(const std::vector<Precision>& wanted, const EngineInfo& info) {
-  std::vector<Precision> can = info.precisions;
-  std::erase(can, Precision::kFloat64);
-  for (const Precision precision : wanted) {
-    if (absl::c_linear_search(can, precision)) continue;
+// What is to be measured on the device of `info`: all that it can, where nothing is named.
+absl::StatusOr<std::vector<Precision>> ChoosePrecisions(const std::vector<Precision>& named, const EngineInfo& info) {
+  std::vector<Precision> possible = info.precisions;
+  std::erase(possible, Precision::kFloat64);
+  for (const Precision precision : named) {
+    if (absl::c_linear_search(possible, precision)) continue;
     const auto name = [](std::string* text, Precision one) { text->append(Name(one)); };
     return absl::InvalidArgumentError(absl::StrCat("--precision: got ", std::string(Name(precision)), ", but ",
                                                    info.device, " (", info.device_name, ") computes in ",
-                                                   absl::StrJoin(can, ", ", name)));
+                                                   absl::StrJoin(possible, ", ", name)));
   }
-  return wanted.empty() ? can : wanted;
+  return named.empty() ? possible : named;
 }
 
-VerifyProgress Tell(Precision precision, std::ostream& err) {
+VerifyProgress ProgressTo(std::ostream& err, Precision precision) {
   return [precision, &err](int32_t index, int32_t n_prompts, int32_t n_tokens) {
     err << "ablated verify: " << Name(precision) << ": prompt " << index + 1 << " of " << n_prompts << ", " << n_tokens
         << " tokens" << std::endl;
@@ -146,9 +156,9 @@ absl::Status Measure(const VerifyOptions& options, const EngineLoader& load, std
   auto oracle = load(exact);
   if (!oracle.ok()) return oracle.status();
   // Loaded before the long run, which is in vain if the device cannot be had.
-  EngineOptions one = options.engine;
-  one.precision = options.precisions.empty() ? Precision::kFloat32 : options.precisions.front();
-  auto subject = load(one);
+  EngineOptions under_test = options.engine;
+  under_test.precision = options.precisions.empty() ? Precision::kFloat32 : options.precisions.front();
+  auto subject = load(under_test);
   if (!subject.ok()) return subject.status();
   const EngineInfo info = (*subject)->Describe();
   const auto precisions = ChoosePrecisions(options.precisions, info);
@@ -161,24 +171,25 @@ absl::Status Measure(const VerifyOptions& options, const EngineLoader& load, std
   };
   if (absl::Status status = cache.Check(key_of(info.precision), err); !status.ok()) return status;
 
-  const auto reference = RunReference(**oracle, Tell(Precision::kFloat64, err));
+  const auto reference = RunReference(**oracle, ProgressTo(err, Precision::kFloat64));
   if (!reference.ok()) return reference.status();
   oracle->reset();
+  absl::Status kept;
   for (const Precision precision : *precisions) {
     if (precision != info.precision) {
       // One at a time, and where `auto` has found its place.
       subject->reset();
-      one.device = info.device;
-      one.precision = precision;
-      subject = load(one);
+      under_test.device = info.device;
+      under_test.precision = precision;
+      subject = load(under_test);
       if (!subject.ok()) return subject.status();
     }
-    auto report = Verify(**subject, *reference, Tell(precision, err));
+    auto report = Verify(**subject, *reference, ProgressTo(err, precision));
     if (!report.ok()) return report.status();
     reports.push_back(*std::move(report));
-    if (absl::Status status = cache.Write(key_of(precision), reports.back(), err); !status.ok()) return status;
+    kept.Update(cache.Write(key_of(precision), reports.back(), err));
   }
-  return absl::OkStatus();
+  return kept;
 }
 
 }  // namespace

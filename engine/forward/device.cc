@@ -146,6 +146,8 @@ absl::Status CheckAlive(c10::Device device) {
 
 int64_t FreeBytes(c10::Device device) {
   if (!device.is_cuda()) return AvailableHostBytes();
+  // What an engine before this one has left to the allocator is free too.
+  c10::cuda::CUDACachingAllocator::emptyCache();
   const auto [free_bytes, total_bytes] = c10::cuda::CUDACachingAllocator::get()->getMemoryInfo(device.index());
   return static_cast<int64_t>(free_bytes);
 }

@@ -51,6 +51,11 @@ Tf32Products::~Tf32Products() {
   reads_tf32 = before_;
 }
 
+void BiasGeluComposed(const at::Tensor& bias, at::Tensor& x) {
+  x.add_(bias);
+  at::gelu_(x, "tanh");
+}
+
 void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, kernels::GemmEpilogue epilogue,
               at::Tensor& out) {
   const WeightLayout layout = CheckOperands("gemm", x, weight, out);
@@ -73,17 +78,17 @@ void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
       .precision = PrecisionOf(x),
       .epilogue = epilogue};
   kernels::CublasLt& cublas_lt = GemmOf(x.device()).cublas_lt;
+  if (epilogue != kernels::GemmEpilogue::kGeluTanh) {
+    CheckArguments(cublas_lt.Run(args, StreamOf(x)));
+    return;
+  }
   bool is_fused = true;
-  if (epilogue == kernels::GemmEpilogue::kGeluTanh) CheckArguments(cublas_lt.Find(args, is_fused));
-  if (!is_fused) {
-    args.epilogue = kernels::GemmEpilogue::kNone;
-    args.bias = nullptr;
-  }
+  CheckArguments(cublas_lt.Run(args, StreamOf(x), &is_fused));
+  if (is_fused) return;
+  args.epilogue = kernels::GemmEpilogue::kNone;
+  args.bias = nullptr;
   CheckArguments(cublas_lt.Run(args, StreamOf(x)));
-  if (!is_fused) {
-    out.add_(bias);
-    at::gelu_(out, "tanh");
-  }
+  BiasGeluComposed(bias, out);
 }
 
 }  // namespace ablate

@@ -23,6 +23,9 @@ void PrepareGemm(c10::Device device);
 void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, kernels::GemmEpilogue epilogue,
               at::Tensor& out);
 
+// x = gelu_tanh(x + bias) by ATen: what follows a product that cuBLASLt does not fuse with it. x [M, O], bias [O].
+void BiasGeluComposed(const at::Tensor& bias, at::Tensor& x);
+
 // While one lives that is `on`, this thread's products of float32 read TF32.
 class Tf32Products {
  public:

@@ -55,7 +55,7 @@ struct VerifyReport {
 };
 
 // The calibration set and what float64 makes of it: what every precision is compared with.
-struct Reference {
+struct VerifyReference {
   EngineInfo info;
   // With answers.
   std::vector<CalibrationCase> cases;
@@ -68,9 +68,9 @@ using VerifyProgress = std::function<void(int32_t index, int32_t n_prompts, int3
 
 // FailedPrecondition where the engine is not a float64 one; else as MakeCalibration and RunCase, with the engine's
 // precision in front.
-absl::StatusOr<Reference> RunReference(Engine& engine, const VerifyProgress& progress);
+absl::StatusOr<VerifyReference> RunReference(Engine& engine, const VerifyProgress& progress);
 
 // Runs the same on an engine that holds the same model: FailedPrecondition where it does not; else as RunReference.
-absl::StatusOr<VerifyReport> Verify(Engine& subject, const Reference& reference, const VerifyProgress& progress);
+absl::StatusOr<VerifyReport> Verify(Engine& subject, const VerifyReference& reference, const VerifyProgress& progress);
 
 }  // namespace ablate

@@ -69,7 +69,8 @@ std::string PrecisionTable(absl::Span<const VerifyReport> reports) {
     absl::StrAppendFormat(&text, "%-24s", column);
     for (const VerifyReport& report : reports) {
       const ErrorStats all = OverLengths(ErrorsOf(report, column));
-      absl::StrAppendFormat(&text, "   %9s%10s", Error(all.median), Error(all.worst));
+      absl::StrAppendFormat(&text, "   %9s%10s", all.n_values == 0 ? "-" : Error(all.median),
+                            all.n_values == 0 ? "-" : Error(all.worst));
     }
     absl::StrAppendFormat(&text, "%10d\n", OverLengths(ErrorsOf(reports.front(), column)).n_values);
   }

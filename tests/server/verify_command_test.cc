@@ -191,6 +191,22 @@ TEST_F(VerifyCommandTest, OptionsMayStandInTheEnvironment) {
   EXPECT_EQ(result.code, 0) << result.err;
 }
 
+// A server's ABLATE_PRECISION may be there, whatever it is.
+TEST_F(VerifyCommandTest, TheCommandLineBeatsTheEnvironment) {
+  for (const char* value : {"bf16", "float64"}) {
+    setenv("ABLATE_PRECISION", value, 1);
+    const Result result = Run({Model(), "--no-cache", "--precision=float32"});
+    unsetenv("ABLATE_PRECISION");
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_THAT(result.out, AllOf(HasSubstr("in float32"), Not(HasSubstr("bf16")))) << value;
+  }
+  setenv("ABLATE_PRECISION", "float64", 1);
+  const Result result = Run({Model(), "--no-cache"});
+  unsetenv("ABLATE_PRECISION");
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("got `float64`"), HasSubstr("ABLATE_PRECISION")));
+}
+
 TEST_F(VerifyCommandTest, HelpIs0) {
   const Result result = Run({"--help"});
   EXPECT_EQ(result.code, 0);

@@ -16,7 +16,7 @@ import torch
 
 from device_check import torch_libs
 from device_check.cases import all_heads, cases, every_replacement, make_scan
-from device_check.compare import Mismatch, Report, Truth, check_rows, find_truth
+from device_check.compare import Exact, Mismatch, Pool, Report, Standard, check_rows, find_exact, find_standard
 from device_check.programs import ProgramFailed, Rows
 from device_check.random_model import write_random_model
 from device_check.reference import Config, Edit, Gpt2, Scan
@@ -43,8 +43,21 @@ def scan() -> Scan:
 
 
 @pytest.fixture(scope="module")
-def truth(tiny: Path, scan: Scan) -> Truth:
-    return find_truth(scan, Gpt2(tiny, "cpu", "float64").logits(scan), Gpt2(tiny, "cpu", "float32"))
+def exact(tiny: Path, scan: Scan) -> Exact:
+    return find_exact(scan, Gpt2(tiny, "cpu", "float64"))
+
+
+@pytest.fixture(scope="module")
+def standard(tiny: Path, scan: Scan, exact: Exact) -> Standard:
+    return find_standard(scan, exact, Gpt2(tiny, "cpu", "float32"))
+
+
+def check(rows: Rows, scan: Scan, exact: Exact, standard: Standard | None) -> Report:
+    report, pool = Report(), Pool()
+    check_rows(rows, [scan], [exact], [standard], "test", report, pool)
+    if standard is not None:
+        pool.check()
+    return report
 
 
 def rows_of(scan: Scan, logits: torch.Tensor) -> Rows:
@@ -82,58 +95,82 @@ def test_plain_gpt2_equals_hugging_face_with_hooks(tiny: Path, scan: Scan) -> No
                 assert float((plain[row, i] - logits).abs().max()) < 1e-10, (row, position)
 
 
-def test_coarser_precisions_are_further_off(tiny: Path, scan: Scan) -> None:
-    exact = Gpt2(tiny, "cpu", "float64").logits(scan)
-    fine, coarse = (find_truth(scan, exact, Gpt2(tiny, "cpu", precision)) for precision in ("float32", "bf16"))
-    # 16 bits of fraction less.
-    assert 1000 * fine.logit_error < coarse.logit_error < 0.1
+def test_coarser_precisions_are_further_off(tiny: Path, scan: Scan, exact: Exact, standard: Standard) -> None:
+    tf32, bf16 = (find_standard(scan, exact, Gpt2(tiny, "cpu", precision)) for precision in ("tf32", "bf16"))
+    # 13 and 16 bits of fraction less.
+    assert 100 * standard.logit_error < tf32.logit_error < bf16.logit_error < 0.1
 
 
-def test_float32_rows_pass(tiny: Path, scan: Scan, truth: Truth) -> None:
-    logits = Gpt2(tiny, "cpu", "float32").logits(scan)
-    report = Report()
-    check_rows(rows_of(scan, logits), [scan], [truth], "test", report)
+def test_float32_rows_pass(tiny: Path, scan: Scan, exact: Exact, standard: Standard) -> None:
+    report = check(rows_of(scan, Gpt2(tiny, "cpu", "float32").logits(scan)), scan, exact, standard)
     assert report.values == 10 * 14 * 2
     # The very run that the tolerance comes from takes at most half of it.
     assert 0 < report.columns["target_logit"].share <= 0.5
 
 
 @pytest.mark.parametrize("column", ["target_logit", "contrast_logprob", "kl_divergence", "entropy", "delta_logit_diff"])
-@pytest.mark.parametrize("change", [1e-4, -1e-4, float("nan"), float("inf")])
-def test_a_wrong_value_fails(scan: Scan, truth: Truth, column: str, change: float) -> None:
-    rows = rows_of(scan, truth.logits)
-    check_rows(rows, [scan], [truth], "test", Report())
-    rows[0, 4, 1][column] += change
+@pytest.mark.parametrize("change", [1e-4, -1e-4, float("nan"), float("inf"), None])
+def test_a_wrong_value_fails(scan: Scan, exact: Exact, standard: Standard, column: str, change: float | None) -> None:
+    rows = rows_of(scan, exact.logits)
+    check(rows, scan, exact, standard)
+    # What is not finite is null in JSON.
+    rows[0, 4, 1][column] = None if change is None else rows[0, 4, 1][column] + change
     with pytest.raises(Mismatch, match=f"{column} (holds NaN or Inf|of row 5)"):
-        check_rows(rows, [scan], [truth], "test", Report())
+        check(rows, scan, exact, standard)
 
 
-def test_float64_has_its_own_tolerance(scan: Scan, truth: Truth) -> None:
-    rows = rows_of(scan, truth.logits)
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+def test_an_engine_that_edits_nothing_fails(tiny: Path, scan: Scan, exact: Exact, precision: str) -> None:
+    plain = Gpt2(tiny, "cpu", precision)
+    standard = find_standard(scan, exact, plain)
+    check(rows_of(scan, plain.logits(scan).double()), scan, exact, standard)
+    unedited = plain.logits(scan).double()
+    unedited[:] = unedited[:1].clone()
+    with pytest.raises(Mismatch):
+        check(rows_of(scan, unedited), scan, exact, standard)
+
+
+def test_float64_has_its_own_tolerance(scan: Scan, exact: Exact, standard: Standard) -> None:
+    rows = rows_of(scan, exact.logits)
+    check(rows, scan, exact, None)
     rows[0, 4, 1]["target_logit"] += 1e-7
-    check_rows(rows, [scan], [truth], "test", Report())
+    check(rows, scan, exact, standard)
     with pytest.raises(Mismatch, match="target_logit"):
-        check_rows(rows, [scan], [truth], "test", Report(), is_float64=True)
+        check(rows, scan, exact, None)
 
 
-def test_wrong_ranks_and_rows_fail(scan: Scan, truth: Truth) -> None:
-    rows = rows_of(scan, truth.logits)
-    rows[0, 2, 4]["target_rank"] += 1
-    with pytest.raises(Mismatch, match="target_rank"):
-        check_rows(rows, [scan], [truth], "test", Report())
-    rows = rows_of(scan, truth.logits)
-    rows[0, 2, 4]["top1_id"] = int(truth.logits[3, 1].argmin())
-    with pytest.raises(Mismatch, match="top1_id"):
-        check_rows(rows, [scan], [truth], "test", Report())
-    rows = rows_of(scan, truth.logits)
+def test_errors_that_are_all_large_fail_though_none_is_the_largest(
+    scan: Scan, exact: Exact, standard: Standard
+) -> None:
+    rows = rows_of(scan, exact.logits)
+    for row in rows.values():
+        row["target_logit"] += 1.9 * standard.logit_error
+    with pytest.raises(Mismatch, match="target_logit is off by .* root of the mean square"):
+        check(rows, scan, exact, standard)
+    with pytest.raises(Mismatch, match="no scan"):
+        Pool().check()
+
+
+def test_wrong_ranks_and_rows_fail(scan: Scan, exact: Exact, standard: Standard) -> None:
+    for judge in (standard, None):
+        rows = rows_of(scan, exact.logits)
+        rows[0, 2, 4]["target_rank"] += 1
+        with pytest.raises(Mismatch, match="target_rank"):
+            check(rows, scan, exact, judge)
+        rows = rows_of(scan, exact.logits)
+        rows[0, 2, 4]["top1_id"] = int(exact.logits[3, 1].argmin())
+        with pytest.raises(Mismatch, match="top1_id"):
+            check(rows, scan, exact, judge)
+    rows = rows_of(scan, exact.logits)
     del rows[0, 3, 4]
     with pytest.raises(Mismatch, match="rows, expected"):
-        check_rows(rows, [scan], [truth], "test", Report())
+        check(rows, scan, exact, standard)
 
 
+@pytest.mark.parametrize("is_large", [False, True])
 @pytest.mark.parametrize("on_gpu", [False, True])
-def test_cases_fit_the_model(on_gpu: bool) -> None:
-    for case in cases(TINY, is_large=False, on_gpu=on_gpu):
+def test_cases_fit_the_model(is_large: bool, on_gpu: bool) -> None:
+    for case in cases(TINY, is_large=is_large, on_gpu=on_gpu):
         for scan in case.scans:
             assert 0 < len(scan.token_ids) <= TINY.n_positions or "prompts of" in case.name
             assert scan.variants and scan.reads == sorted(set(scan.reads)) and scan.reads[-1] == len(scan.token_ids) - 1
@@ -219,7 +256,7 @@ def test_a_failed_check_is_told_and_the_others_go_on(bundle: Path, tmp_path: Pat
     report = json.loads((tmp_path / "result.json").read_text())
     failed = [check["check"] for check in report["checks"] if not check["passed"]]
     assert failed == ["ops_test"] and len(report["checks"]) > 10
-    assert "| ops_test | **failed** | ops_test ended with 1" in result.stdout
+    assert "| ops_test | **failed** | ProgramFailed: ops_test ended with 1" in result.stdout
 
 
 def test_an_unknown_sanitizer_is_refused(bundle: Path) -> None:

@@ -9,6 +9,7 @@
 
 #include "engine/forward/attend_composed.h"
 #include "engine/forward/gather_composed.h"
+#include "engine/forward/gemm_cuda.h"
 #include "engine/forward/ops.h"
 
 namespace ablate {
@@ -92,6 +93,19 @@ TEST(GatherComposed, AgreesWithTheCpusLoops) {
   EmbedComposed(all, parts[2], rows, positions, composed);
   EXPECT_TRUE(at::equal(kernel, composed));
   EXPECT_TRUE(at::equal(kernel[1], all[0] + parts[2][1]));
+}
+
+// What follows a product where cuBLASLt fuses nothing with it.
+TEST(BiasGeluComposed, AgreesWithTheCpusEpilogue) {
+  at::manual_seed(1);
+  const at::Tensor x = at::randn({16, 24}, at::kDouble), weight = at::randn({24, 40}, at::kDouble);
+  const at::Tensor bias = 3 * at::randn({40}, at::kDouble);
+  at::Tensor kernel = at::zeros({16, 40}, at::kDouble);
+  Linear(x, weight, bias, Epilogue::kGeluTanh, kernel);
+  at::Tensor composed = at::mm(x, weight);
+  BiasGeluComposed(bias, composed);
+  EXPECT_LE((kernel - composed).abs().max().item<double>(), kFloat64Tolerance);
+  EXPECT_GT(composed.max().item<double>(), 1);
 }
 
 TEST(GatherComposed, OutOfRangeIsRefused) {

@@ -3,7 +3,7 @@
 // are run as one batch, and is answered with every row.
 //
 //   in:  {"model_dir", "device", "precision", "threads", "max_packed_tokens", "memory_budget_bytes"}
-//   out: {"device", "batch_invariant", "max_packed_tokens", "memory_budget_bytes", "threads", "peak_rss_bytes"}
+//   out: {"device", "precisions", "batch_invariant", "max_packed_tokens", "memory_budget_bytes", "threads", "peak_rss_bytes"}
 //   in:  {"scans": [{"token_ids", "donor_token_ids", "read_positions", "answers": [{"targets", "contrasts"}, ...],
 //                    "reduction" ("mean_logit", "logsumexp"), "top_k", "effects", "compensation",
 //                    "table": [[...d_head numbers], ...],
@@ -217,7 +217,10 @@ int main() {
     return 1;
   }
   const ablate::EngineInfo& info = (*engine)->Describe();
+  json precisions = json::array();
+  for (const ablate::Precision precision : info.precisions) precisions.push_back(ablate::Name(precision));
   std::cout << json{{"device", info.device},
+                    {"precisions", std::move(precisions)},
                     {"batch_invariant", info.batch_invariant},
                     {"max_packed_tokens", info.max_packed_tokens},
                     {"memory_budget_bytes", info.memory_budget_bytes},

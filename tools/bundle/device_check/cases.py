@@ -119,9 +119,10 @@ def cases(config: Config, is_large: bool, on_gpu: bool) -> list[Case]:
     return [
         Case("every head, 6 tokens", [make_scan(config, 6, heads, generator)]),
         Case(
-            f"every head, prompts of {', '.join(map(str, lengths))} tokens in one batch, also cut into chunks",
+            f"every head, prompts of {', '.join(map(str, lengths))} tokens in one batch"
+            + ("" if is_large else ", also cut into chunks"),
             [make_scan(config, n, heads, generator) for n in lengths],
-            budgets=(0, 300),
+            budgets=(0,) if is_large else (0, 300),
         ),
         Case(
             f"every replacement, alone and several at ranges of positions, {tokens} tokens, 3 positions read",
@@ -132,7 +133,7 @@ def cases(config: Config, is_large: bool, on_gpu: bool) -> list[Case]:
             for name, variants in sweeps(config, generator).items()
         ),
         Case(
-            f"one late layer's heads, {long} tokens",
-            [make_scan(config, long, all_heads(config, range(config.n_layer - 2, config.n_layer - 1)), generator)],
+            f"three heads of a late layer, {long} tokens",
+            [make_scan(config, long, all_heads(config, range(config.n_layer - 2, config.n_layer - 1))[:3], generator)],
         ),
     ]

@@ -1,8 +1,10 @@
 """Runs the bundle's programs."""
 
+import contextlib
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 from device_check.reference import Scan
 from device_check.torch_libs import library_path
 
+# What an answer may take: a large model on a slow machine, in float64.
+ANSWER_SECONDS = 120
 BUNDLE = Path(__file__).resolve().parents[2]
 
 
@@ -56,7 +60,11 @@ class Engine:
             env=environment(),
         )
         options = {"model_dir": str(model), "device": device, "precision": precision}
-        self.info = self._ask({**options, "max_packed_tokens": max_packed_tokens})
+        try:
+            self.info = self._ask({**options, "max_packed_tokens": max_packed_tokens})
+        except ProgramFailed:
+            self.close()
+            raise
 
     def __enter__(self) -> "Engine":
         return self
@@ -65,7 +73,8 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        self._process.communicate()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.communicate()
 
     def run(self, scans: Sequence[Scan]) -> tuple[Rows, dict[str, Any]]:
         """Rows and statistics of all scans as one batch."""
@@ -82,14 +91,21 @@ class Engine:
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin and self._process.stdout
+        # A device that hangs ends one check, not all.
+        watchdog = threading.Timer(ANSWER_SECONDS, self._process.kill)
+        watchdog.start()
         try:
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
+        finally:
+            watchdog.cancel()
         if not line:
-            raise ProgramFailed(f"engine_probe ended with {self._process.wait()}")
+            raise ProgramFailed(
+                f"engine_probe ended with {self._process.wait()}, or was ended after {ANSWER_SECONDS} s"
+            )
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise ProgramFailed(f"engine_probe: {answer['error']}")

@@ -1,10 +1,10 @@
 """GPT-2 in plain PyTorch, with edited heads: what our programs are measured against. Float64 on the CPU is the truth;
-the precision under test on the device under test is the standard implementation whose error bounds ours."""
+the precision under test on the device under test is the standard implementation whose error bounds ours.
+"""
 
 import json
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import gelu, layer_norm
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-# Under tf32 it is the products that read fewer bits; under bf16 all is bfloat16, as people load models.
+# Under tf32 products read 10 bits of fraction, cut here: where PyTorch may use TF32 it is up to cuBLAS whether it does.
+# Under bf16 all is bfloat16, as people load models.
 PRECISIONS = {"float64": torch.float64, "float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 # Attention scores that may exist at once.
 SCORES_BYTES = 1 << 29
@@ -86,43 +87,46 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     return weights
 
 
-@contextmanager
-def tf32(is_allowed: bool) -> Iterator[None]:
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = is_allowed
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+def cut_to_tf32(x: Tensor) -> Tensor:
+    """Towards zero, as tensor cores may read a float32."""
+    return (x.contiguous().view(torch.int32) & ~0x1FFF).view(torch.float32)
 
 
 class LayerEdits:
-    """The edits of R variants of T tokens in one layer."""
+    """The edits of R variants of T tokens in one layer, on the device."""
 
-    def __init__(self, layer: int, variants: Sequence[Variant], tokens: int, heads: int, table: Tensor) -> None:
-        self._scale = torch.ones(len(variants), tokens, heads)
-        self._from_donor = torch.zeros(len(variants), tokens, heads, dtype=torch.bool)
-        self._added: Tensor | None = None
+    def __init__(
+        self, layer: int, variants: Sequence[Variant], scan: Scan, heads: int, device: str, dtype: torch.dtype
+    ) -> None:
+        tokens = len(scan.token_ids)
+        table = torch.tensor(scan.table, dtype=torch.float64)
+        scale = torch.ones(len(variants), tokens, heads, 1)
+        from_donor = torch.zeros(len(variants), tokens, heads, 1, dtype=torch.bool)
+        added: Tensor | None = None
         for row, edits in enumerate(variants):
             for edit in edits:
                 if edit.layer != layer:
                     continue
                 begin, end = edit.begin, min(edit.end, tokens)
-                self._scale[row, begin:end, edit.head] = edit.scale
-                self._from_donor[row, begin:end, edit.head] = edit.from_donor
+                scale[row, begin:end, edit.head] = edit.scale
+                from_donor[row, begin:end, edit.head] = edit.from_donor
                 if edit.entry < 0:
                     continue
-                if self._added is None:
-                    self._added = torch.zeros(len(variants), tokens, heads, table.shape[1], dtype=table.dtype)
+                if added is None:
+                    added = torch.zeros(len(variants), tokens, heads, table.shape[1], dtype=table.dtype)
                 positions = torch.arange(begin, end)
-                self._added[row, begin:end, edit.head] = table[edit.entry + edit.entry_stride * positions]
+                added[row, begin:end, edit.head] = table[edit.entry + edit.entry_stride * positions]
+        self._scale = scale.to(device, dtype)
+        self._from_donor = from_donor.to(device) if bool(from_donor.any()) else None
+        self._added = None if added is None else added.to(device, dtype)
 
     def apply(self, z: Tensor, donor_z: Tensor | None) -> Tensor:
         """`z` is [R, T, H, Dh], `donor_z` [T, H, Dh]."""
-        if donor_z is not None:
-            z = torch.where(self._from_donor.to(z.device).unsqueeze(3), donor_z, z)
-        z = z * self._scale.to(z.device, z.dtype).unsqueeze(3)
-        return z if self._added is None else z + self._added.to(z.device, z.dtype)
+        if self._from_donor is not None:
+            assert donor_z is not None
+            z = torch.where(self._from_donor, donor_z, z)
+        z = z * self._scale
+        return z if self._added is None else z + self._added
 
 
 class Gpt2:
@@ -131,46 +135,70 @@ class Gpt2:
     def __init__(self, folder: Path, device: str, precision: str) -> None:
         self.config = read_config(folder)
         self.precision = precision
-        dtype = PRECISIONS[precision]
-        self._weights = {name: tensor.to(device, dtype) for name, tensor in read_weights(folder).items()}
+        self._dtype = PRECISIONS[precision]
+        self._weights = {name: tensor.to(device, self._dtype) for name, tensor in read_weights(folder).items()}
         self._device = device
 
-    @torch.no_grad()
     def logits(self, scan: Scan) -> Tensor:
         """Logits [1 + variants, reads, V] of a scan, the baseline's in front; each is a whole run of its own, in
         batches.
         """
         variants = [(), *scan.variants]
-        tokens = len(scan.token_ids)
-        batch = max(1, SCORES_BYTES // (self.config.n_head * tokens**2 * 8))
-        donor: list[Tensor] = []
-        with tf32(self.precision == "tf32"):
-            if scan.donor_token_ids:
-                unedited = Scan(scan.donor_token_ids, (), scan.reads, scan.target_id, scan.contrast_id)
-                self._run(unedited, [()], [], donor)
-            runs = [self._run(scan, variants[i : i + batch], donor, []) for i in range(0, len(variants), batch)]
-            return torch.cat(runs)
+        batch = max(1, SCORES_BYTES // (self.config.n_head * len(scan.token_ids) ** 2 * 8))
+        parts = [self.prepare(scan, variants[i : i + batch])() for i in range(0, len(variants), batch)]
+        return torch.cat(parts)
 
-    def _run(self, scan: Scan, variants: Sequence[Variant], donor: Sequence[Tensor], zs: list[Tensor]) -> Tensor:
-        """Appends the first row's z [T, H, Dh] of each layer to `zs`."""
-        config, w = self.config, self._weights
-        rows, tokens, heads = len(variants), len(scan.token_ids), config.n_head
-        table = torch.tensor(scan.table, dtype=torch.float64)
+    @torch.no_grad()
+    def prepare(self, scan: Scan, variants: Sequence[Variant]) -> Callable[[], Tensor]:
+        """What gives the logits [R, reads, V] of these variants as one batch: their edits are on the device already."""
+        edits = self._edits(scan, variants)
+        donor: list[Tensor] = []
+        if scan.donor_token_ids:
+            unedited = Scan(scan.donor_token_ids, (), scan.reads, scan.target_id, scan.contrast_id)
+            self._residual(unedited, self._edits(unedited, [()]), 1, donor, is_donor=True)
+        ids = torch.tensor(list(scan.reads), device=self._device)
+
+        @torch.no_grad()
+        def run() -> Tensor:
+            x = self._residual(scan, edits, len(variants), donor)
+            return self._product(self._norm(x[:, ids], "ln_f"), self._weights["wte.weight"].T)
+
+        return run
+
+    def _edits(self, scan: Scan, variants: Sequence[Variant]) -> list[LayerEdits]:
+        heads = self.config.n_head
+        return [
+            LayerEdits(layer, variants, scan, heads, self._device, self._dtype) for layer in range(self.config.n_layer)
+        ]
+
+    def _residual(
+        self, scan: Scan, edits: Sequence[LayerEdits], rows: int, donor: list[Tensor], is_donor: bool = False
+    ) -> Tensor:
+        """What leaves the last layer, [R, T, D]. A donor's z [T, H, Dh] of each layer go to `donor`; others' edits read
+        them there.
+        """
+        config, w, product = self.config, self._weights, self._product
+        tokens, heads = len(scan.token_ids), config.n_head
         ids = torch.tensor(scan.token_ids, device=self._device)
         x = (w["wte.weight"][ids] + w["wpe.weight"][:tokens]).expand(rows, tokens, -1)  # [R, T, D]
         later = torch.ones(tokens, tokens, dtype=torch.bool, device=self._device).triu(1)
         for layer in range(config.n_layer):
             p = f"h.{layer}."
-            qkv = self._norm(x, p + "ln_1") @ w[p + "attn.c_attn.weight"] + w[p + "attn.c_attn.bias"]
+            qkv = product(self._norm(x, p + "ln_1"), w[p + "attn.c_attn.weight"]) + w[p + "attn.c_attn.bias"]
             q, k, v = qkv.view(rows, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4)  # each [R, H, T, Dh]
-            scores = (q @ k.transpose(2, 3) / math.sqrt(q.shape[3])).masked_fill(later, -torch.inf)
-            z = (scores.softmax(3) @ v).transpose(1, 2)  # [R, T, H, Dh]
-            zs.append(z[0])
-            z = LayerEdits(layer, variants, tokens, heads, table).apply(z, donor[layer] if donor else None)
-            x = x + z.reshape(rows, tokens, -1) @ w[p + "attn.c_proj.weight"] + w[p + "attn.c_proj.bias"]
-            hidden = self._norm(x, p + "ln_2") @ w[p + "mlp.c_fc.weight"] + w[p + "mlp.c_fc.bias"]
-            x = x + gelu(hidden, approximate="tanh") @ w[p + "mlp.c_proj.weight"] + w[p + "mlp.c_proj.bias"]
-        return self._norm(x[:, list(scan.reads)], "ln_f") @ w["wte.weight"].T
+            scores = (product(q, k.transpose(2, 3)) / math.sqrt(q.shape[3])).masked_fill(later, -torch.inf)
+            z = product(scores.softmax(3), v).transpose(1, 2)  # [R, T, H, Dh]
+            if is_donor:
+                donor.append(z[0])
+            z = edits[layer].apply(z, donor[layer] if donor else None)
+            x = x + product(z.reshape(rows, tokens, -1), w[p + "attn.c_proj.weight"]) + w[p + "attn.c_proj.bias"]
+            hidden = product(self._norm(x, p + "ln_2"), w[p + "mlp.c_fc.weight"]) + w[p + "mlp.c_fc.bias"]
+            x = x + product(gelu(hidden, approximate="tanh"), w[p + "mlp.c_proj.weight"]) + w[p + "mlp.c_proj.bias"]
+        return x
+
+    def _product(self, a: Tensor, b: Tensor) -> Tensor:
+        is_cut_by_us = self.precision == "tf32" and not torch.backends.cuda.matmul.allow_tf32
+        return cut_to_tf32(a) @ cut_to_tf32(b) if is_cut_by_us else a @ b
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
         weight, bias = self._weights[name + ".weight"], self._weights[name + ".bias"]

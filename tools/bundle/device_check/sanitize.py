@@ -1,6 +1,8 @@
 """The kernel tests under NVIDIA's compute-sanitizer."""
 
+import os
 import shutil
+import signal
 import subprocess
 from typing import Any
 
@@ -20,11 +22,16 @@ def sanitize(tool: str, limit_s: float = 300) -> dict[str, Any]:
         *(sanitizer, f"--tool={tool}", f"--error-exitcode={FOUND}", "--print-limit=20"),
         *(program("libexec/kernels_gpu_test"), "--gtest_brief=1"),
     ]
+    # With the program that it runs: a session of their own, which ends as one.
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=environment(), stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     try:
-        result = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=limit_s)
+        out, err = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
         raise ProgramFailed(f"compute-sanitizer --tool={tool} took over {limit_s:.0f} s") from None
-    if result.returncode != 0:
-        what = "found errors" if result.returncode == FOUND else f"ended with {result.returncode}"
-        raise ProgramFailed(f"compute-sanitizer --tool={tool} {what}:\n{(result.stdout + result.stderr)[-3000:]}")
+    if process.returncode != 0:
+        what = "found errors" if process.returncode == FOUND else f"ended with {process.returncode}"
+        raise ProgramFailed(f"compute-sanitizer --tool={tool} {what}:\n{(out + err)[-3000:]}")
     return {"tool": tool}

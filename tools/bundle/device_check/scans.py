@@ -1,32 +1,41 @@
-"""Full scans against plain PyTorch: the engine in float64 on the CPU, and in each precision on the device."""
+"""Full scans against plain PyTorch: in float64 on the CPU, and in each precision on the device, which is timed too."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from device_check.cases import Case, cases
-from device_check.compare import Report, check_rows, find_truth
+from device_check.compare import Exact, Pool, Report, check_rows, find_exact, find_standard
 from device_check.programs import Engines
-from device_check.reference import Gpt2
+from device_check.reference import Gpt2, read_config
 from device_check.service import scan_through_service
+from device_check.timings import measure
 
 Check = Callable[[], dict[str, Any]]
 
 
-class ExactLogits:
-    """Plain PyTorch's float64 logits of a case's scans, each found once."""
+class PlainModel:
+    """A Gpt2 that is loaded when it is first wanted, which is inside a check."""
 
-    def __init__(self, model: Path) -> None:
-        self._model = Gpt2(model, "cpu", "float64")
-        self.config = self._model.config
-        self._found: dict[str, list[Tensor]] = {}
+    def __init__(self, folder: Path, device: str, precision: str) -> None:
+        self._where = (folder, device, precision)
 
-    def of(self, case: Case) -> list[Tensor]:
+    @cached_property
+    def model(self) -> Gpt2:
+        return Gpt2(*self._where)
+
+
+class ExactLogits(PlainModel):
+    """Plain PyTorch's float64 of a case's scans, each found once."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "cpu", "float64")
+        self._found: dict[str, list[Exact]] = {}
+
+    def of(self, case: Case) -> list[Exact]:
         if case.name not in self._found:
-            self._found[case.name] = [self._model.logits(scan) for scan in case.scans]
+            self._found[case.name] = [find_exact(scan, self.model) for scan in case.scans]
         return self._found[case.name]
 
 
@@ -35,34 +44,58 @@ def summary(report: Report) -> dict[str, Any]:
     return {"values": report.values, "columns": worst}
 
 
-def check_case(case: Case, exact: ExactLogits, standard: Gpt2, engines: Engines) -> dict[str, Any]:
-    truths = [find_truth(scan, logits, standard) for scan, logits in zip(case.scans, exact.of(case), strict=True)]
-    is_float64 = standard.precision == "float64"
+def check_exact_case(case: Case, exact: ExactLogits, engines: Engines) -> dict[str, Any]:
     report = Report()
     # Float64 is slow, and how the work is cut is not what it is to show.
-    for budget in case.budgets[:1] if is_float64 else case.budgets:
-        rows, _ = engines.run(case.scans, budget)
-        check_rows(rows, case.scans, truths, case.name, report, is_float64=is_float64)
+    rows, _ = engines.run(case.scans, case.budgets[0])
+    check_rows(rows, case.scans, exact.of(case), [None] * len(case.scans), case.name, report, Pool())
     return summary(report)
+
+
+def check_case(case: Case, exact: ExactLogits, plain: PlainModel, engines: Engines, pool: Pool) -> dict[str, Any]:
+    truths = exact.of(case)
+    standards = [find_standard(scan, truth, plain.model) for scan, truth in zip(case.scans, truths, strict=True)]
+    report = Report()
+    for budget in case.budgets:
+        rows, _ = engines.run(case.scans, budget)
+        check_rows(rows, case.scans, truths, standards, case.name, report, pool)
+    return {**summary(report), "standard_logit_error": max(standard.logit_error for standard in standards)}
+
+
+def check_pool(pool: Pool) -> dict[str, Any]:
+    return {"of_plain_pytorch": pool.check()}
+
+
+def time_scans(plain: PlainModel, engines: Engines, on_gpu: bool) -> dict[str, Any]:
+    return measure(plain.model, engines, on_gpu)
 
 
 def scan_checks(
     model: Path, device: str, precisions: Sequence[str], is_large: bool, on_gpu: bool
 ) -> Iterator[tuple[str, Check]]:
-    """Names and checks, to be run one by one: between two of them engines may end."""
+    """Names and checks, to be run one by one: between two of them engines may end. `is_large`: GPT-2 Small's geometry,
+    which is timed too.
+    """
     exact = ExactLogits(model)
-    todo = cases(exact.config, is_large, on_gpu)
-    for where, precision in [("cpu", "float64"), *((device, precision) for precision in precisions)]:
-        standard = Gpt2(model, where, precision)
-        with Engines(model, where, precision) as engines:
+    todo = cases(read_config(model), is_large, on_gpu)
+    with Engines(model, "cpu", "float64") as engines:
+        for case in todo:
+            yield f"float64 on cpu: {case.name}", partial(check_exact_case, case, exact, engines)
+    for precision in precisions:
+        plain, pool = PlainModel(model, device, precision), Pool()
+        with Engines(model, device, precision) as engines:
             for case in todo:
-                yield f"{precision} on {where}: {case.name}", partial(check_case, case, exact, standard, engines)
+                yield f"{precision} on {device}: {case.name}", partial(check_case, case, exact, plain, engines, pool)
+            yield f"{precision} on {device}: errors of all these scans", partial(check_pool, pool)
+            if is_large:
+                yield f"{precision} on {device}: times", partial(time_scans, plain, engines, on_gpu)
 
 
 def check_service(model: Path, device: str) -> dict[str, Any]:
     """The reference experiment over gRPC."""
     rows, scan, manifest = scan_through_service(model, device)
-    exact = Gpt2(model, "cpu", "float64").logits(scan)
+    exact = find_exact(scan, Gpt2(model, "cpu", "float64"))
     report = Report()
-    check_rows(rows, [scan], [find_truth(scan, exact, Gpt2(model, device, "float32"))], "service", report)
+    standard = find_standard(scan, exact, Gpt2(model, device, "float32"))
+    check_rows(rows, [scan], [exact], [standard], "service", report, Pool())
     return {**summary(report), "runtime": manifest["runtime"]}

@@ -14,11 +14,15 @@ def lines_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def check_row(check: dict[str, Any]) -> list[str]:
     if not check["passed"]:
         # What it says in full stands in the JSON.
-        return [check["check"], "**failed**", check["error"].splitlines()[0][:100], f"{check['seconds']:.1f}"]
+        first_line = check["error"].partition("\n")[0][:120].replace("|", "\\|")
+        return [check["check"], "**failed**", first_line, f"{check['seconds']:.1f}"]
     said = ""
     if "columns" in check:
         name, worst = max(check["columns"].items(), key=lambda item: item[1]["of_tolerance"])
         said = f"{check['values']:,} values, at most {worst['of_tolerance']:.2f} of the tolerance ({name})"
+    elif "of_plain_pytorch" in check:
+        name, share = max(check["of_plain_pytorch"].items(), key=lambda item: item[1])
+        said = f"root of the mean square at most {share:.2f} of plain PyTorch's ({name})"
     elif "tests" in check:
         said = f"{check['tests']} tests, {check['skipped']} skipped"
     return [check["check"], "ok", said, f"{check['seconds']:.1f}"]
@@ -32,12 +36,17 @@ def verify_rows(run: dict[str, Any]) -> Iterable[list[str]]:
         yield [run["runtime"]["precision"], name, f"{median:.1e}", f"{worst:.1e}"]
 
 
+def shown(correlation: float | None) -> str:
+    """None: no head does anything."""
+    return "-" if correlation is None else f"{correlation:.5f}"
+
+
 def order_rows(run: dict[str, Any]) -> Iterable[list[str]]:
     for length in run["lengths"]:
         yield [
             run["runtime"]["precision"],
             str(length["n_tokens"]),
-            f"{length['spearman_mean']:.5f} / {length['spearman_worst']:.5f}",
+            f"{shown(length['spearman_mean'])} / {shown(length['spearman_worst'])}",
             f"{length['overlap_mean']:.2f} / {length['overlap_worst']} of {length['top']}",
             f"{length['seconds']:.2f}",
         ]

@@ -4,11 +4,12 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import torch
+
 from device_check.cases import all_heads, make_scan
-from device_check.programs import Engine
+from device_check.programs import Engines
 from device_check.reference import Gpt2, Scan
 
 
@@ -16,10 +17,10 @@ def median_and_min(samples_ns: list[int]) -> dict[str, int]:
     return {"median_ns": int(statistics.median(samples_ns)), "min_ns": min(samples_ns), "samples": len(samples_ns)}
 
 
-def engine_times(engine: Engine, scans: list[Scan], repeats: int) -> dict[str, Any]:
+def engine_times(engines: Engines, scans: list[Scan], repeats: int) -> dict[str, Any]:
     for _ in range(2):
-        engine.run(scans)
-    answers = [engine.run(scans)[1] for _ in range(repeats)]
+        engines.run(scans, 0)
+    answers = [engines.run(scans, 0)[1] for _ in range(repeats)]
     return {
         **median_and_min([answer["wall_ns"] for answer in answers]),
         "forward_median_ns": int(statistics.median(answer["forward_ns"] for answer in answers)),
@@ -29,10 +30,18 @@ def engine_times(engine: Engine, scans: list[Scan], repeats: int) -> dict[str, A
 
 
 def plain_times(plain: Gpt2, scan: Scan, repeats: int) -> dict[str, int]:
-    def once() -> None:
-        plain.logits(scan).float().log_softmax(2)[..., scan.target_id].cpu()  # waits for the device
+    """The forward passes alone: what edits which head lies on the device before."""
+    run = plain.prepare(scan, [(), *scan.variants])
 
-    return median_and_min([timed(once) for _ in range(repeats + 2)][2:])
+    def once() -> None:
+        run().float().log_softmax(2)[..., scan.target_id].cpu()  # waits for the device
+
+    # As whoever wants speed sets it.
+    torch.backends.cuda.matmul.allow_tf32 = plain.precision == "tf32"
+    try:
+        return median_and_min([timed(once) for _ in range(repeats + 2)][2:])
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def timed(call: Callable[[], None]) -> int:
@@ -41,24 +50,22 @@ def timed(call: Callable[[], None]) -> int:
     return time.perf_counter_ns() - start
 
 
-def measure(model: Path, device: str, precision: str, on_gpu: bool) -> dict[str, Any]:
-    plain = Gpt2(model, device, precision)
+def measure(plain: Gpt2, engines: Engines, on_gpu: bool) -> dict[str, Any]:
     generator = random.Random(11)
     heads = all_heads(plain.config)
     shapes = [(1, 6), (1, 32), (1, 128), (1, 512), (16, 6), (64, 6)] if on_gpu else [(1, 6)]
     repeats = 10 if on_gpu else 3
     results = []
-    with Engine(model, device, precision) as engine:
-        for prompts, tokens in shapes:
-            scans = [make_scan(plain.config, tokens, heads, generator) for _ in range(prompts)]
-            entry: dict[str, Any] = {
-                "precision": precision,
-                "prompts": prompts,
-                "tokens": tokens,
-                "variants": len(heads),
-                "engine": engine_times(engine, scans, repeats),
-            }
-            if prompts == 1 and tokens <= 128:
-                entry["plain_torch_one_batch"] = plain_times(plain, scans[0], repeats)
-            results.append(entry)
+    for prompts, tokens in shapes:
+        scans = [make_scan(plain.config, tokens, heads, generator) for _ in range(prompts)]
+        entry: dict[str, Any] = {
+            "precision": plain.precision,
+            "prompts": prompts,
+            "tokens": tokens,
+            "variants": len(heads),
+            "engine": engine_times(engines, scans, repeats),
+        }
+        if prompts == 1 and tokens <= 128:
+            entry["plain_torch_one_batch"] = plain_times(plain, scans[0], repeats)
+        results.append(entry)
     return {"timings": results}
