@@ -3,7 +3,8 @@
 // are run as one batch, and is answered with every row.
 //
 //   in:  {"model_dir", "device", "precision", "threads", "max_packed_tokens", "memory_budget_bytes"}
-//   out: {"device", "precisions", "batch_invariant", "max_packed_tokens", "memory_budget_bytes", "threads", "peak_rss_bytes"}
+//   out: {"device", "precisions", "batch_invariant", "max_packed_tokens", "memory_budget_bytes", "threads",
+//         "peak_rss_bytes"}
 //   in:  {"scans": [{"token_ids", "donor_token_ids", "read_positions", "answers": [{"targets", "contrasts"}, ...],
 //                    "reduction" ("mean_logit", "logsumexp"), "top_k", "effects", "compensation",
 //                    "table": [[...d_head numbers], ...],
