@@ -36,6 +36,8 @@ struct EngineOptions {
   // and 262,144 on a GPU. What cannot be cut may exceed it. Scans with effects or heads' outputs, which take memory
   // too, get passes of fewer tokens.
   int64_t max_packed_tokens = 0;
+  // On a GPU: a pass whose shape has come before is recorded and from then on queued by one launch.
+  bool cuda_graphs = true;
 };
 
 // Everything that Describe and the manifest tell.
@@ -79,6 +81,8 @@ struct RunStats {
   // outputs and what other Runs between two chunks take away.
   int64_t allocations = 0;
   int32_t forward_passes = 0;
+  // Of these, on a GPU, those that were recorded before and queued by one launch.
+  int32_t replayed_passes = 0;
   // How often memory ran out and what was left went on in chunks of half the size.
   int32_t out_of_memory_retries = 0;
 };

@@ -71,8 +71,6 @@ std::string CheckEdit(const FanOutArgs<T>& args, const FanOutExtents& extents, i
   if (!std::isfinite(edit.scale))
     return Wrong(Indexed("edits", e, ".scale"), std::to_string(edit.scale), "a finite number");
   if (edit.entry < -1) return OutOfRange(Indexed("edits", e, ".entry"), edit.entry, -1, extents.n_entries);
-  if (edit.entry >= 0 && args.table == nullptr)
-    return Wrong("table", "null", "a pointer, since " + Indexed("edits", e) + " has an entry");
   if (edit.entry_stride != 0 && edit.entry_stride != 1) {
     return Wrong(Indexed("edits", e, ".entry_stride"), std::to_string(edit.entry_stride), "0 or 1");
   }
@@ -131,13 +129,12 @@ std::string CheckFanOut(const FanOutArgs<T>& args) {
 }
 
 template <typename T>
-std::string CheckFanOutTables(const FanOutArgs<T>& args, const FanOutExtents& extents) {
-  std::string wrong = CheckFanOut(args);
-  if (!wrong.empty() || args.n_tokens_out == 0) return wrong;
+std::string CheckFanOutIndices(const FanOutArgs<T>& args, const FanOutExtents& extents) {
+  if (args.n_tokens_out == 0) return "";
   if (extents.n_rows < 1) return Wrong("n_rows", std::to_string(extents.n_rows), "at least 1");
   if (extents.n_edits > 0 && args.edits == nullptr)
     return Wrong("edits", "null", "a pointer, since n_edits is " + std::to_string(extents.n_edits));
-  wrong = CheckRows(args, extents);
+  std::string wrong = CheckRows(args, extents);
   for (int64_t e = 0; wrong.empty() && e < extents.n_edits; ++e) wrong = CheckEdit(args, extents, e);
   for (int64_t m = 0; wrong.empty() && m < args.n_tokens_out; ++m) {
     const int64_t source = args.source_token[m], position = args.position[m], row = args.row[m];
@@ -150,8 +147,22 @@ std::string CheckFanOutTables(const FanOutArgs<T>& args, const FanOutExtents& ex
   return wrong;
 }
 
+template <typename T>
+std::string CheckFanOutTables(const FanOutArgs<T>& args, const FanOutExtents& extents) {
+  std::string wrong = CheckFanOut(args);
+  if (wrong.empty()) wrong = CheckFanOutIndices(args, extents);
+  if (!wrong.empty() || args.n_tokens_out == 0 || args.table != nullptr) return wrong;
+  for (int64_t e = 0; e < extents.n_edits; ++e) {
+    if (args.edits[e].entry < 0) continue;
+    return Wrong("table", "null", "a pointer, since " + Indexed("edits", e) + " has an entry");
+  }
+  return "";
+}
+
 template std::string CheckFanOut(const FanOutArgs<float>&);
 template std::string CheckFanOut(const FanOutArgs<double>&);
+template std::string CheckFanOutIndices(const FanOutArgs<float>&, const FanOutExtents&);
+template std::string CheckFanOutIndices(const FanOutArgs<double>&, const FanOutExtents&);
 template std::string CheckFanOutTables(const FanOutArgs<float>&, const FanOutExtents&);
 template std::string CheckFanOutTables(const FanOutArgs<double>&, const FanOutExtents&);
 

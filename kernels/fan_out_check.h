@@ -23,9 +23,13 @@ struct FanOutExtents {
   int64_t n_entries = 0;  // E
 };
 
-// Checks every index of the tables against `extents`: source_token, row, row_edit_begin and edits, with the entries and
-// other sources that the covered positions reach. Reads the tables, so they must lie in host memory: for the side that
-// builds them, before they are copied to a device. Includes CheckFanOut. float and double.
+// Checks every index of the tables against `extents` and n_heads: source_token, row, row_edit_begin and edits, with the
+// entries and other sources that the covered positions reach. Reads the tables, so they must lie in host memory: for
+// the side that builds them, before they are copied to a device. Looks at no other pointer. float and double.
+template <typename T>
+std::string CheckFanOutIndices(const FanOutArgs<T>& args, const FanOutExtents& extents);
+
+// The same, and CheckFanOut, and that there is a table where an edit has an entry.
 template <typename T>
 std::string CheckFanOutTables(const FanOutArgs<T>& args, const FanOutExtents& extents);
 

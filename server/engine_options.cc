@@ -25,6 +25,8 @@ void AddModelOptions(CLI::App& app, EngineOptions& options) {
   app.add_option("--device", options.device,
                  "Where to compute: auto (the first usable GPU, else the CPU), cpu, or cuda:N")
       ->check(CheckDevice);
+  app.add_flag("--cuda-graphs,!--no-cuda-graphs", options.cuda_graphs,
+               "On a GPU: forward passes whose shape has come before are queued by one launch (the default)");
   app.add_option("--threads", options.threads, "CPU threads of the engine; 0: one a core")->check(CLI::Range(0, 1024));
 }
 

@@ -1,12 +1,17 @@
 #include "engine/forward/chunk_runner.h"
 
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/clock.h"
 #include "engine/forward/device.h"
+#include "engine/forward/device_tables.h"
 #include "engine/forward/ops.h"
 
 namespace ablate {
@@ -25,6 +30,30 @@ size_t CountThatFits(absl::Span<const ReadoutRequest> requests, int64_t block_ro
   return requests.size();
 }
 
+// What a stage takes. On a GPU that of its own time in the stream, since the host does not wait for what was queued
+// before; it has ended when its time is asked for, which waits for it otherwise.
+class StageTimer {
+ public:
+  explicit StageTimer(c10::Device device) : device_(device), start_ns_(absl::GetCurrentTimeNanos()) {
+    if (device.is_cuda()) Record(start_.emplace(device.type(), c10::EventFlag::BACKEND_DEFAULT));
+  }
+
+  int64_t ElapsedNs() {
+    if (!start_.has_value()) return absl::GetCurrentTimeNanos() - start_ns_;
+    c10::Event stop(device_.type(), c10::EventFlag::BACKEND_DEFAULT);
+    Record(stop);
+    stop.synchronize();
+    return static_cast<int64_t>(start_->elapsedTime(stop) * 1e6);
+  }
+
+ private:
+  void Record(c10::Event& event) const { event.record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_)); }
+
+  const c10::Device device_;
+  const int64_t start_ns_;
+  std::optional<c10::Event> start_;
+};
+
 // Tokens of the unedited rows that a prompt's own chunk begins with: its baseline's, and its donor's behind it.
 int64_t UneditedTokens(const std::vector<Row>& rows) {
   const bool has_donor = rows.size() > 1 && rows[1].is_donor;
@@ -37,45 +66,88 @@ ChunkRunner::Result ChunkRunner::Run(const Chunk& chunk, absl::FunctionRef<bool(
   const int32_t first_prompt = chunk.layers.at(0).rows.at(0).prompt;
   // Left behind where the last chunk of a cut prompt was cancelled.
   if (chunk.keeps_baselines || kept_.prompt != first_prompt) DropKept();
-  ReserveFor(chunk.layers, config_, workspace_);
-  at::Tensor x = chunk.first_layer == 0 ? Embedded(chunk) : KeptResidual(chunk);  // [N, D]
+  ReserveFor(ShapeOf(chunk, kRowMultiple), config_, workspace_);
+  Result result;
+  EffectRows effects;
+  const PackedTokens tokens = TokensOf(chunk);
+  const at::Tensor x = IsRecordable(chunk) ? RunRecordable(chunk, tokens) : RunTapped(chunk, tokens, result, effects);
+  StageTimer timer(x.device());
+  result.blocks = ReadOutChunk(chunk, x, effects, is_wanted);
+  result.readout_ns = timer.ElapsedNs();
+  if (chunk.releases_baselines) DropKept();
+  return result;
+}
+
+at::Tensor ChunkRunner::RunRecordable(const Chunk& chunk, const PackedTokens& tokens) {
+  const auto layers = [&](const DeviceTables& tables, int64_t n) {
+    at::Tensor x = workspace_.Take(Slot::kResidualA, {n, config_.d_model});
+    Embed(weights_.wte, weights_.wpe, tables.tokens(), x);
+    for (size_t i = 0; i < chunk.layers.size(); ++i) x = RunLayerOf(chunk, i, tables, x).x;
+    return x;
+  };
+  return graphs_->Run(chunk, tokens, edit_table_, weights_.wte.device(), layers);
+}
+
+// A pass out of which something is taken on its way, or that goes on from what was kept.
+at::Tensor ChunkRunner::RunTapped(const Chunk& chunk, const PackedTokens& tokens, Result& result, EffectRows& effects) {
   if (chunk.keeps_baselines) BeginKeeping(chunk);
   HeadOutputsTap head_outputs(chunk, scans_);
   effects_.Begin(chunk);
-  for (const LayerPlan& plan : chunk.layers) {
+  const DeviceTables tables(chunk, tokens, config_, edit_table_.defined() ? edit_table_.size(0) : 0,
+                            weights_.wte.device());
+  at::Tensor x = chunk.first_layer == 0 ? Embedded(chunk, tables) : KeptResidual(chunk);
+  for (size_t i = 0; i < chunk.layers.size(); ++i) {
+    const LayerPlan& plan = chunk.layers[i];
     if (chunk.keeps_baselines) {
       const int64_t unedited = UneditedTokens(plan.rows);
       kept_.entering.push_back(TakeKept(unedited).copy_(x.narrow(0, 0, unedited)));
     }
-    const LayerOutput out = RunLayer(weights_.layers[plan.layer], config_, plan, edit_table_, x, workspace_);
+    const LayerOutput out = RunLayerOf(chunk, i, tables, x);
     head_outputs.Layer(plan, out.z);
     effects_.Layer(plan, out);
     x = out.x;
   }
   if (chunk.keeps_baselines) KeepFinal(chunk, x);
-  Result result;
   result.head_outputs = std::move(head_outputs).Take();
-  const EffectRows effects = effects_.Finish(x);
-  const int64_t readout_start_ns = absl::GetCurrentTimeNanos();
-  result.blocks = ReadOutChunk(chunk, x, effects, is_wanted);
-  result.readout_ns = absl::GetCurrentTimeNanos() - readout_start_ns;
-  if (chunk.releases_baselines) DropKept();
-  return result;
+  effects = effects_.Finish(x);
+  return x;
 }
 
-at::Tensor ChunkRunner::Embedded(const Chunk& chunk) {
-  std::vector<int64_t> ids;
-  std::vector<int64_t> positions;
+// A pass of kernels and products alone, of which nothing is taken on the way, whose rows our attention takes.
+bool ChunkRunner::IsRecordable(const Chunk& chunk) const {
+  if (graphs_ == nullptr || chunk.first_layer != 0 || chunk.keeps_baselines) return false;
+  for (const Row& row : chunk.layers.at(0).rows) {
+    if (row.end > ShortRowEnd(config_.d_head)) return false;
+  }
+  return std::none_of(chunk.reads.begin(), chunk.reads.end(), [this](const ReadPoint& read) {
+    const Scan& scan = scans_[read.prompt];
+    return scan.effects || static_cast<bool>(scan.on_head_outputs);
+  });
+}
+
+LayerOutput ChunkRunner::RunLayerOf(const Chunk& chunk, size_t index, const DeviceTables& tables, at::Tensor x) {
+  const LayerPlan& plan = chunk.layers[index];
+  return RunLayer(weights_.layers[plan.layer], config_, plan, tables.At(index), edit_table_, std::move(x), workspace_);
+}
+
+// Of a chunk from the first layer on; empty otherwise.
+PackedTokens ChunkRunner::TokensOf(const Chunk& chunk) const {
+  PackedTokens tokens;
+  if (chunk.first_layer != 0) return tokens;
   for (const Row& row : chunk.layers.at(0).rows) {
     const Scan& scan = scans_[row.prompt];
     const std::vector<int32_t>& prompt = row.is_donor ? scan.donor_token_ids : scan.token_ids;
     for (int32_t p = row.begin; p < row.end; ++p) {
-      ids.push_back(prompt[p]);
-      positions.push_back(p);
+      tokens.ids.push_back(prompt[p]);
+      tokens.positions.push_back(p);
     }
   }
-  at::Tensor x = workspace_.Take(Slot::kResidualA, {PadRows(static_cast<int64_t>(ids.size())), config_.d_model});
-  Embed(weights_.wte, weights_.wpe, ids, positions, x);
+  return tokens;
+}
+
+at::Tensor ChunkRunner::Embedded(const Chunk& chunk, const DeviceTables& tables) {
+  at::Tensor x = workspace_.Take(Slot::kResidualA, {PadRows(chunk.layers.at(0).n_tokens_in), config_.d_model});
+  Embed(weights_.wte, weights_.wpe, tables.tokens(), x);
   return x;
 }
 

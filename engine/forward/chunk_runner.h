@@ -10,9 +10,11 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
+#include "engine/forward/device_tables.h"
 #include "engine/forward/effects.h"
 #include "engine/forward/head_outputs.h"
 #include "engine/forward/layer.h"
+#include "engine/forward/pass_graphs.h"
 #include "engine/forward/readout.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
@@ -27,14 +29,16 @@ namespace ablate {
 // device. Throws what ATen throws.
 class ChunkRunner {
  public:
-  // All of them outlive the runner. `edit_table` [E, Dh] may be undefined where no edit has an entry.
+  // All of them outlive the runner. `edit_table` [E, Dh] may be undefined where no edit has an entry; `graphs` may be
+  // null, and are so on the CPU.
   ChunkRunner(const Weights& weights, const GptConfig& config, at::Tensor edit_table, absl::Span<const Scan> scans,
-              Workspace& workspace)
+              Workspace& workspace, PassGraphs* graphs)
       : weights_(weights),
         config_(config),
         edit_table_(std::move(edit_table)),
         scans_(scans),
         workspace_(workspace),
+        graphs_(graphs),
         effects_(weights, config, scans) {}
 
   ~ChunkRunner() { DropKept(); }
@@ -63,7 +67,13 @@ class ChunkRunner {
     at::Tensor donor_final;            // likewise; undefined where there is no donor
   };
 
-  at::Tensor Embedded(const Chunk& chunk);
+  bool IsRecordable(const Chunk& chunk) const;
+  // Both give the residual [M, D] that leaves the last layer.
+  at::Tensor RunRecordable(const Chunk& chunk, const PackedTokens& tokens);
+  at::Tensor RunTapped(const Chunk& chunk, const PackedTokens& tokens, Result& result, EffectRows& effects);
+  PackedTokens TokensOf(const Chunk& chunk) const;
+  LayerOutput RunLayerOf(const Chunk& chunk, size_t index, const DeviceTables& tables, at::Tensor x);
+  at::Tensor Embedded(const Chunk& chunk, const DeviceTables& tables);
   at::Tensor KeptResidual(const Chunk& chunk);
   void BeginKeeping(const Chunk& chunk);
   at::Tensor TakeKept(int64_t rows);
@@ -77,6 +87,7 @@ class ChunkRunner {
   at::Tensor edit_table_;
   absl::Span<const Scan> scans_;
   Workspace& workspace_;
+  PassGraphs* const graphs_;
   EffectsTap effects_;
   KeptRows kept_;
 };

@@ -6,6 +6,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <type_traits>
 
@@ -27,14 +28,15 @@ inline void CheckArguments(const std::string& problem) {
   TORCH_CHECK(problem.empty(), problem);
 }
 
-// [bytes] uint8. A table for a launch; alive as long as the kernel's stream needs it (the caching allocator orders its
-// reuse behind it).
+// [bytes] uint8. A table for a launch, queued to be copied on the current stream: the host does not wait. Alive as long
+// as the stream needs it (the caching allocators of device and pinned memory order their reuse behind it).
 template <typename T>
 at::Tensor CopyTo(c10::Device device, absl::Span<const T> values) {
   static_assert(std::is_trivially_copyable_v<T>);
   const auto bytes = static_cast<int64_t>(values.size() * sizeof(T));
-  // from_blob takes no const; it is read once. NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
-  return at::from_blob(const_cast<T*>(values.data()), {bytes}, at::kByte).to(device);
+  const at::Tensor staged = at::empty({bytes}, at::TensorOptions(at::kByte).pinned_memory(true));
+  if (bytes > 0) std::memcpy(staged.data_ptr(), values.data(), static_cast<size_t>(bytes));
+  return staged.to(device, at::kByte, /*non_blocking=*/true);
 }
 
 }  // namespace ablate

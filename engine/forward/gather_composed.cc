@@ -20,12 +20,6 @@ std::vector<int64_t> Padded(absl::Span<const int64_t> index, const at::Tensor& o
 
 }  // namespace
 
-void EmbedComposed(const at::Tensor& wte, const at::Tensor& wpe, absl::Span<const int64_t> ids,
-                   absl::Span<const int64_t> positions, at::Tensor& out) {
-  at::index_select_out(out, wte, 0, Index(Padded(ids, out), out));
-  out.add_(wpe.index_select(0, Index(Padded(positions, out), out)));
-}
-
 // Part by part: what is copied is what is asked for, not the parts.
 void GatherRowsComposed(absl::Span<const at::Tensor> parts, absl::Span<const int64_t> rows, at::Tensor& out) {
   const std::vector<int64_t> wanted = Padded(rows, out);

@@ -1,5 +1,5 @@
-// embed and gather as compositions of ATen ops, for devices without loops of our own (CUDA). They run anywhere, so that
-// tests compare them with the CPU's loops.
+// gather as a composition of ATen ops, for devices without a loop of our own (CUDA). It runs anywhere, so that tests
+// compare it with the CPU's loop.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,9 +10,7 @@
 
 namespace ablate {
 
-// As Embed and GatherRows in ops.h.
-void EmbedComposed(const at::Tensor& wte, const at::Tensor& wpe, absl::Span<const int64_t> ids,
-                   absl::Span<const int64_t> positions, at::Tensor& out);
+// As GatherRows in ops.h.
 void GatherRowsComposed(absl::Span<const at::Tensor> parts, absl::Span<const int64_t> rows, at::Tensor& out);
 
 }  // namespace ablate

@@ -1,6 +1,7 @@
 #include "engine/forward/gemm_cuda.h"
 
 #include <ATen/ops/gelu.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <array>
 #include <memory>
@@ -16,10 +17,12 @@ namespace {
 struct DeviceGemm {
   explicit DeviceGemm(c10::Device device)
       : workspace(at::empty({kGemmWorkspaceBytes}, at::TensorOptions(at::kByte).device(device))),
-        cublas_lt(workspace.data_ptr(), static_cast<size_t>(workspace.nbytes())) {}
+        cublas_lt(workspace.data_ptr(), static_cast<size_t>(workspace.nbytes())),
+        stream(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device)) {}
 
   at::Tensor workspace;  // [bytes] uint8
   kernels::CublasLt cublas_lt;
+  c10::Stream stream;
 };
 
 // Never freed: CUDA may be gone when static objects are.
@@ -41,6 +44,10 @@ kernels::GemmPrecision PrecisionOf(const at::Tensor& x) {
 
 void PrepareGemm(c10::Device device) {
   GemmOf(device);
+}
+
+c10::Stream GemmStream(c10::Device device) {
+  return GemmOf(device).stream;
 }
 
 Tf32Products::Tf32Products(bool on) : before_(reads_tf32) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Stream.h>
 
 #include <cstdint>
 
@@ -15,6 +16,9 @@ inline constexpr int64_t kGemmWorkspaceBytes = int64_t{32} << 20;
 
 // Takes it, before memory is counted.
 void PrepareGemm(c10::Device device);
+
+// The stream that products of a device run on, since they share the workspace: not the default one.
+c10::Stream GemmStream(c10::Device device);
 
 // out [M, O] from x [M, K] and weight [K, O], all on one GPU; bias [O] for kGeluTanh alone. x and weight are float32 or
 // both bfloat16, out is float32. Rows may be further apart than they are long; weight may be transposed. Queued on the

@@ -5,6 +5,7 @@
 #include <ATen/TensorOperators.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/StreamGuard.h>
 
 #include <utility>
 
@@ -33,13 +34,19 @@ bool IsCancelled(const Scan& scan) {
 
 }  // namespace
 
-GptEngine::GptEngine(Weights weights, GptConfig config, std::unique_ptr<const Tokenizer> tokenizer, EngineInfo info)
+GptEngine::GptEngine(Weights weights, GptConfig config, std::unique_ptr<const Tokenizer> tokenizer, EngineInfo info,
+                     bool records)
     : weights_(std::move(weights)),
       config_(config),
       tokenizer_(std::move(tokenizer)),
       info_(std::move(info)),
       workspace_(weights_.wte.options()),
       memory_(std::make_shared<MemoryMeter>()) {
+  if (const c10::Device device = weights_.wte.device(); device.is_cuda()) {
+    stream_ = GemmStream(device);
+    if (records) graphs_ = std::make_unique<PassGraphs>(config_, workspace_, &RecordCudaGraph);
+  }
+  // On the default stream; what comes back to the host has waited for the weights, which other streams may then read.
   for (const LayerWeights& layer : weights_.layers) {
     const at::Tensor w_v = layer.c_attn_weight.narrow(1, 2 * config_.d_model, config_.d_model).to(at::kDouble);
     const at::Tensor b_v = layer.c_attn_bias.narrow(0, 2 * config_.d_model, config_.d_model).to(at::kDouble);
@@ -100,6 +107,7 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
       const c10::InferenceMode no_autograd;
       // The current device belongs to the thread, and Run may be called from another one than Load.
       const c10::OptionalDeviceGuard on_device(weights_.wte.device());
+      const c10::OptionalStreamGuard on_stream(stream_);
       const Tf32Products products(info_.precision == Precision::kTf32);
       at::set_num_threads(limits.threads);
       const absl::Status status = RunPlanned(budget, scans, sink, delivered, stats);
@@ -115,6 +123,7 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
       return DeviceLostError(absl::StrCat(alive.message(), "; it came up as: ", failure.message()));
     }
     // Nothing is known of the buffers now, and where memory ran out they are what can be given back.
+    if (graphs_ != nullptr) graphs_->Clear();
     workspace_.Clear();
     tables_.Clear();
     if (!absl::IsResourceExhausted(failure)) return failure;
@@ -141,7 +150,8 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
   stats.plan_ns += absl::GetCurrentTimeNanos() - start_ns;
   stats.cost += planner->cost();
 
-  ChunkRunner runner(weights_, config_, table.entries, scans, workspace_);
+  const int64_t replayed_before = graphs_ == nullptr ? 0 : graphs_->n_replayed() - stats.replayed_passes;
+  ChunkRunner runner(weights_, config_, table.entries, scans, workspace_, graphs_.get());
   std::vector<bool> cancelled(scans.size());
   const auto is_wanted = [&](const ReadPoint& read) {
     return !cancelled[read.prompt] && !delivered[read.prompt][kUneditedRuns + read.variant];
@@ -165,6 +175,7 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
     stats.forward_ns += absl::GetCurrentTimeNanos() - chunk_start_ns;
     stats.readout_ns += result.readout_ns;
     ++stats.forward_passes;
+    if (graphs_ != nullptr) stats.replayed_passes = static_cast<int32_t>(graphs_->n_replayed() - replayed_before);
     for (const ScanHeadOutputs& outputs : result.head_outputs) {
       // With the baseline, which may have been handed out before memory ran out.
       if (cancelled[outputs.scan] || delivered[outputs.scan][kUneditedRuns + kBaselineVariant]) continue;

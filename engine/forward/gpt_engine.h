@@ -1,13 +1,17 @@
 // The Engine over libtorch.
 #pragma once
 
+#include <c10/core/Stream.h>
+
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/engine.h"
 #include "engine/forward/edit_tables.h"
 #include "engine/forward/memory_meter.h"
+#include "engine/forward/pass_graphs.h"
 #include "engine/forward/token_budget.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
@@ -23,7 +27,9 @@ struct RunLimits {
 
 class GptEngine final : public Engine {
  public:
-  GptEngine(Weights weights, GptConfig config, std::unique_ptr<const Tokenizer> tokenizer, EngineInfo info);
+  // `records`: passes as CUDA graphs, on a GPU.
+  GptEngine(Weights weights, GptConfig config, std::unique_ptr<const Tokenizer> tokenizer, EngineInfo info,
+            bool records);
 
   const EngineInfo& Describe() const override { return info_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
@@ -61,6 +67,9 @@ class GptEngine final : public Engine {
   EngineInfo info_;
   std::vector<double> folded_value_bias_;  // [L, H, Dh]
   Workspace workspace_;
+  // On a GPU: that of its products, which is not the default one, where nothing can be recorded.
+  std::optional<c10::Stream> stream_;
+  std::unique_ptr<PassGraphs> graphs_;
   EditTables tables_;
   std::shared_ptr<MemoryMeter> memory_;
   int32_t n_running_ = 0;  // Runs within each other (Scan::between_chunks)

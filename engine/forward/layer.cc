@@ -6,11 +6,11 @@
 
 namespace ablate {
 
-void ReserveFor(absl::Span<const LayerPlan> layers, const GptConfig& config, Workspace& workspace) {
+void ReserveFor(const PassShape& shape, const GptConfig& config, Workspace& workspace) {
   int64_t n = 0, m = 0;
-  for (const LayerPlan& plan : layers) {
-    n = std::max(n, PadRows(plan.n_tokens_in));
-    m = std::max(m, PadRows(static_cast<int64_t>(plan.source_token.size())));
+  for (const LayerShape& layer : shape.layers) {
+    n = std::max(n, layer.tokens_in);
+    m = std::max(m, layer.tokens_out);
   }
   const int64_t d = config.d_model;
   for (const Slot slot : {Slot::kResidualA, Slot::kResidualB, Slot::kNormed}) {
@@ -22,9 +22,9 @@ void ReserveFor(absl::Span<const LayerPlan> layers, const GptConfig& config, Wor
 }
 
 LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const LayerPlan& plan,
-                     const at::Tensor& edit_table, at::Tensor x, Workspace& workspace) {
-  const int64_t n = x.size(0);                                                // N, padded
-  const int64_t m = PadRows(static_cast<int64_t>(plan.source_token.size()));  // M, padded
+                     const LayerTables& tables, const at::Tensor& edit_table, at::Tensor x, Workspace& workspace) {
+  const int64_t n = x.size(0);                   // N, padded
+  const int64_t m = PadRows(tables.tokens_out);  // M, padded
   const int64_t d = config.d_model;
   const int64_t h = config.n_heads;
   const int64_t dh = config.d_head;
@@ -38,11 +38,11 @@ LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const
   Linear(normed, weights.c_attn_weight, {}, Epilogue::kNone, qkv);
 
   at::Tensor z = workspace.Take(Slot::kHeads, {n, h, dh});
-  Attend(qkv.view({n, 3, h, dh}), weights.c_attn_bias, plan.rows, z);
+  Attend(qkv.view({n, 3, h, dh}), weights.c_attn_bias, plan.rows, tables, z);
 
   at::Tensor x_out = workspace.TakeOther(x, {m, d});
   at::Tensor edited = workspace.Take(Slot::kEditedHeads, {m, h, dh});
-  FanOut(x, z, weights.c_proj_bias, edit_table, plan, x_out, edited);
+  FanOut(x, z, weights.c_proj_bias, edit_table, tables, x_out, edited);
   at::Tensor edited_rows = edited.view({m, d});
   const at::Tensor z_out = AsOperand(edited_rows, operand);
   Linear(z_out, weights.c_proj_weight, {}, Epilogue::kAddTo, x_out);

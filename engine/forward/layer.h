@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/types/span.h"
+#include "engine/forward/pass_tables.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
 #include "engine/model/config.h"
@@ -20,11 +21,11 @@ struct LayerOutput {
   at::Tensor hidden;  // [M, Dm], what went into the MLP's c_proj
 };
 
-// Makes room in `workspace` for all of these layers, while none of its tensors is about.
-void ReserveFor(absl::Span<const LayerPlan> layers, const GptConfig& config, Workspace& workspace);
+// Makes room in `workspace` for a pass of this shape, while none of its tensors is about.
+void ReserveFor(const PassShape& shape, const GptConfig& config, Workspace& workspace);
 
-// x [N, D] is what enters; it lives in `workspace` and is dead after the call.
+// x [N, D] is what enters; it lives in `workspace` and is dead after the call. `tables` are those of the plan.
 LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const LayerPlan& plan,
-                     const at::Tensor& edit_table, at::Tensor x, Workspace& workspace);
+                     const LayerTables& tables, const at::Tensor& edit_table, at::Tensor x, Workspace& workspace);
 
 }  // namespace ablate

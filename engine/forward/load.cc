@@ -119,7 +119,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
                                ? options.max_packed_tokens
                                : TokenBudget(*config, {options.precision, KindOf(device), info.memory_budget_bytes});
 
-  auto engine = std::make_unique<GptEngine>(*std::move(weights), *std::move(config), *std::move(tokenizer), info);
+  auto engine = std::make_unique<GptEngine>(*std::move(weights), *std::move(config), *std::move(tokenizer), info,
+                                            options.cuda_graphs);
   double best_rate = 0;  // many of its runs are small, and the first warms up
   const absl::StatusOr<bool> invariant = IsBatchInvariant(
       engine->Describe(), [&](const RunLimits& limits, absl::Span<const Scan> scans, const BlockSink& sink) {

@@ -11,7 +11,6 @@
 
 #include "engine/forward/attend_composed.h"
 #include "engine/forward/cuda_launch.h"
-#include "engine/forward/fan_out_tables.h"
 #include "engine/forward/gather_composed.h"
 #include "engine/forward/gemm_bf16.h"
 #include "engine/forward/gemm_cuda.h"
@@ -21,6 +20,8 @@
 #include "kernels/cpu/gelu.h"
 #include "kernels/cpu/layer_norm.h"
 #include "kernels/cpu/round_rows.h"
+#include "kernels/embed_check.h"
+#include "kernels/embed_launch.h"
 #include "kernels/fan_out_check.h"
 #include "kernels/fan_out_cpu.h"
 #include "kernels/fan_out_launch.h"
@@ -64,9 +65,9 @@ T* DataOrNull(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.data_ptr<T>() : nullptr;
 }
 
-// Of row i of a result whose rows behind `index` repeat the first.
-size_t SourceOf(int64_t i, absl::Span<const int64_t> index) {
-  return static_cast<size_t>(i) < index.size() ? static_cast<size_t>(i) : 0;
+// Of row i of a result whose rows behind the first n repeat the first.
+int64_t SourceOf(int64_t i, int64_t n) {
+  return i < n ? i : 0;
 }
 
 // Indices are used as they are: what is out of range would read anything.
@@ -113,20 +114,11 @@ std::vector<int64_t> SplitTasks(absl::Span<const kernels::AttendRow> rows, int64
   return bounds;
 }
 
-// [R]
-std::vector<kernels::AttendRow> PlacesOf(absl::Span<const Row> rows) {
-  std::vector<kernels::AttendRow> places;
-  places.reserve(rows.size());
-  for (const Row& row : rows) {
-    const int32_t baseline_first = row.baseline < 0 ? row.first_token : rows[row.baseline].first_token;
-    places.push_back({row.begin, row.end, row.first_token, baseline_first});
-  }
-  return places;
-}
-
 template <typename T>
-kernels::AttendArgs<T> AttendArgsOf(const at::Tensor& qkv, const at::Tensor& bias, at::Tensor& z) {
+kernels::AttendArgs<T> AttendArgsOf(const at::Tensor& qkv, const at::Tensor& bias, const LayerTables& tables,
+                                    at::Tensor& z) {
   kernels::AttendArgs<T> args;
+  args.rows = tables.attend_rows;
   args.qkv = qkv.const_data_ptr<T>();
   args.n_heads = static_cast<int32_t>(qkv.size(2));
   args.d_head = static_cast<int32_t>(qkv.size(3));
@@ -136,68 +128,60 @@ kernels::AttendArgs<T> AttendArgsOf(const at::Tensor& qkv, const at::Tensor& bia
   return args;
 }
 
-void AttendCpu(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
-  const std::vector<kernels::AttendRow> places = PlacesOf(rows);
-  const int64_t n_heads = qkv.size(2);
-  const std::vector<int64_t> bounds = SplitTasks(places, n_heads, qkv.size(3), at::get_num_threads());
+void AttendCpu(const at::Tensor& qkv, const at::Tensor& bias, const LayerTables& tables, at::Tensor& z) {
+  const absl::Span<const kernels::AttendRow> rows(tables.attend_rows, static_cast<size_t>(tables.n_attend_rows));
+  const std::vector<int64_t> bounds = SplitTasks(rows, qkv.size(2), qkv.size(3), at::get_num_threads());
   WithElementType(qkv, [&](auto element) {
     using T = decltype(element);
-    kernels::AttendArgs<T> args = AttendArgsOf<T>(qkv, bias, z);
-    args.rows = places.data();
+    const kernels::AttendArgs<T> args = AttendArgsOf<T>(qkv, bias, tables, z);
     at::parallel_for(0, static_cast<int64_t>(bounds.size()) - 1, 1,
                      [&](int64_t begin, int64_t end) { kernels::cpu::Attend(args, bounds[begin], bounds[end]); });
   });
 }
 
-// The longest row that our kernel takes: it reads a row's keys anew for each 16 of its queries. Longer ones go to
-// ATen's attention. Not yet measured on a GPU.
-constexpr int32_t kLongestShortRow = 256;
-
-void AttendCuda(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
-  const bool takes_heads = qkv.size(3) <= kernels::kAttendMaxHeadSize;
-  const std::vector<kernels::AttendRow> places = PlacesOf(rows);
-  std::vector<kernels::AttendRow> short_rows;
+void AttendCuda(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, const LayerTables& tables,
+                at::Tensor& z) {
   std::vector<Row> others;
-  for (size_t r = 0; r < rows.size(); ++r) {
-    if (takes_heads && rows[r].end <= kLongestShortRow) {
-      short_rows.push_back(places[r]);
-    } else {
-      others.push_back(rows[r]);
-    }
+  for (const Row& row : rows) {
+    if (row.end > ShortRowEnd(qkv.size(3))) others.push_back(row);
   }
   AttendComposed(qkv, bias, rows, others, z);
-  if (short_rows.empty()) return;
-  const at::Tensor on_device = CopyTo(qkv.device(), absl::MakeConstSpan(short_rows));
-  kernels::AttendArgs<float> args = AttendArgsOf<float>(qkv, bias, z);
-  args.rows = static_cast<const kernels::AttendRow*>(on_device.const_data_ptr());
-  const auto n_rows = static_cast<int64_t>(short_rows.size());
-  CheckArguments(kernels::CheckAttend(args, n_rows));
-  CheckLaunch("attend", kernels::Attend(args, n_rows, StreamOf(qkv)));
+  if (tables.n_attend_rows == 0) return;
+  const kernels::AttendArgs<float> args = AttendArgsOf<float>(qkv, bias, tables, z);
+  CheckArguments(kernels::CheckAttend(args, tables.n_attend_rows));
+  CheckLaunch("attend", kernels::Attend(args, tables.n_attend_rows, StreamOf(qkv)));
 }
 
 }  // namespace
 
-void Embed(const at::Tensor& wte, const at::Tensor& wpe, absl::Span<const int64_t> ids,
-           absl::Span<const int64_t> positions, at::Tensor& out) {
+void Embed(const at::Tensor& wte, const at::Tensor& wpe, const TokenTables& tokens, at::Tensor& out) {
   CheckRows("embed: wte", wte, {0, wte.size(1)});
   CheckRows("embed: wpe", wpe, {0, wte.size(1)});
-  CheckRows("embed: out", out, {static_cast<int64_t>(ids.size()), wte.size(1)});
-  TORCH_CHECK(!ids.empty() && positions.size() == ids.size(), "embed: ", ids.size(), " ids at ", positions.size(),
-              " positions");
-  CheckIndex("embed: an id", ids, wte.size(0));
-  CheckIndex("embed: a position", positions, wpe.size(0));
-  if (!out.is_cpu()) return EmbedComposed(wte, wpe, ids, positions, out);
+  CheckRows("embed: out", out, {tokens.n, wte.size(1)});
+  TORCH_CHECK(tokens.n > 0, "embed: no token");
+  if (!out.is_cpu()) {
+    TORCH_CHECK(out.size(0) == tokens.n, "embed: out is ", out.sizes(), "; expected a row for each of ", tokens.n);
+    const kernels::EmbedArgs args = {.wte = wte.const_data_ptr<float>(),
+                                     .wpe = wpe.const_data_ptr<float>(),
+                                     .ids = tokens.ids,
+                                     .positions = tokens.positions,
+                                     .out = out.data_ptr<float>(),
+                                     .d_model = out.size(1)};
+    CheckArguments(kernels::CheckEmbed(args, tokens.n));
+    CheckLaunch("embed", kernels::Embed(args, tokens.n, StreamOf(out)));
+    return;
+  }
   WithElementType(out, [&](auto element) {
     using T = decltype(element);
     const int64_t d = out.size(1);
-    const T* tokens = wte.const_data_ptr<T>();
+    const T* embeddings = wte.const_data_ptr<T>();
     const T* places = wpe.const_data_ptr<T>();
     T* to = out.data_ptr<T>();
     at::parallel_for(0, out.size(0), kRowGrain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const size_t from = SourceOf(i, ids);
-        const T* token = tokens + ids[from] * d;
-        const T* place = places + positions[from] * d;
+        const int64_t from = SourceOf(i, tokens.n);
+        const T* token = embeddings + tokens.ids[from] * d;
+        const T* place = places + tokens.positions[from] * d;
         for (int64_t j = 0; j < d; ++j) to[i * d + j] = token[j] + place[j];
       }
     });
@@ -219,7 +203,7 @@ void GatherRows(absl::Span<const at::Tensor> parts, absl::Span<const int64_t> ro
   const int64_t row_bytes = out.size(1) * static_cast<int64_t>(out.element_size());
   auto* to = static_cast<char*>(out.data_ptr());
   for (int64_t i = 0; i < out.size(0); ++i) {
-    int64_t row = rows[SourceOf(i, rows)];
+    int64_t row = rows[static_cast<size_t>(SourceOf(i, static_cast<int64_t>(rows.size())))];
     size_t part = 0;
     for (; row >= parts[part].size(0); ++part) row -= parts[part].size(0);
     const auto* from = static_cast<const char*>(parts[part].const_data_ptr());
@@ -302,52 +286,49 @@ at::Tensor AsOperand(at::Tensor& buffer, Operand operand) {
   return Placed(buffer, operand);
 }
 
-void Attend(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z) {
-  TORCH_CHECK(qkv.dim() == 4 && qkv.size(1) == 3, "attend: qkv is ", qkv.sizes(), "; expected [N, 3, H, Dh]");
-  CheckRows("attend: qkv", qkv, qkv.sizes());
-  CheckRows("attend: z", z, {qkv.size(0), qkv.size(2), qkv.size(3)});
-  CheckVector("attend: bias", bias, 3 * qkv.size(2) * qkv.size(3));
-  for (const Row& row : rows) {
-    const bool inside = row.begin >= 0 && row.begin <= row.end && row.first_token >= 0 &&
-                        int64_t{row.first_token} + row.end - row.begin <= qkv.size(0);
-    const bool has_keys = row.begin == 0 || (row.baseline >= 0 && row.baseline < static_cast<int64_t>(rows.size()) &&
-                                             rows[row.baseline].begin == 0 && rows[row.baseline].end >= row.begin);
-    TORCH_CHECK(inside && has_keys, "attend: a row at positions ", row.begin, " to ", row.end, " from token ",
-                row.first_token, " with baseline row ", row.baseline, " does not fit ", qkv.size(0), " tokens");
-  }
-  qkv.is_cpu() ? AttendCpu(qkv, bias, rows, z) : AttendCuda(qkv, bias, rows, z);
+int32_t ShortRowEnd(int64_t d_head) {
+  // Our kernel reads a row's keys anew for each 16 of its queries. Not yet measured on a GPU.
+  constexpr int32_t kLongestShortRow = 256;
+  return d_head <= kernels::kAttendMaxHeadSize ? kLongestShortRow : 0;
 }
 
-void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& table,
-            const LayerPlan& plan, at::Tensor& x_out, at::Tensor& z_out) {
-  const int64_t m = static_cast<int64_t>(plan.source_token.size());
+void Attend(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, const LayerTables& tables,
+            at::Tensor& z) {
+  TORCH_CHECK(qkv.dim() == 4 && qkv.size(1) == 3, "attend: qkv is ", qkv.sizes(), "; expected [N, 3, H, Dh]");
+  CheckRows("attend: qkv", qkv, {tables.tokens_in, 3, qkv.size(2), qkv.size(3)});
+  CheckRows("attend: z", z, {qkv.size(0), qkv.size(2), qkv.size(3)});
+  CheckVector("attend: bias", bias, 3 * qkv.size(2) * qkv.size(3));
+  qkv.is_cpu() ? AttendCpu(qkv, bias, tables, z) : AttendCuda(qkv, bias, rows, tables, z);
+}
+
+void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& edit_table,
+            const LayerTables& tables, at::Tensor& x_out, at::Tensor& z_out) {
   const int64_t h = z.size(1);
   const int64_t dh = z.size(2);
-  CheckRows("fan_out: x", x, {plan.n_tokens_in, h * dh});
-  CheckRows("fan_out: z", z, {plan.n_tokens_in, h, dh});
-  CheckRows("fan_out: x_out", x_out, {m, h * dh});
-  CheckRows("fan_out: z_out", z_out, {m, h, dh});
+  CheckRows("fan_out: x", x, {tables.tokens_in, h * dh});
+  CheckRows("fan_out: z", z, {tables.tokens_in, h, dh});
+  CheckRows("fan_out: x_out", x_out, {tables.tokens_out, h * dh});
+  CheckRows("fan_out: z_out", z_out, {tables.tokens_out, h, dh});
   CheckVector("fan_out: bias", bias, h * dh);
-  if (table.defined()) CheckRows("fan_out: table", table, {0, dh});
-  const kernels::FanOutExtents extents = {.n_tokens_in = plan.n_tokens_in,
-                                          .n_rows = static_cast<int64_t>(plan.row_edit_begin.size()) - 1,
-                                          .n_edits = static_cast<int64_t>(plan.row_edits.size()),
-                                          .n_entries = table.defined() ? table.size(0) : 0};
-  const FanOutTables tables(plan, x.device());
+  if (edit_table.defined()) CheckRows("fan_out: edit_table", edit_table, {0, dh});
   WithElementType(x, [&](auto element) {
     using T = decltype(element);
     kernels::FanOutArgs<T> args;
     args.x = x.data_ptr<T>();
     args.z = z.data_ptr<T>();
     args.bias = bias.data_ptr<T>();
-    args.table = DataOrNull<T>(table);
+    args.table = DataOrNull<T>(edit_table);
+    args.source_token = tables.source_token;
+    args.position = tables.position;
+    args.row = tables.row;
+    args.row_edit_begin = tables.row_edit_begin;
+    args.edits = tables.edits;
     args.x_out = x_out.data_ptr<T>();
     args.z_out = z_out.data_ptr<T>();
-    args.n_heads = static_cast<int32_t>(z.size(1));
-    args.d_head = static_cast<int32_t>(z.size(2));
-    tables.FillInHost(args);
-    CheckArguments(kernels::CheckFanOutTables(args, extents));
-    tables.FillIn(args);
+    args.n_tokens_out = tables.tokens_out;
+    args.n_heads = static_cast<int32_t>(h);
+    args.d_head = static_cast<int32_t>(dh);
+    CheckArguments(kernels::CheckFanOut(args));
     if (x.is_cpu()) {
       at::parallel_for(0, args.n_tokens_out, kRowGrain,
                        [&](int64_t begin, int64_t end) { kernels::FanOutCpu(args, begin, end); });

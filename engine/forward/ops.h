@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "engine/forward/pass_tables.h"
 #include "engine/plan/plan.h"
 #include "kernels/gemm.h"
 
@@ -20,10 +21,10 @@ constexpr int64_t PadRows(int64_t rows) {
   return (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
 }
 
-// out [N, D] = wte[ids] + wpe[positions], N >= the ids; what lies behind them repeats the first. wte [V, D], wpe
-// [P, D].
-void Embed(const at::Tensor& wte, const at::Tensor& wpe, absl::Span<const int64_t> ids,
-           absl::Span<const int64_t> positions, at::Tensor& out);
+// out [N, D] = wte[ids] + wpe[positions]. wte [V, D], wpe [P, D]. On the CPU N may be more than the tokens, and what
+// lies behind them repeats the first. `tokens` are where out is, and there is one at least; they were checked
+// (CheckTokens).
+void Embed(const at::Tensor& wte, const at::Tensor& wpe, const TokenTables& tokens, at::Tensor& out);
 
 // Row i of out [N, D] = row rows[i] of `parts`, each [*, D], counted from one to the next; N >= the rows, what lies
 // behind them repeats the first.
@@ -51,12 +52,19 @@ at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
 // buffer [M, D], as `operand`.
 at::Tensor AsOperand(at::Tensor& buffer, Operand operand);
 
-// Causal attention of each row over its prompt's baseline keys [0, begin) and its own. qkv [N, 3, H, Dh] without its
-// bias [3 H Dh] (kernels/attend.h); z [N, H, Dh]; N >= the rows' tokens, what lies behind them is left alone.
-void Attend(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, at::Tensor& z);
+// Of a GPU: rows that end at this position or before go to our own kernel, longer ones to ATen's attention; 0: all do,
+// since the heads are too large.
+int32_t ShortRowEnd(int64_t d_head);
 
-// kernels/fan_out.h. x [N, D], z [N, H, Dh], bias [D], table [E, Dh] or undefined, x_out [M, D], z_out [M, H, Dh].
-void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& table,
-            const LayerPlan& plan, at::Tensor& x_out, at::Tensor& z_out);
+// Causal attention of each row over its prompt's baseline keys [0, begin) and its own. qkv [N, 3, H, Dh] without its
+// bias [3 H Dh] (kernels/attend.h); z [N, H, Dh]; N >= the rows' tokens, what lies behind them is left alone. `tables`
+// hold `rows` for qkv's device; their indices were checked (CheckIndices).
+void Attend(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, const LayerTables& tables,
+            at::Tensor& z);
+
+// kernels/fan_out.h. x [N, D], z [N, H, Dh], bias [D], edit_table [E, Dh] or undefined, x_out [M, D], z_out [M, H, Dh];
+// M >= the tables' tokens_out. `tables` as of Attend.
+void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& edit_table,
+            const LayerTables& tables, at::Tensor& x_out, at::Tensor& z_out);
 
 }  // namespace ablate

@@ -5,6 +5,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "engine/forward/attend_composed.h"
 #include "engine/forward/effects.h"
+#include "engine/forward/pass_graphs.h"
 #include "engine/forward/readout.h"
 
 namespace ablate {
@@ -14,10 +15,12 @@ constexpr int64_t kMostCpuTokens = 16'384;
 constexpr int64_t kMostCudaTokens = 262'144;
 
 // Two residuals, the normed one, heads before and after the edit, and the larger of QKV and the MLP's hidden layer
-// (forward/layer.cc), in elements. On CUDA the positions' embeddings are copied besides (gather_composed.cc).
+// (forward/layer.cc), in elements. On CUDA the tables of all layers lie beside them (pass_tables.h): three indices a
+// token, and a row and an edit, of which there are no more.
 int64_t ElementsPerToken(const GptConfig& config, DeviceKind device) {
-  const int64_t vectors = device == DeviceKind::kCuda ? 6 : 5;
-  return vectors * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp);
+  constexpr int64_t kTableBytes = 3 * sizeof(int32_t) + sizeof(kernels::AttendRow) + sizeof(kernels::HeadEdit);
+  const int64_t tables = device == DeviceKind::kCuda ? int64_t{config.n_layers} * kTableBytes / sizeof(float) : 0;
+  return 5 * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp) + tables;
 }
 
 // head_outputs.cc: of each token, z of all layers.
@@ -56,7 +59,7 @@ int64_t FixedBytes(const GptConfig& config, Precision precision, DeviceKind devi
     // readout_cuda.cc: sums, task and answers of each query, its top-k included; queries are (readout.cc) the
     // requests', their baselines' and their donors'. attend_composed.cc: QKV and the result.
     constexpr int64_t kQueryBytes = 2048;
-    bytes += 3 * ReadoutBlockRows(device) * kQueryBytes +
+    bytes += PassGraphs::kMostBytes + 3 * ReadoutBlockRows(device) * kQueryBytes +
              5 * int64_t{config.d_model} * std::max<int64_t>(kAttendGroupTokens, config.n_positions) * element_bytes;
   }
   return bytes;

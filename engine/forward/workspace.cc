@@ -21,6 +21,7 @@ int64_t BytesOf(absl::Span<const at::Tensor> buffers) {
 void Workspace::Reserve(Slot slot, int64_t numel) {
   at::Tensor& storage = slots_[static_cast<size_t>(slot)];
   if (storage.defined() && storage.numel() >= numel) return;
+  if (slot != Slot::kLogits) ++generation_;
   storage.reset();  // before the new one is made
   storage = at::zeros({numel}, options_);
 }
@@ -64,11 +65,16 @@ int64_t Workspace::bytes() const {
 
 void Workspace::Trim(int64_t slot_bytes) {
   if (spare_.size() > 1) spare_.resize(1);
-  if (BytesOf(slots_) > slot_bytes) slots_.fill({});
+  if (BytesOf(slots_) > slot_bytes) DropSlots();
 }
 
 void Workspace::Clear() {
   spare_.clear();
+  DropSlots();
+}
+
+void Workspace::DropSlots() {
+  ++generation_;
   slots_.fill({});
 }
 

@@ -31,6 +31,9 @@ class Workspace {
   at::Tensor Borrow(int64_t numel);
   void GiveBack(at::Tensor borrowed) noexcept;
 
+  // Goes up when the storage of a slot that a layer uses has become another one: what was recorded with its address is
+  // of no use then.
+  int64_t generation() const { return generation_; }
   // Of the slots and of what waits to be borrowed.
   int64_t bytes() const;
   // Frees what is more than one spare buffer and `slot_bytes` of slots: all slots where they are larger together.
@@ -39,10 +42,13 @@ class Workspace {
   void Clear();
 
  private:
+  void DropSlots();
+
   at::TensorOptions options_;
   std::array<at::Tensor, static_cast<size_t>(Slot::kCount)> slots_;  // each [capacity]
   std::vector<at::Tensor> spare_;                                    // each [capacity], with room for all borrowed
   size_t n_borrowed_ = 0;
+  int64_t generation_ = 0;
 };
 
 }  // namespace ablate

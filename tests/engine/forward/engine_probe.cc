@@ -2,7 +2,8 @@
 // holds the engine's options, and is answered with what the engine tells of itself; each further one holds scans that
 // are run as one batch, and is answered with every row.
 //
-//   in:  {"model_dir", "device", "precision", "threads", "max_packed_tokens", "memory_budget_bytes"}
+//   in:  {"model_dir", "device", "precision", "threads", "max_packed_tokens", "memory_budget_bytes",
+//         "cuda_graphs"}
 //   out: {"device", "precisions", "batch_invariant", "max_packed_tokens", "memory_budget_bytes", "threads",
 //         "peak_rss_bytes"}
 //   in:  {"scans": [{"token_ids", "donor_token_ids", "read_positions", "answers": [{"targets", "contrasts"}, ...],
@@ -10,8 +11,11 @@
 //                    "table": [[...d_head numbers], ...],
 //                    "variants": [[{"layer", "head", "begin", "end", "scale", "entry", "entry_stride",
 //                                   "from_donor"}, ...], ...]}, ...]}
-//   out: {"wall_ns", "cost", "rows_in", "plan_ns", "forward_ns", "readout_ns", "forward_passes", "peak_bytes",
-//         "peak_rss_bytes" (of this run), "rows": [{"scan", "variant", "position", columns...}, ...]}
+//   out: {"wall_ns", "cost", "rows_in", "plan_ns", "forward_ns", "readout_ns", "forward_passes", "replayed_passes",
+//         "peak_bytes", "peak_rss_bytes" (of this run),
+//         "rows": [{"scan", "variant", "position", columns...}, ...]}
+//   in:  the same with "repeats": as many runs behind a first one
+//   out: the last run's, with "walls_ns" [repeats] in the place of the rows
 //   in:  {"explain": [scans as above]}
 //   out: {"layers": [{"passes", "rows_in", "rows_out", "tokens_in", "tokens_out", "attention_pairs"}, ...],
 //         "gemm_flops", "attention_flops", "readout_flops", "elements_moved"}
@@ -46,6 +50,7 @@ EngineOptions OptionsFrom(const json& in) {
   options.device = in.value("device", options.device);
   options.precision = ablate::ParsePrecision(in.value("precision", "float32")).value();
   options.threads = in.value("threads", options.threads);
+  options.cuda_graphs = in.value("cuda_graphs", options.cuda_graphs);
   options.max_packed_tokens = in.value("max_packed_tokens", options.max_packed_tokens);
   options.memory_budget_bytes = in.value("memory_budget_bytes", options.memory_budget_bytes);
   return options;
@@ -181,10 +186,9 @@ json Explain(const Engine& engine, const json& in) {
           {"elements_moved", figures.elements_moved()}};
 }
 
-json Answer(Engine& engine, const json& in) {
-  if (in.contains("explain")) return Explain(engine, in.at("explain"));
-  const std::vector<Scan> scans = ScansFrom(in.at("scans"));
-  std::vector<ReadoutBlock> blocks;
+// One run of the scans, and the answer without rows.
+json RunOnce(Engine& engine, const std::vector<Scan>& scans, std::vector<ReadoutBlock>& blocks) {
+  blocks.clear();
   ResetPeakRss();
   const auto start = std::chrono::steady_clock::now();
   const auto stats = engine.Run(scans, [&](ReadoutBlock block) {
@@ -193,8 +197,6 @@ json Answer(Engine& engine, const json& in) {
   });
   const auto wall = std::chrono::steady_clock::now() - start;
   if (!stats.ok()) return {{"error", stats.status().ToString()}};
-  json rows = json::array();
-  for (const ReadoutBlock& block : blocks) AppendRows(block, rows);
   return {{"wall_ns", std::chrono::nanoseconds(wall).count()},
           {"cost", stats->cost},
           {"rows_in", stats->rows_in},
@@ -202,9 +204,31 @@ json Answer(Engine& engine, const json& in) {
           {"forward_ns", stats->forward_ns},
           {"readout_ns", stats->readout_ns},
           {"forward_passes", stats->forward_passes},
+          {"replayed_passes", stats->replayed_passes},
           {"peak_bytes", stats->peak_bytes},
-          {"peak_rss_bytes", PeakRssBytes()},
-          {"rows", std::move(rows)}};
+          {"peak_rss_bytes", PeakRssBytes()}};
+}
+
+json Answer(Engine& engine, const json& in) {
+  if (in.contains("explain")) return Explain(engine, in.at("explain"));
+  const std::vector<Scan> scans = ScansFrom(in.at("scans"));
+  const int repeats = in.value("repeats", 0);
+  std::vector<ReadoutBlock> blocks;
+  json answer = RunOnce(engine, scans, blocks);
+  json walls = json::array();
+  for (int i = 0; i < repeats && !answer.contains("error"); ++i) {
+    answer = RunOnce(engine, scans, blocks);
+    walls.push_back(answer["wall_ns"]);
+  }
+  if (answer.contains("error")) return answer;
+  if (repeats > 0) {
+    answer["walls_ns"] = std::move(walls);
+    return answer;
+  }
+  json rows = json::array();
+  for (const ReadoutBlock& block : blocks) AppendRows(block, rows);
+  answer["rows"] = std::move(rows);
+  return answer;
 }
 
 }  // namespace

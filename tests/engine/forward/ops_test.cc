@@ -17,6 +17,7 @@
 #include "engine/forward/gemm_bf16.h"
 #include "engine/forward/logits_readout.h"
 #include "engine/plan/plan.h"
+#include "tests/engine/forward/one_layer.h"
 
 namespace ablate {
 namespace {
@@ -134,6 +135,25 @@ TEST_P(OpsTest, LayerNorm) {
   }
 }
 
+TEST_P(OpsTest, EmbedIsTheSumBitForBit) {
+  const at::Tensor wte = Random({50, 20}), wpe = Random({9, 20});
+  std::vector<int32_t> ids(16), positions(16);
+  for (int32_t i = 0; i < 16; ++i) {
+    ids[i] = (i * 7) % 50;
+    positions[i] = i % 9;
+  }
+  const auto on_device = [&](const std::vector<int32_t>& values) {
+    return at::tensor(values, at::kInt).to(wte.device());
+  };
+  const at::Tensor ids_there = on_device(ids), positions_there = on_device(positions);
+  at::Tensor out = at::zeros({16, 20}, wte.options());
+  Embed(wte, wpe, {ids_there.const_data_ptr<int32_t>(), positions_there.const_data_ptr<int32_t>(), 16}, out);
+  const auto rows = [](const at::Tensor& table, const at::Tensor& index) {
+    return table.cpu().index_select(0, index.cpu().to(at::kLong));
+  };
+  EXPECT_TRUE(at::equal(out.cpu(), rows(wte, ids_there) + rows(wpe, positions_there)));
+}
+
 // Two prompts of unequal length; rows that begin late read their baseline's keys.
 std::vector<Row> UnequalRows() {
   return {
@@ -166,7 +186,8 @@ TEST_P(OpsTest, Attend) {
     const at::Tensor qkv = Random({PadRows(n_tokens), 3, 12, dh});
     const at::Tensor bias = Random({3, 12, dh});
     at::Tensor z = at::zeros({PadRows(n_tokens), 12, dh}, qkv.options());
-    Attend(qkv, bias.flatten(), rows, z);
+    const OneLayer layer(rows, n_tokens, qkv.device(), 12, dh);
+    Attend(qkv, bias.flatten(), rows, layer.tables(), z);
     std::vector<at::Tensor> standard, exact;  // each row's tokens, in packed order
     for (const Row& row : rows) {
       standard.push_back(PlainAttention(qkv + bias, rows, row));
@@ -204,12 +225,14 @@ TEST_P(OpsTest, FanOutEqualsTheFormulaBitForBit) {
     const at::Tensor table = Random({3 + kTokens, dh});
     for (const LayerPlan& layer : plan.chunks.at(0).layers) {
       const int64_t m = static_cast<int64_t>(layer.source_token.size());
-      const at::Tensor x = Random({layer.n_tokens_in, kHeads * dh});
-      const at::Tensor z = Random({layer.n_tokens_in, kHeads, dh});
+      const at::Tensor x = Random({PadRows(layer.n_tokens_in), kHeads * dh});
+      const at::Tensor z = Random({PadRows(layer.n_tokens_in), kHeads, dh});
       const at::Tensor bias = Random({kHeads * dh});
-      at::Tensor x_out = at::full({m, kHeads * dh}, NAN, x.options());
-      at::Tensor z_out = at::full({m, kHeads, dh}, NAN, x.options());
-      FanOut(x, z, bias, table, layer, x_out, z_out);
+      at::Tensor x_rows = at::full({PadRows(m), kHeads * dh}, NAN, x.options());
+      at::Tensor z_rows = at::full({PadRows(m), kHeads, dh}, NAN, x.options());
+      const OneLayer one(layer, x.device(), kHeads, dh, table.size(0));
+      FanOut(x, z, bias, table, one.tables(), x_rows, z_rows);
+      const at::Tensor x_out = x_rows.slice(0, 0, m), z_out = z_rows.slice(0, 0, m);
 
       const at::Tensor source = at::tensor(layer.source_token, at::kInt).to(at::kLong);
       const at::Tensor z_host = z.cpu(), table_host = table.cpu();

@@ -14,6 +14,8 @@ class Case:
     scans: list[Scan]
     # Token budgets of the passes; 0 is the engine's own choice. Small ones cut the work into chunks.
     budgets: tuple[int, ...] = (0,)
+    # On a GPU its pass is one that is recorded, and then replayed (engine/forward/pass_graphs.h).
+    is_replayed: bool = False
 
 
 def all_heads(config: Config, layers: range | None = None) -> list[Variant]:
@@ -117,7 +119,7 @@ def cases(config: Config, is_large: bool, on_gpu: bool) -> list[Case]:
     long = min(config.n_positions, 128 if is_slow else 1024)
     tokens = 12 if is_slow else 24
     return [
-        Case("every head, 6 tokens", [make_scan(config, 6, heads, generator)]),
+        Case("every head, 6 tokens", [make_scan(config, 6, heads, generator)], is_replayed=True),
         Case(
             f"every head, prompts of {', '.join(map(str, lengths))} tokens in one batch"
             + ("" if is_large else ", also cut into chunks"),
