@@ -29,6 +29,7 @@ except UnsuitableTorch as unsuitable:
 
 import torch
 
+from device_check.bench import bench_checks
 from device_check.compare import Mismatch, number
 from device_check.programs import BUNDLE, Engine, ProgramFailed, environment, program
 from device_check.random_model import GPT2_SMALL, write_random_model
@@ -186,6 +187,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--deadline", type=float, default=480, metavar="S", help="begin no check after S seconds (default: %(default)s)"
     )
+    parser.add_argument("--bench", action="store_true", help="also time the cases of the benchmark beside their limits")
     parser.add_argument("--quick", action="store_true", help="only the bundled model, and no timings")
     parser.add_argument(
         "--sanitize",
@@ -240,6 +242,9 @@ def main(arguments: list[str]) -> int:
         with random_small() as small:
             for name, check in scan_checks(small, device, precisions, is_large=True, on_gpu=on_gpu):
                 checks.run(f"GPT-2 Small, random weights, {name}", check)
+            if options.bench:
+                for name, check in bench_checks(small, device, precisions, on_gpu):
+                    checks.run(f"bench, {name}", check)
     for tool in options.sanitize:
         checks.run(f"compute-sanitizer --tool={tool}", partial(sanitize, tool))
     print(markdown(result()), end="")

@@ -89,6 +89,14 @@ class Engine:
             rows[key] = row
         return rows, answer
 
+    def time(self, scans: Sequence[Scan], repeats: int) -> dict[str, Any]:
+        """Statistics of the last of `repeats` runs behind a first one, and `walls_ns` of each."""
+        return self._ask({"scans": [as_json(scan) for scan in scans], "repeats": repeats})
+
+    def explain(self, scans: Sequence[Scan]) -> dict[str, Any]:
+        """What a run of them takes: its layers, and what they compute and move."""
+        return self._ask({"explain": [as_json(scan) for scan in scans]})
+
     def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin and self._process.stdout
         # A device that hangs ends one check, not all.

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from device_check.bench import bench_row
+
 # Of `ablated verify`'s columns, those that tell most; the JSON has all.
 VERIFY_COLUMNS = ("target_logit", "target_logprob", "delta_logit_diff", "kl_divergence", "entropy", "direct_effect")
 
@@ -92,6 +94,17 @@ def markdown(result: dict[str, Any]) -> str:
             *lines_of(
                 ["precision", "prompts", "tokens", "ms", "fastest", "plain PyTorch, ms", ""],
                 map(timing_row, timings),
+            ),
+        ]
+    bench = [entry for check in result["checks"] for entry in check.get("bench", [])]
+    if bench:
+        text += [
+            "",
+            "GPT-2 Small's geometry, random weights, beside a limit and plain PyTorch (see bench.py).",
+            "",
+            *lines_of(
+                ["precision", "case", "ms", "fastest", "limit, ms", "of it", "scans/s", "plain PyTorch, ms"],
+                map(bench_row, bench),
             ),
         ]
     return "\n".join(text) + "\n"
