@@ -59,11 +59,9 @@ std::optional<int> Parse(int argc, const char* const* argv, VerifyOptions& optio
                          std::ostream& err) {
   CLI::App app(
       "ablated verify: measures how far a model's results on a device are from float64.\n"
-      "Runs a fixed set of edits on some prompts, in each precision, and prints each column's absolute error, how "
-      "well\n"
-      "the order of the heads is kept, and the time. The error's 99.9th percentile by prompt length, the numeric "
-      "floor, is\n"
-      "kept beside the model, and every manifest carries it.",
+      "Runs a fixed set of edits on some prompts, in each precision, and prints each column's absolute error, how\n"
+      "well the order of the heads is kept, and the time. The error's 99.9th percentile by prompt length, the\n"
+      "numeric floor, is kept beside the model, and every manifest carries it.",
       "ablated verify");
   app.option_defaults()->always_capture_default();
   app.get_formatter()->column_width(34);
