@@ -39,8 +39,7 @@ void AddEngineOptions(CLI::App& app, EngineOptions& options) {
          },
          "float32; bf16 (CPUs with AVX512-BF16, GPUs from Ampere on: matrices and what they multiply are bfloat16, "
          "sums and all else float32; three times as fast on a CPU with AMX, slower without: docs/numbers.md); tf32 "
-         "(GPUs from Ampere "
-         "on: the same with 10 bits of fraction); or float64 (CPU only: the oracle)")
+         "(GPUs from Ampere on: the same with 10 bits of fraction); or float64 (CPU only: the oracle)")
       ->check(CLI::IsMember({"float32", "bf16", "tf32", "float64"}))
       ->default_str("float32");
 }

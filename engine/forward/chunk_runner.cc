@@ -80,8 +80,7 @@ ChunkRunner::Result ChunkRunner::Run(const Chunk& chunk, absl::FunctionRef<bool(
 
 at::Tensor ChunkRunner::RunRecordable(const Chunk& chunk, const PackedTokens& tokens) {
   const auto layers = [&](const DeviceTables& tables, int64_t n) {
-    at::Tensor x = workspace_.Take(Slot::kResidualA, {n, config_.d_model});
-    Embed(weights_.wte, weights_.wpe, tables.tokens(), x);
+    at::Tensor x = Embedded(tables, n);
     for (size_t i = 0; i < chunk.layers.size(); ++i) x = RunLayerOf(chunk, i, tables, x).x;
     return x;
   };
@@ -95,7 +94,7 @@ at::Tensor ChunkRunner::RunTapped(const Chunk& chunk, const PackedTokens& tokens
   effects_.Begin(chunk);
   const DeviceTables tables(chunk, tokens, config_, edit_table_.defined() ? edit_table_.size(0) : 0,
                             weights_.wte.device());
-  at::Tensor x = chunk.first_layer == 0 ? Embedded(chunk, tables) : KeptResidual(chunk);
+  at::Tensor x = chunk.first_layer == 0 ? Embedded(tables, PadRows(chunk.layers[0].n_tokens_in)) : KeptResidual(chunk);
   for (size_t i = 0; i < chunk.layers.size(); ++i) {
     const LayerPlan& plan = chunk.layers[i];
     if (chunk.keeps_baselines) {
@@ -145,8 +144,8 @@ PackedTokens ChunkRunner::TokensOf(const Chunk& chunk) const {
   return tokens;
 }
 
-at::Tensor ChunkRunner::Embedded(const Chunk& chunk, const DeviceTables& tables) {
-  at::Tensor x = workspace_.Take(Slot::kResidualA, {PadRows(chunk.layers.at(0).n_tokens_in), config_.d_model});
+at::Tensor ChunkRunner::Embedded(const DeviceTables& tables, int64_t n) {
+  at::Tensor x = workspace_.Take(Slot::kResidualA, {n, config_.d_model});
   Embed(weights_.wte, weights_.wpe, tables.tokens(), x);
   return x;
 }

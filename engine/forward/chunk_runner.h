@@ -73,7 +73,7 @@ class ChunkRunner {
   at::Tensor RunTapped(const Chunk& chunk, const PackedTokens& tokens, Result& result, EffectRows& effects);
   PackedTokens TokensOf(const Chunk& chunk) const;
   LayerOutput RunLayerOf(const Chunk& chunk, size_t index, const DeviceTables& tables, at::Tensor x);
-  at::Tensor Embedded(const Chunk& chunk, const DeviceTables& tables);
+  at::Tensor Embedded(const DeviceTables& tables, int64_t n);
   at::Tensor KeptResidual(const Chunk& chunk);
   void BeginKeeping(const Chunk& chunk);
   at::Tensor TakeKept(int64_t rows);

@@ -41,8 +41,8 @@ from device_check.table import markdown
 class Checks:
     """Runs checks one after the other, prints a line for each, and collects the results."""
 
-    def __init__(self, deadline_s: float, keep: Callable[[list[dict[str, Any]]], None]) -> None:
-        """`keep` gets what has been found so far after each check. None begins behind the deadline."""
+    def __init__(self, deadline_s: float, keep: Callable[[], None]) -> None:
+        """`keep` is called after each check, to keep what has been found so far. None begins behind the deadline."""
         self.results: list[dict[str, Any]] = []
         self._start = time.monotonic()
         self._deadline_s = deadline_s
@@ -62,7 +62,7 @@ class Checks:
         result["seconds"] = round(time.monotonic() - start, 1)
         self.results.append(result)
         print("ok" if result["passed"] else f"FAILED\n    {result['error']}", file=sys.stderr, flush=True)
-        self._keep(self.results)
+        self._keep()
 
     @property
     def passed(self) -> bool:
@@ -221,7 +221,7 @@ def main(arguments: list[str]) -> int:
     def result() -> dict[str, Any]:
         return {"passed": checks.passed, **head, "checks": checks.results, "seconds": round(checks.seconds, 1)}
 
-    def keep(_results: list[dict[str, Any]]) -> None:
+    def keep() -> None:
         if options.json:
             partial_file = options.json.with_name(options.json.name + ".partial")
             partial_file.write_text(json.dumps(result(), indent=1) + "\n")

@@ -9,17 +9,17 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from device_check.cases import all_heads, make_scan
+from device_check.cases import all_heads, make_scan, site
 from device_check.programs import Engine
 from device_check.reference import Config, Edit, Gpt2, Scan
-from device_check.timings import median_and_min
+from device_check.timings import median_and_min, plain_times, products_in
 
 Check = Callable[[], dict[str, Any]]
 # M, K, N, and whether the weight lies transposed in memory, as the LM head's does.
@@ -46,11 +46,11 @@ def short_prompts(config: Config, count: int, generator: random.Random) -> list[
 def bench_cases(config: Config, on_gpu: bool) -> list[BenchCase]:
     generator = random.Random(13)
     heads = all_heads(config)
-    sites = [variant[0] for variant in heads]
-    pairs = [sorted(pair, key=lambda edit: (edit.layer, edit.head)) for pair in itertools.combinations(sites, 2)]
+    edits = [variant[0] for variant in heads]
+    pairs = [sorted(pair, key=site) for pair in itertools.combinations(edits, 2)]
     long = min(config.n_positions, 1024 if on_gpu else 64)
-    last = [[Edit(site.layer, site.head, begin=long - 1)] for site in sites]
-    unchanged = [[Edit(site.layer, site.head, scale=1.0)] for site in sites]
+    last = [[replace(edit, begin=long - 1)] for edit in edits]
+    unchanged = [[replace(edit, scale=1.0)] for edit in edits]
     prompt = make_scan(config, 6, heads, generator)
 
     def same_prompt(variants: Sequence[Sequence[Edit]]) -> Scan:
@@ -125,8 +125,7 @@ class Machine:
         return 8 * elements / self._seconds(lambda: target.copy_(source))
 
     def _seconds(self, run: Callable[[], object]) -> float:
-        torch.backends.cuda.matmul.allow_tf32 = self._precision == "tf32"
-        try:
+        with products_in(self._precision):
             run()
             times = []
             for _ in range(READINGS):
@@ -136,8 +135,6 @@ class Machine:
                 self._wait()
                 times.append(time.perf_counter() - start)
             return min(times)
-        finally:
-            torch.backends.cuda.matmul.allow_tf32 = False
 
     def _wait(self) -> None:
         if self._device != "cpu":
@@ -163,27 +160,13 @@ def peer_times(plain: Gpt2, scan: Scan, way: str, on_gpu: bool) -> dict[str, Any
     if way == "loop":
         some = variants[: 1 + min(24, len(scan.variants))]
         runs = [plain.prepare(scan, [variant]) for variant in some]
-        found = timed_runs(lambda: [run() for run in runs], plain, 2)
+        found = plain_times(lambda: torch.cat([run() for run in runs]), plain, scan, 2)
         scale = len(variants) / len(some)
         return {name: int(value * scale) if name.endswith("_ns") else value for name, value in found.items()}
     run = plain.prepare(scan, variants)
     if way == "compiled":
         run = torch.compile(run, mode="reduce-overhead" if on_gpu else "default")
-    return timed_runs(run, plain, 30 if on_gpu else 2)
-
-
-def timed_runs(run: Callable[[], Any], plain: Gpt2, repeats: int) -> dict[str, int]:
-    torch.backends.cuda.matmul.allow_tf32 = plain.precision == "tf32"
-    try:
-        samples = []
-        for _ in range(repeats + 3):
-            start = time.perf_counter_ns()
-            found = run()
-            (found[-1] if isinstance(found, list) else found)[..., 0].float().cpu()  # waits for the device
-            samples.append(time.perf_counter_ns() - start)
-        return median_and_min(samples[3:])
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = False
+    return plain_times(run, plain, scan, 30 if on_gpu else 2)
 
 
 def run_case(case: BenchCase, engine: Engine, machine: Machine, plain: Gpt2, on_gpu: bool) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from device_check.cases import all_heads, make_scan
 from device_check.programs import Engines
@@ -29,19 +31,24 @@ def engine_times(engines: Engines, scans: list[Scan], repeats: int) -> dict[str,
     }
 
 
-def plain_times(plain: Gpt2, scan: Scan, repeats: int) -> dict[str, int]:
-    """The forward passes alone: what edits which head lies on the device before."""
-    run = plain.prepare(scan, [(), *scan.variants])
+@contextmanager
+def products_in(precision: str) -> Iterator[None]:
+    """PyTorch's products of float32 read TF32 under tf32, as whoever wants speed sets it."""
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def plain_times(run: Callable[[], Tensor], plain: Gpt2, scan: Scan, repeats: int) -> dict[str, int]:
+    """Of what `prepare` gives, logits: the forward passes alone, since what edits which head lies on the device."""
 
     def once() -> None:
         run().float().log_softmax(2)[..., scan.target_id].cpu()  # waits for the device
 
-    # As whoever wants speed sets it.
-    torch.backends.cuda.matmul.allow_tf32 = plain.precision == "tf32"
-    try:
-        return median_and_min([timed(once) for _ in range(repeats + 2)][2:])
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = False
+    with products_in(plain.precision):
+        return median_and_min([timed(once) for _ in range(repeats + 3)][3:])
 
 
 def timed(call: Callable[[], None]) -> int:
@@ -66,6 +73,8 @@ def measure(plain: Gpt2, engines: Engines, on_gpu: bool) -> dict[str, Any]:
             "engine": engine_times(engines, scans, repeats),
         }
         if prompts == 1 and tokens <= 128:
-            entry["plain_torch_one_batch"] = plain_times(plain, scans[0], repeats)
+            entry["plain_torch_one_batch"] = plain_times(
+                plain.prepare(scans[0], [(), *scans[0].variants]), plain, scans[0], repeats
+            )
         results.append(entry)
     return {"timings": results}
