@@ -20,7 +20,7 @@ RUN apt-get update -qq -o Acquire::Retries=3 \
       ca-certificates libabsl20220623 libgrpc++1.51 libprotobuf32 libspdlog1.10 libsqlite3-0 libssl3 libstdc++6 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin ablate \
-    && install -d -o 10001 -g 10001 /var/lib/ablate/means /var/lib/ablate/jobs
+    && install -d -o 10001 -g 10001 /var/lib/ablate/means /var/lib/ablate/jobs /var/lib/ablate/gpu-cache
 COPY --from=build /opt/ablate /opt/ablate
 # A missing library is an error of the build, not of the first start. And no GPU is needed to say so.
 RUN /opt/ablate/bin/ablated --version && /opt/ablate/bin/ablate --version
@@ -34,6 +34,7 @@ ENV PATH=/opt/ablate/bin:/usr/local/bin:/usr/bin:/bin \
     ABLATE_INSECURE=true \
     ABLATE_MEANS_DIR=/var/lib/ablate/means \
     ABLATE_JOBS_DIR=/var/lib/ablate/jobs \
+    ABLATE_GPU_CACHE_DIR=/var/lib/ablate/gpu-cache \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /opt/ablate

@@ -6,13 +6,36 @@ import os
 import platform
 import random
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
+
+from device_check.limit import last_cache_bytes
 from tests.oracle.hf import Edit
 from tests.oracle.models import GPT2_SMALL
 from tests.oracle.probe import Scan
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is measured, ours and the peers."""
+
+    device: str = "cpu"
+    precision: str = "float32"
+    # Of the CPU.
+    threads: int = 1
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device != "cpu"
+
+    def options(self) -> dict[str, Any]:
+        """Of an engine."""
+        return {"device": self.device, "precision": self.precision, "threads": self.threads}
+
 
 # Any will do: the weights are random.
 TARGET, CONTRAST = 4486, 4881
@@ -51,12 +74,6 @@ def random_ids(n: int, seed: int) -> list[int]:
     return [generator.randrange(GPT2_SMALL.vocab_size) for _ in range(n)]
 
 
-def seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def processor() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -72,17 +89,7 @@ def instructions() -> set[str]:
     return set()
 
 
-def last_cache_bytes() -> int:
-    """Of all caches of the last level together; 0 where the system does not tell."""
-    caches = {}  # by level and processors
-    for folder in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cache/index[0-9]*"):
-        level, cpus, size = ((folder / name).read_text().strip() for name in ("level", "shared_cpu_list", "size"))
-        caches[int(level), cpus] = 1024 * int(size.removesuffix("K"))
-    last = max((level for level, _ in caches), default=0)
-    return sum(size for (level, _), size in caches.items() if level == last)
-
-
-def machine_facts() -> dict[str, str | int]:
+def machine_facts(device: str) -> dict[str, str | int]:
     """What a reader must know of the machine to place the figures."""
     pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     flags = instructions()
@@ -91,7 +98,8 @@ def machine_facts() -> dict[str, str | int]:
         "processor": processor(),
         "cores": os.cpu_count() or 0,
         "memory_bytes": pages * page,
-        "last_cache_bytes": last_cache_bytes(),
+        "device": processor() if device == "cpu" else torch.cuda.get_device_name(device),
+        "last_cache_bytes": last_cache_bytes(device),
         "instructions": ", ".join(flag for flag in wanted if flag in flags),
         "system": platform.platform(terse=True),
     }

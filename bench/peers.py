@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from bench.common import Target
 from tests.oracle.child import Child
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,10 +34,10 @@ class Measured:
 class Peers:
     """One process for all of them: only one runs at a time."""
 
-    def __init__(self, model_dir: Path, threads: int) -> None:
+    def __init__(self, model_dir: Path, target: Target) -> None:
         subprocess.run([ROOT / "tools" / "peers" / "setup.sh"], check=True)
         self._worker = Child([ROOT / ".venv-peers" / "bin" / "python", ROOT / "bench" / "worker.py"])
-        self.versions: dict[str, str] = self._worker.ask({"model_dir": str(model_dir), "threads": threads})["versions"]
+        self.versions: dict[str, str] = self._worker.ask({"model_dir": str(model_dir), **target.options()})["versions"]
 
     def __enter__(self) -> Self:
         return self

@@ -1,15 +1,16 @@
-"""Our float32 and bf16 in turns, and what each is worth: against our float64, which runs once."""
+"""Our precisions in turns, all that the device computes in, and what each is worth: against our float64, run once."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from bench.cases import HeadsCase
-from bench.common import instructions, spread
+from bench.common import Target, spread
 from tests.oracle.probe import Probe, Result, Scan
 
 ROUNDS = 7
@@ -26,13 +27,16 @@ def _column(result: Result, scans: list[Scan], name: str) -> np.ndarray:
     )
 
 
-def compare_precisions(case: HeadsCase, model_dir: Path, threads: int) -> dict:
+def compare_precisions(case: HeadsCase, model_dir: Path, target: Target) -> dict:
     scans = case.scans()
-    names = ["float32", *(["bf16"] if "avx512_bf16" in instructions() else [])]
-    with Probe(model_dir, threads=threads, precision="float64") as probe:
+    with Probe(model_dir, threads=target.threads, precision="float64") as probe:
         exact = probe.run(scans)
+    with Probe(model_dir, device=target.device) as probe:
+        names = [name for name in probe.info["precisions"] if name != "float64"]
     with ExitStack() as stack:
-        probes = {name: stack.enter_context(Probe(model_dir, threads=threads, precision=name)) for name in names}
+        probes = {
+            name: stack.enter_context(Probe(model_dir, **replace(target, precision=name).options())) for name in names
+        }
         found = {name: probe.run(scans) for name, probe in probes.items()}
         times: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(ROUNDS):
@@ -52,7 +56,7 @@ def compare_precisions(case: HeadsCase, model_dir: Path, threads: int) -> dict:
             "batch_invariant": probes[name].info["batch_invariant"],
         }
     return {
-        "title": f"precisions: {case.title.removesuffix(', float32')}",
+        "title": f"precisions: {case.title.rpartition(', ')[0]}",
         "rms_of_delta_logit_diff": float(np.sqrt(np.mean(want**2))),
         "precisions": figures,
     }

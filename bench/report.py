@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from bench.host import host_table
 from bench.peers import NAMES
+from device_check.limit import NODE_SECONDS
 
 GIB = 2**30
 
 
 def as_markdown(report: dict, charts: list[str]) -> str:
     machine, versions = report["machine"], report["versions"]
+    told = ", ".join(f"{name} {version}" for name, version in versions.items())
     memory = f"{machine['memory_bytes'] / GIB:.0f} GiB"
     lines = [
-        f"# Ablate on {machine['processor']}, {report['threads']} threads",
+        f"# Ablate on {machine['device']}, {report['precision']}",
         "",
-        f"Written by `./run bench`. {machine['cores']} cores ({machine['instructions']}), {memory}, "
-        f"{machine['system']}; "
-        + ", ".join(f"{name} {version}" for name, version in versions.items())
-        + ". float32. All times are wall time of whole scans, all ratios of medians within this one run; peers ran on "
-        "the same weights, token ids and threads, in turns with ours, and gave the same results (largest difference of "
-        "`target_logprob` in the tables' last column). One engine runs most cases: the memory of one "
-        "includes what those before it left for reuse.",
+        f"Written by `./run bench`. {machine['processor']}, {report['threads']} threads on {machine['cores']} cores "
+        f"({machine['instructions']}), {memory}, {machine['system']}; {told}. All times are wall time of whole scans, "
+        "all ratios of medians within this one run. One engine runs most cases: the memory of one includes what those "
+        "before it left for reuse.",
         "",
         "The **limit** is the plan's GEMMs as fast as torch runs them alone here, at the same shapes, and its "
         "attention at the fastest of their rates, all else free; or what it reads at the memory's bandwidth "
         f"({report['bandwidth'] / 1e9:.1f} GB/s), where that is longer and the weights do not fit into the last cache "
-        f"({machine['last_cache_bytes'] / 2**20:.0f} MiB). It is measured before and after each run of ours; ratios to "
-        "it are medians of each run's to the two measurements around it.",
+        f"({machine['last_cache_bytes'] / 2**20:.0f} MiB). {measured_when(report['device'])}",
     ]
+    lines += peers_text(report)
     lines += [f"\n![{name}]({name})" for name in charts]
     for case in report.get("heads", []):
         lines += heads_table(case)
@@ -42,12 +42,39 @@ def as_markdown(report: dict, charts: list[str]) -> str:
         lines += growth_table(report["growth"])
     if "service" in report:
         lines += service_table(report["service"])
+    if "host_path" in report:
+        lines += host_table(report["host_path"])
     return "\n".join(lines) + "\n"
+
+
+def measured_when(device: str) -> str:
+    if device == "cpu":
+        return (
+            "It is measured before and after each run of ours; ratios to it are medians of each run's to the two "
+            "measurements around it."
+        )
+    return (
+        f"Each launch that is no GEMM adds {1e6 * NODE_SECONDS:.1f} us. GEMMs are recorded as graphs, and measured "
+        "once for each shape."
+    )
+
+
+def peers_text(report: dict) -> list[str]:
+    if not report["heads"]:
+        return []
+    ran = "Peers ran on the same weights, token ids and threads, in turns with ours"
+    difference = "The largest difference of `target_logprob` stands in the tables' last column."
+    if not all(case["is_same"] for case in report["heads"]):
+        return ["", f"{ran}. **Not all gave the same results.** {difference}"]
+    same = " and gave the same results" if report["precision"] == "float32" else ", in the same precision"
+    return ["", f"{ran}{same}. {difference}"]
 
 
 def time_text(seconds: float | None) -> str:
     if seconds is None:
         return "-"
+    if seconds < 0.01:
+        return f"{seconds * 1e3:.3g} ms"
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s" if seconds < 100 else f"{seconds:,.0f} s"
 
 
@@ -61,7 +88,8 @@ def memory_text(figures: dict) -> str:
 def limit_text(limit: dict) -> str:
     return (
         f"{limit['flops'] / 1e9:,.0f} GFLOP; GEMMs {time_text(limit['gemm_seconds'])}, attention "
-        f"{time_text(limit['attention_seconds'])}, bytes {bytes_text(limit['memory_seconds'])}."
+        f"{time_text(limit['attention_seconds'])}, bytes {bytes_text(limit['memory_seconds'])}"
+        + (f", launches {time_text(limit['launch_seconds'])}." if limit["launch_seconds"] else ".")
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.common import SINGLES, random_ids, scan
+from bench.common import SINGLES, Target, random_ids, scan
 from tests.oracle.probe import BUILD_DIR, Probe
 
 CLIENTS = (1, 8, 64)
@@ -23,12 +23,14 @@ TOKENS = 6
 
 
 @contextmanager
-def server(model_dir: Path, threads: int) -> Iterator[str]:
+def server(model_dir: Path, target: Target) -> Iterator[str]:
     """An `ablated` of our own; its address."""
     with tempfile.TemporaryDirectory(prefix="ablate-bench-") as folder:
         address = f"unix:{folder}/ablated.sock"
-        command = [BUILD_DIR / "bin" / "ablated", "--model", model_dir, "--listen", address, "--device", "cpu"]
-        command += ["--threads", str(threads), "--means-dir", "none", "--jobs-dir", "none", "--stop-with-stdin"]
+        command = [BUILD_DIR / "bin" / "ablated", "--model", model_dir, "--listen", address]
+        command += [f"--{name}={value}" for name, value in target.options().items()]
+        command += [f"--{kept}-dir=none" for kept in ("means", "jobs", "gpu-cache")]
+        command += ["--stop-with-stdin"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
             _wait_until_ready(address, process)
@@ -50,9 +52,9 @@ def _wait_until_ready(address: str, process: subprocess.Popen) -> None:
     raise SystemExit("bench: ablated did not serve within a minute")
 
 
-def load(address: str, clients: int, seconds: float) -> dict:
+def load(address: str, clients: int, seconds: float, prompts: int = 1) -> dict:
     command = [BUILD_DIR / "bench" / "service_load", "--server", address, "--clients", str(clients)]
-    command += ["--seconds", str(seconds), "--tokens", str(TOKENS)]
+    command += ["--seconds", str(seconds), "--tokens", str(TOKENS), "--prompts", str(prompts)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
@@ -63,10 +65,10 @@ def quantile_seconds(sorted_ns: list[int], q: float) -> float | None:
     return sorted_ns[int(q * len(sorted_ns))] / 1e9
 
 
-def compare_service(model_dir: Path, threads: int, seconds: float) -> dict:
+def compare_service(model_dir: Path, target: Target, seconds: float) -> dict:
     scans = [scan(random_ids(TOKENS, seed=i), SINGLES) for i in range(max(CLIENTS))]
     cases = []
-    with Probe(model_dir, threads=threads) as probe, server(model_dir, threads) as address:
+    with Probe(model_dir, **target.options()) as probe, server(model_dir, target) as address:
         for clients in CLIENTS:
             # The first of a size is not timed; the rest are few where a batch takes long.
             rounds = 5 if clients == 1 else 2

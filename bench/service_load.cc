@@ -1,4 +1,5 @@
-// So many clients that scan one prompt again and again, each on a connection of its own: how long a scan takes them.
+// So many clients that scan one prompt, or several in one request, again and again, each on a connection of its own:
+// how long a scan takes them.
 //   service_load --server unix:/tmp/a.sock --clients 8 --seconds 10 --tokens 6
 // One JSON object: {"clients", "seconds", "scans", "latency_ns": [each scan's, sorted],
 // "added_ns": [each scan's latency beyond the engine's run that it was part of, sorted],
@@ -35,13 +36,14 @@ struct Options {
   int clients = 1;
   double seconds = 10;
   int tokens = 6;
+  int prompts = 1;
 };
 
 // What one client saw.
 struct Seen {
   std::vector<int64_t> latency_ns, added_ns;
-  // Plan and forward passes of an engine's run. A scan here is one prompt, so in one run; those that share it are told
-  // the same nanoseconds.
+  // Plan and forward passes of an engine's run: where a scan is one prompt, so in one run, those that share it are told
+  // the same nanoseconds; of several prompts, those of all its runs.
   std::set<std::pair<int64_t, int64_t>> runs;
   absl::Status status;
 };
@@ -50,10 +52,12 @@ ablation::v1::AblateRequest MakeRequest(const Options& options, int32_t vocab_si
   std::mt19937 random(6);
   std::uniform_int_distribution<int32_t> id(0, vocab_size - 1);
   ablation::v1::AblateRequest request;
-  ablation::v1::Prompt& prompt = *request.add_prompts();
-  for (int i = 0; i < options.tokens; ++i) prompt.mutable_token_ids()->add_ids(id(random));
-  prompt.add_targets()->set_id(id(random));
-  prompt.add_contrasts()->set_id(id(random));
+  for (int p = 0; p < options.prompts; ++p) {
+    ablation::v1::Prompt& prompt = *request.add_prompts();
+    for (int i = 0; i < options.tokens; ++i) prompt.mutable_token_ids()->add_ids(id(random));
+    prompt.add_targets()->set_id(id(random));
+    prompt.add_contrasts()->set_id(id(random));
+  }
   request.mutable_sweep()->mutable_heads();
   return request;
 }
@@ -164,7 +168,8 @@ int main(int argc, char** argv) {
   app.add_option("--clients", options.clients, "each with a connection of its own (default: 1)")
       ->check(CLI::PositiveNumber);
   app.add_option("--seconds", options.seconds, "no scan begins later (default: 10)")->check(CLI::PositiveNumber);
-  app.add_option("--tokens", options.tokens, "of the prompt (default: 6)")->check(CLI::PositiveNumber);
+  app.add_option("--tokens", options.tokens, "of a prompt (default: 6)")->check(CLI::PositiveNumber);
+  app.add_option("--prompts", options.prompts, "in one request (default: 1)")->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
   json answer;
   const absl::Status status = Load(options, answer);

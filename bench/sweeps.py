@@ -6,9 +6,9 @@ import itertools
 from pathlib import Path
 
 from bench.beside import Beside
-from bench.common import SINGLES, SITES, TARGET, random_ids, scan, spread
-from bench.limit import Machine
+from bench.common import SINGLES, SITES, TARGET, Target, random_ids, scan, spread
 from bench.peers import Peers
+from device_check.limit import Machine
 from tests.oracle.hf import Edit
 from tests.oracle.models import GPT2_SMALL
 from tests.oracle.probe import Probe, Scan
@@ -17,6 +17,8 @@ PROMPT_TOKENS = 6
 LONG_TOKENS = 1024
 # Of Hugging Face's model on one prompt, to tell what a loop over all pairs would take.
 LOOP_RUNS = 24
+# Where a run takes milliseconds.
+GPU_ROUNDS = 20
 # Holds fewer tokens than passes may have at most, so that it is what bounds them.
 SMALL_BUDGET_BYTES = 2**29
 
@@ -27,7 +29,7 @@ PAIRS = [[Edit(*a), Edit(*b)] for a, b in itertools.combinations(SITES, 2)]
 def measured(probe: Probe, asked: list[Scan], machine: Machine, rounds: int) -> dict:
     """The engine's figures, and the limit."""
     ours = Beside(probe, asked, machine)
-    for _ in range(rounds):
+    for _ in range(GPU_ROUNDS if machine.on_gpu else rounds):
         ours.run()
     return ours.engine() | {"limit": ours.limit()}
 
@@ -47,10 +49,10 @@ def pairs(probe: Probe, peers: Peers, machine: Machine) -> dict:
     }
 
 
-def long_pairs(model_dir: Path, threads: int, machine: Machine) -> dict:
+def long_pairs(model_dir: Path, target: Target, machine: Machine) -> dict:
     """The same on 1,024 tokens, which is far more than fits into memory, under a small budget, which must be kept."""
     asked = [scan(random_ids(LONG_TOKENS, seed=1024), SINGLES + PAIRS)]
-    with Probe(model_dir, threads=threads, memory_budget_bytes=SMALL_BUDGET_BYTES) as probe:
+    with Probe(model_dir, **target.options(), memory_budget_bytes=SMALL_BUDGET_BYTES) as probe:
         found = measured(probe, asked, machine, rounds=1) | {
             "title": f"all {len(PAIRS):,} pairs and {len(SINGLES)} single heads, {LONG_TOKENS} tokens",
             "memory_budget_bytes": SMALL_BUDGET_BYTES,

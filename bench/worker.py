@@ -2,12 +2,13 @@
 
 Runs in .venv-peers. One JSON object a line on the standard input, one answer a line on the standard output.
 
-    in:  {"model_dir", "threads"}                       out: {"versions": {...}}
+    in:  {"model_dir", "device", "precision", "threads"}    out: {"versions": {...}}
     in:  {"way", "prompts": [[ids], ...], "sites": [[layer, head], ...], "target"}
     out: {"seconds", "logprobs": [[1 + sites], ...]}    of the target behind each prompt's last token, unedited first
 
-A `way` is a method below. Everything is float32, with no gradient; only the last position's logits are made where a
-peer can be told so (`logits_to_keep=1`).
+A `way` is a method below. With no gradient; float32, under tf32 with PyTorch's products allowed to read that, under
+bf16 with all of the model in bfloat16, as people load it. On a GPU `torch.compile` records CUDA graphs. Only the last
+position's logits are made where a peer can be told so (`logits_to_keep=1`).
 """
 
 from __future__ import annotations
@@ -41,18 +42,23 @@ class Masked(torch.nn.Module):
 
 
 class Peers:
-    def __init__(self, model_dir: str, threads: int) -> None:
+    def __init__(self, model_dir: str, device: str, precision: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._folder = model_dir
-        self._model = GPT2LMHeadModel.from_pretrained(model_dir, dtype=torch.float32).eval()
+        if device != "cpu":
+            torch.cuda.set_device(device)
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        self._folder, self._device = model_dir, device
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self._model = self._load()
         self._d_head = self._model.config.n_embd // self._model.config.n_head
         self._compiled: Callable | None = None
+        self._masks: dict[tuple[tuple[int, int], ...], torch.Tensor] = {}
         self._lens = None
         self._sight = None
 
     def hook_loop(self, ids: Sequence[int], sites: Sequence[Site]) -> torch.Tensor:
         """One forward pass a head, with a forward pre-hook on `c_proj` that zeroes its slice: what notebooks do."""
-        inputs = torch.tensor([ids])
+        inputs = self._inputs(ids)
         rows = [self._run(inputs)]
         for layer, head in sites:
             part = self._slice(head)
@@ -66,7 +72,14 @@ class Peers:
         return torch.cat(rows)
 
     def one_batch(self, ids: Sequence[int], sites: Sequence[Site]) -> torch.Tensor:
-        """One forward pass over `1 + sites` rows, with one hook a layer that zeroes row i's own head."""
+        """One forward pass over `1 + sites` rows, with one hook a layer that zeroes row i's own head: in place, or on a
+        GPU, where each slice would be a launch, by a mask.
+        """
+        inputs = self._inputs(ids).expand(1 + len(sites), -1)
+        if self._device != "cpu":
+            masks = self._masks_of(sites)
+            with self._hooks([(i, lambda _, args, mask=mask: (args[0] * mask,)) for i, mask in enumerate(masks)]):
+                return self._run(inputs)
         by_layer: dict[int, list[tuple[int, int]]] = {}
         for row, (layer, head) in enumerate(sites, start=1):
             by_layer.setdefault(layer, []).append((row, head))
@@ -80,16 +93,13 @@ class Peers:
 
             hooks.append((layer, hook))
         with self._hooks(hooks):
-            return self._run(torch.tensor([ids]).expand(1 + len(sites), -1))
+            return self._run(inputs)
 
     def compiled_batch(self, ids: Sequence[int], sites: Sequence[Site]) -> torch.Tensor:
         """The same under `torch.compile`, weights frozen; slices are masked, not written."""
         if self._compiled is None:
             self._compiled = self._compile()
-        masks = torch.ones(len(self._model.transformer.h), 1 + len(sites), 1, self._model.config.n_embd)
-        for row, (layer, head) in enumerate(sites, start=1):
-            masks[layer, row, 0, self._slice(head)] = 0
-        return self._compiled(torch.tensor([ids]).repeat(1 + len(sites), 1), masks)
+        return self._compiled(self._inputs(ids).repeat(1 + len(sites), 1), self._masks_of(sites))
 
     def transformer_lens(self, ids: Sequence[int], sites: Sequence[Site]) -> torch.Tensor:
         """TransformerLens: `run_with_hooks` on `hook_z`, a head at a time."""
@@ -98,8 +108,8 @@ class Peers:
         from ablate.interop.transformer_lens import zero_hooks
 
         if self._lens is None:
-            self._lens = TransformerBridge.boot_transformers(self._folder, device="cpu", dtype=torch.float32)
-        inputs = torch.tensor([ids])
+            self._lens = TransformerBridge.boot_transformers(self._folder, device=self._device, dtype=self._dtype)
+        inputs = self._inputs(ids)
         rows = [self._lens(inputs)[:, -1]]
         for layer, head in sites:
             rows.append(self._lens.run_with_hooks(inputs, fwd_hooks=zero_hooks(f"L{layer}H{head}"))[:, -1])
@@ -114,7 +124,7 @@ class Peers:
         if self._sight is None:
             self._sight = NNsight(self._model)
         model = self._sight
-        inputs = torch.tensor([ids])
+        inputs = self._inputs(ids)
         rows = []
         for site in [None, *sites]:
             with model.trace(inputs, use_cache=False, logits_to_keep=1):
@@ -124,11 +134,19 @@ class Peers:
             rows.append(logits[:, -1])
         return torch.cat(rows)
 
+    def kept(self, logits: torch.Tensor) -> torch.Tensor:
+        """What a CUDA graph gives is overwritten by its next run."""
+        return logits if self._device == "cpu" else logits.clone()
+
+    def wait(self) -> None:
+        if self._device != "cpu":
+            torch.cuda.synchronize(self._device)
+
     def _compile(self) -> Callable:
         import torch._inductor.config as inductor
 
         inductor.freezing = True
-        model = GPT2LMHeadModel.from_pretrained(self._folder, dtype=torch.float32).eval()
+        model = self._load()
         for block in model.transformer.h:
             block.attn.c_proj = Masked(block.attn.c_proj)
 
@@ -137,7 +155,24 @@ class Peers:
                 block.attn.c_proj.mask = mask
             return model(inputs, use_cache=False, logits_to_keep=1).logits[:, -1]
 
-        return torch.compile(run, dynamic=False)
+        return torch.compile(run, dynamic=False, mode=None if self._device == "cpu" else "reduce-overhead")
+
+    def _load(self) -> GPT2LMHeadModel:
+        return GPT2LMHeadModel.from_pretrained(self._folder, dtype=self._dtype).eval().to(self._device)
+
+    def _inputs(self, ids: Sequence[int]) -> torch.Tensor:
+        return torch.tensor([ids], device=self._device)
+
+    def _masks_of(self, sites: Sequence[Site]) -> torch.Tensor:
+        """[layers, 1 + sites, 1, D], made once: who asks for the same heads again keeps them."""
+        key = tuple((layer, head) for layer, head in sites)
+        if key not in self._masks:
+            config = self._model.config
+            masks = torch.ones(config.n_layer, 1 + len(sites), 1, config.n_embd, dtype=self._dtype)
+            for row, (layer, head) in enumerate(sites, start=1):
+                masks[layer, row, 0, self._slice(head)] = 0
+            self._masks[key] = masks.to(self._device)
+        return self._masks[key]
 
     def _slice(self, head: int) -> slice:
         return slice(head * self._d_head, (head + 1) * self._d_head)
@@ -177,9 +212,10 @@ def answer(peers: Peers, question: dict) -> dict:
         raise ValueError(f"way {question['way']!r}: expected one of {', '.join(WAYS)}")
     run = getattr(peers, question["way"])
     start = time.perf_counter()
-    logits = [run(ids, question["sites"]) for ids in question["prompts"]]
+    logits = [peers.kept(run(ids, question["sites"])) for ids in question["prompts"]]
+    peers.wait()
     seconds = time.perf_counter() - start
-    logprobs = [torch.log_softmax(rows, -1)[:, question["target"]].tolist() for rows in logits]
+    logprobs = [torch.log_softmax(rows.float(), -1)[:, question["target"]].tolist() for rows in logits]
     return {"seconds": seconds, "logprobs": logprobs}
 
 

@@ -33,11 +33,18 @@ struct EngineOptions {
   // the model is loaded. Passes get as many tokens as fit. What cannot be cut (plan.h) may exceed it.
   int64_t memory_budget_bytes = 0;
   // Most packed tokens in a layer of one forward pass; 0: as many as the memory budget holds, at most 16,384 on the CPU
-  // and 262,144 on a GPU. What cannot be cut may exceed it. Scans with effects or heads' outputs, which take memory
+  // and 65,536 on a GPU. What cannot be cut may exceed it. Scans with effects or heads' outputs, which take memory
   // too, get passes of fewer tokens.
   int64_t max_packed_tokens = 0;
   // On a GPU: a pass whose shape has come before is recorded and from then on queued by one launch.
   bool cuda_graphs = true;
+  // A row's bits depend neither on what runs beside it nor on how a plan is cut, or FailedPrecondition: where the
+  // self-test finds that this machine does not keep it. On a GPU it costs, effects excepted (docs/gpu.md, "Numbers");
+  // the CPU's ops are made so in any case.
+  bool batch_invariant = false;
+  // On a GPU: folder for what is measured of it once, a small file for each kind of GPU and version of cuBLASLt, which
+  // processes may share. Empty: measured anew in each process.
+  std::string gpu_cache_dir = "";
 };
 
 // Everything that Describe and the manifest tell.
@@ -59,7 +66,7 @@ struct EngineInfo {
   int64_t memory_budget_bytes = 0;
   // Packed tokens x layers a second in the fastest run of the self-test, whose scans are small: larger ones exceed it.
   double self_test_cost_per_second = 0;
-  // What the start-up self-test found: a row's bits do not depend on its neighbours.
+  // What the start-up self-test found: a row's bits do not depend on its neighbours. On a GPU: where it was asked for.
   bool batch_invariant = false;
 };
 
@@ -70,7 +77,7 @@ struct RunStats {
   // Rows entering layers, summed over the layers, likewise.
   int64_t rows_in = 0;
   int64_t plan_ns = 0;
-  // Readouts included.
+  // Readouts included. On a GPU what the passes took of its stream's time, while the next one was planned.
   int64_t forward_ns = 0;
   // Of these, behind the last layer: final LayerNorm, LM head, and what is measured on the logits.
   int64_t readout_ns = 0;
@@ -113,8 +120,8 @@ class Engine {
 
   // Runs all scans as one packed batch (in chunks where it exceeds the budget) and hands out each row's readouts
   // exactly once; a prompt's deltas, KL and top1_preserved refer to its own baseline. A row's values depend on its own
-  // scan only (bit for bit on the CPU where `batch_invariant`). ResourceExhausted: memory ran out in the smallest
-  // chunks too. Where IsDeviceLost (device_lost.h), no later Run will succeed.
+  // scan only (bit for bit where `batch_invariant`, but for effects on a GPU). ResourceExhausted: memory ran out in the
+  // smallest chunks too. Where IsDeviceLost (device_lost.h), no later Run will succeed.
   virtual absl::StatusOr<RunStats> Run(absl::Span<const Scan> scans, const BlockSink& sink) = 0;
 };
 

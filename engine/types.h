@@ -80,10 +80,14 @@ struct Scan {
   // Takes z of the unedited run, once, in the thread in Run, in the order of Run's scans and before this scan's
   // baseline is handed out. An error ends the Run. May be empty.
   std::function<absl::Status(const HeadOutputs& z)> on_head_outputs;
-  // Polled between chunks, from the thread in Run; true drops the rest of this scan. May be empty.
+  // Polled between chunks, from the thread in Run; true drops the rest of this scan, and rows that wait. May be
+  // empty.
   std::function<bool()> cancelled;
-  // Of a Run's first scan: called between chunks, from the thread in Run. May Run others on the engine. May be empty.
+  // Of a Run's first scan: called between chunks, from the thread in Run, once all rows of those before are handed out.
+  // May Run others on the engine. May be empty.
   std::function<void()> between_chunks;
+  // Asked before that: false leaves it out, and rows that a GPU still computes where they are. Empty: always true.
+  std::function<bool()> others_wait;
 
   // Those of the read position `read_positions[index]`.
   const Answers& AnswersAt(size_t index) const {

@@ -99,6 +99,31 @@ std::string CheckReach(const FanOutArgs<T>& args, const FanOutExtents& extents, 
   return "";
 }
 
+// Whether all of a token's indices are in range: at every pass, so without a branch or a message for each.
+template <typename T>
+bool TokensAreInRange(const FanOutArgs<T>& args, const FanOutExtents& extents) {
+  bool good = true;
+  for (int64_t m = 0; m < args.n_tokens_out; ++m) {
+    good &= args.source_token[m] >= 0 && args.source_token[m] < extents.n_tokens_in;
+  }
+  for (int64_t m = 0; m < args.n_tokens_out; ++m) good &= args.position[m] >= 0;
+  for (int64_t m = 0; m < args.n_tokens_out; ++m) good &= args.row[m] >= 0 && args.row[m] < extents.n_rows;
+  return good;
+}
+
+// The first that is not.
+template <typename T>
+std::string CheckTokens(const FanOutArgs<T>& args, const FanOutExtents& extents) {
+  for (int64_t m = 0; m < args.n_tokens_out; ++m) {
+    const int64_t source = args.source_token[m], position = args.position[m], row = args.row[m];
+    if (source < 0 || source >= extents.n_tokens_in)
+      return OutOfRange(Indexed("source_token", m), source, 0, extents.n_tokens_in);
+    if (position < 0) return Wrong(Indexed("position", m), std::to_string(position), "at least 0");
+    if (row < 0 || row >= extents.n_rows) return OutOfRange(Indexed("row", m), row, 0, extents.n_rows);
+  }
+  return "";
+}
+
 template <typename T>
 std::string CheckRows(const FanOutArgs<T>& args, const FanOutExtents& extents) {
   for (int64_t r = 0; r <= extents.n_rows; ++r) {
@@ -135,15 +160,13 @@ std::string CheckFanOutIndices(const FanOutArgs<T>& args, const FanOutExtents& e
   if (extents.n_edits > 0 && args.edits == nullptr)
     return Wrong("edits", "null", "a pointer, since n_edits is " + std::to_string(extents.n_edits));
   std::string wrong = CheckRows(args, extents);
-  for (int64_t e = 0; wrong.empty() && e < extents.n_edits; ++e) wrong = CheckEdit(args, extents, e);
-  for (int64_t m = 0; wrong.empty() && m < args.n_tokens_out; ++m) {
-    const int64_t source = args.source_token[m], position = args.position[m], row = args.row[m];
-    if (source < 0 || source >= extents.n_tokens_in)
-      return OutOfRange(Indexed("source_token", m), source, 0, extents.n_tokens_in);
-    if (position < 0) return Wrong(Indexed("position", m), std::to_string(position), "at least 0");
-    if (row < 0 || row >= extents.n_rows) return OutOfRange(Indexed("row", m), row, 0, extents.n_rows);
-    wrong = CheckReach(args, extents, m);
+  bool reaches = false;  // some edit reaches further than its token
+  for (int64_t e = 0; wrong.empty() && e < extents.n_edits; ++e) {
+    wrong = CheckEdit(args, extents, e);
+    reaches |= args.edits[e].entry >= 0 || args.edits[e].source_first >= 0;
   }
+  if (wrong.empty() && !TokensAreInRange(args, extents)) wrong = CheckTokens(args, extents);
+  for (int64_t m = 0; reaches && wrong.empty() && m < args.n_tokens_out; ++m) wrong = CheckReach(args, extents, m);
   return wrong;
 }
 

@@ -29,6 +29,8 @@ struct GemmArgs {
   bool weight_is_transposed = false;
   GemmPrecision precision = GemmPrecision::kFloat32;
   GemmEpilogue epilogue = GemmEpilogue::kNone;
+  // A row of `out` has the same bits whatever M is: one algorithm for all M, which sums over K in one go.
+  bool batch_invariant = false;
 };
 
 }  // namespace ablate::kernels

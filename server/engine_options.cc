@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "engine/files/user_data.h"
 
 namespace ablate {
 namespace {
@@ -27,6 +28,15 @@ void AddModelOptions(CLI::App& app, EngineOptions& options) {
       ->check(CheckDevice);
   app.add_flag("--cuda-graphs,!--no-cuda-graphs", options.cuda_graphs,
                "On a GPU: forward passes whose shape has come before are queued by one launch (the default)");
+  app.add_flag("--batch-invariant", options.batch_invariant,
+               "Start only where a row's bits do not depend on what runs beside it, which on a GPU makes it slower");
+  options.gpu_cache_dir = UserCacheFolder();
+  app.add_option_function<std::string>(
+         "--gpu-cache-dir",
+         [&options](const std::string& folder) { options.gpu_cache_dir = folder == "none" ? "" : folder; },
+         "Folder for what is measured of a GPU once (which algorithms its products take), a small file for each kind "
+         "of GPU; `none` keeps nothing")
+      ->default_str("$XDG_CACHE_HOME/ablate, else ~/.cache/ablate");
   app.add_option("--threads", options.threads, "CPU threads of the engine; 0: one a core")->check(CLI::Range(0, 1024));
 }
 

@@ -76,6 +76,8 @@ class RequestQueue {
   bool empty() const { return foreground_.requests.empty() && background_.requests.empty(); }
   // A batch would not be empty.
   bool HasReady() const;
+  // Somebody waits for TakeBetween, or is to be told there that he waits in vain.
+  bool HasForeground() const { return !foreground_.requests.empty(); }
   bool HasAbandoned() const;
   // What waits fills a batch.
   bool HasFullBatch() const { return foreground_.waiting_cost >= options_.batch_cost; }

@@ -151,6 +151,10 @@ absl::Status Scheduler::RunOnce(const std::vector<TakenUnit>& batch) {
     scans.back().cancelled = [this, request = taken.request.get()] { return !Verdict(*request, closed_).ok(); };
   }
   if (batch.front().request->is_background) {
+    scans.front().others_wait = [this] {
+      absl::MutexLock lock(&mu_);
+      return queue_.HasForeground();
+    };
     scans.front().between_chunks = [this, &batch] { LetOthersThrough(batch); };
   }
   const absl::Time begin = absl::Now();

@@ -17,9 +17,11 @@ namespace ablate {
 namespace {
 
 // A prompt's plan costs about as much in its widest layer as in two average ones, since rows fan out evenly: with half
-// of the budget in every layer on average, a batch of sweeps over heads fits into one forward pass.
+// of the budget in every layer on average, a batch of sweeps over heads fits into one forward pass. A GPU computes one
+// while the next one is planned: there it is several, of milliseconds each.
 int64_t BatchCost(const EngineInfo& info) {
-  return std::max<int64_t>(1, info.max_packed_tokens * info.n_layers / 2);
+  const int64_t passes = info.device == "cpu" ? 1 : 4;
+  return std::max<int64_t>(1, passes * info.max_packed_tokens * info.n_layers / 2);
 }
 
 }  // namespace

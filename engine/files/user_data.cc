@@ -25,4 +25,10 @@ std::string UserDataFolder(absl::string_view name) {
   return "";
 }
 
+std::string UserCacheFolder() {
+  if (const auto cache = AbsolutePath("XDG_CACHE_HOME")) return (*cache / "ablate").string();
+  if (const auto home = AbsolutePath("HOME")) return (*home / ".cache" / "ablate").string();
+  return "";
+}
+
 }  // namespace ablate

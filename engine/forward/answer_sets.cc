@@ -4,6 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <utility>
+
+#include "engine/forward/cuda_launch.h"
 
 namespace ablate {
 namespace {
@@ -41,8 +45,8 @@ class Gathered {
     }
     if (rows.empty()) return;
     const auto options = at::TensorOptions(at::kLong);
-    const at::Tensor row = at::tensor(rows, options).to(logits.device());
-    const at::Tensor id = at::tensor(ids, options).to(logits.device());
+    const at::Tensor row = ToDevice(at::tensor(rows, options), logits.device());
+    const at::Tensor id = ToDevice(at::tensor(ids, options), logits.device());
     values_ = at::index(logits, {row, id}).to(at::kCPU, at::kDouble);  // [sum of set sizes]
   }
 
@@ -82,27 +86,33 @@ struct Side {
 
 }  // namespace
 
-LogitsReadout MeasureAnswers(const at::Tensor& logits, absl::Span<const SetQuery> queries) {
-  Gathered gathered(logits, queries);
+absl::AnyInvocable<LogitsReadout() &&> MeasureAnswers(const at::Tensor& logits, absl::Span<const SetQuery> queries) {
+  auto gathered = std::make_unique<Gathered>(logits, queries);
+  struct Sides {
+    Side target, contrast;
+    Reduction reduction;
+  };
   std::vector<LogitsQuery> plain;
-  std::vector<std::pair<Side, Side>> sides;
+  std::vector<Sides> sides;
   plain.reserve(queries.size());
   sides.reserve(queries.size());
   for (const SetQuery& query : queries) {
-    const Side target(query.answers->targets, gathered);
-    const Side contrast(query.answers->contrasts, gathered);
+    const Side target(query.answers->targets, *gathered);
+    const Side contrast(query.answers->contrasts, *gathered);
     plain.push_back(query.query);
     plain.back().target_id = target.id;
     plain.back().contrast_id = contrast.id;
-    sides.emplace_back(target, contrast);
+    sides.push_back({target, contrast, query.reduction});
   }
-  LogitsReadout readout = MeasureLogits(logits, plain);
-  for (size_t i = 0; i < queries.size(); ++i) {
-    kernels::ReadoutRow& row = readout.rows[i];
-    sides[i].first.Replace(queries[i].reduction, row.target_logit, row.target_logprob);
-    sides[i].second.Replace(queries[i].reduction, row.contrast_logit, row.contrast_logprob);
-  }
-  return readout;
+  return [pending = MeasureLogits(logits, plain), sides = std::move(sides), gathered = std::move(gathered)]() mutable {
+    LogitsReadout readout = std::move(pending).Take();
+    for (size_t i = 0; i < sides.size(); ++i) {
+      kernels::ReadoutRow& row = readout.rows[i];
+      sides[i].target.Replace(sides[i].reduction, row.target_logit, row.target_logprob);
+      sides[i].contrast.Replace(sides[i].reduction, row.contrast_logit, row.contrast_logprob);
+    }
+    return readout;
+  };
 }
 
 }  // namespace ablate

@@ -1,15 +1,10 @@
 #include "engine/forward/chunk_runner.h"
 
-#include <c10/core/Event.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
-
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/time/clock.h"
 #include "engine/forward/device.h"
 #include "engine/forward/device_tables.h"
 #include "engine/forward/ops.h"
@@ -30,30 +25,6 @@ size_t CountThatFits(absl::Span<const ReadoutRequest> requests, int64_t block_ro
   return requests.size();
 }
 
-// What a stage takes. On a GPU that of its own time in the stream, since the host does not wait for what was queued
-// before; it has ended when its time is asked for, which waits for it otherwise.
-class StageTimer {
- public:
-  explicit StageTimer(c10::Device device) : device_(device), start_ns_(absl::GetCurrentTimeNanos()) {
-    if (device.is_cuda()) Record(start_.emplace(device.type(), c10::EventFlag::BACKEND_DEFAULT));
-  }
-
-  int64_t ElapsedNs() {
-    if (!start_.has_value()) return absl::GetCurrentTimeNanos() - start_ns_;
-    c10::Event stop(device_.type(), c10::EventFlag::BACKEND_DEFAULT);
-    Record(stop);
-    stop.synchronize();
-    return static_cast<int64_t>(start_->elapsedTime(stop) * 1e6);
-  }
-
- private:
-  void Record(c10::Event& event) const { event.record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_)); }
-
-  const c10::Device device_;
-  const int64_t start_ns_;
-  std::optional<c10::Event> start_;
-};
-
 // Tokens of the unedited rows that a prompt's own chunk begins with: its baseline's, and its donor's behind it.
 int64_t UneditedTokens(const std::vector<Row>& rows) {
   const bool has_donor = rows.size() > 1 && rows[1].is_donor;
@@ -62,20 +33,31 @@ int64_t UneditedTokens(const std::vector<Row>& rows) {
 
 }  // namespace
 
-ChunkRunner::Result ChunkRunner::Run(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted) {
+ChunkRunner::Result ChunkRunner::Pending::Take() && {
+  for (PendingBlocks& readout : readouts_) std::move(readout)(effects_, result_.blocks);
+  result_.forward_ns = forward_.ElapsedNs();
+  result_.readout_ns = readout_->ElapsedNs();
+  return std::move(result_);
+}
+
+ChunkRunner::Pending ChunkRunner::Queue(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted) {
   const int32_t first_prompt = chunk.layers.at(0).rows.at(0).prompt;
   // Left behind where the last chunk of a cut prompt was cancelled.
   if (chunk.keeps_baselines || kept_.prompt != first_prompt) DropKept();
+  Pending pending(on_.device);
   ReserveFor(ShapeOf(chunk, kRowMultiple), config_, workspace_);
-  Result result;
-  EffectRows effects;
   const PackedTokens tokens = TokensOf(chunk);
-  const at::Tensor x = IsRecordable(chunk) ? RunRecordable(chunk, tokens) : RunTapped(chunk, tokens, result, effects);
-  StageTimer timer(x.device());
-  result.blocks = ReadOutChunk(chunk, x, effects, is_wanted);
-  result.readout_ns = timer.ElapsedNs();
+  const int64_t n_recorded = graphs_ == nullptr ? 0 : graphs_->n_recorded();
+  const at::Tensor x =
+      IsRecordable(chunk) ? RunRecordable(chunk, tokens) : RunTapped(chunk, tokens, pending.result_, pending.effects_);
+  pending.readout_.emplace(on_.device);
+  const auto read_out = [&] { pending.readouts_ = ReadOutChunk(chunk, x, pending.effects_, is_wanted); };
+  // What was recorded comes again, and its readouts with it.
+  graphs_ != nullptr && graphs_->n_recorded() > n_recorded ? graphs_->Rehearse(read_out) : read_out();
+  pending.readout_->Stop();
+  pending.forward_.Stop();
   if (chunk.releases_baselines) DropKept();
-  return result;
+  return pending;
 }
 
 at::Tensor ChunkRunner::RunRecordable(const Chunk& chunk, const PackedTokens& tokens) {
@@ -84,7 +66,7 @@ at::Tensor ChunkRunner::RunRecordable(const Chunk& chunk, const PackedTokens& to
     for (size_t i = 0; i < chunk.layers.size(); ++i) x = RunLayerOf(chunk, i, tables, x).x;
     return x;
   };
-  return graphs_->Run(chunk, tokens, edit_table_, weights_.wte.device(), layers);
+  return graphs_->Run(chunk, tokens, edit_table_, on_, layers);
 }
 
 // A pass out of which something is taken on its way, or that goes on from what was kept.
@@ -92,8 +74,7 @@ at::Tensor ChunkRunner::RunTapped(const Chunk& chunk, const PackedTokens& tokens
   if (chunk.keeps_baselines) BeginKeeping(chunk);
   HeadOutputsTap head_outputs(chunk, scans_);
   effects_.Begin(chunk);
-  const DeviceTables tables(chunk, tokens, config_, edit_table_.defined() ? edit_table_.size(0) : 0,
-                            weights_.wte.device());
+  const DeviceTables tables(chunk, tokens, config_, edit_table_, on_);
   at::Tensor x = chunk.first_layer == 0 ? Embedded(tables, PadRows(chunk.layers[0].n_tokens_in)) : KeptResidual(chunk);
   for (size_t i = 0; i < chunk.layers.size(); ++i) {
     const LayerPlan& plan = chunk.layers[i];
@@ -116,7 +97,7 @@ at::Tensor ChunkRunner::RunTapped(const Chunk& chunk, const PackedTokens& tokens
 bool ChunkRunner::IsRecordable(const Chunk& chunk) const {
   if (graphs_ == nullptr || chunk.first_layer != 0 || chunk.keeps_baselines) return false;
   for (const Row& row : chunk.layers.at(0).rows) {
-    if (row.end > ShortRowEnd(config_.d_head)) return false;
+    if (!on_.own_attention.Takes(row.begin, row.end)) return false;
   }
   return std::none_of(chunk.reads.begin(), chunk.reads.end(), [this](const ReadPoint& read) {
     const Scan& scan = scans_[read.prompt];
@@ -126,7 +107,8 @@ bool ChunkRunner::IsRecordable(const Chunk& chunk) const {
 
 LayerOutput ChunkRunner::RunLayerOf(const Chunk& chunk, size_t index, const DeviceTables& tables, at::Tensor x) {
   const LayerPlan& plan = chunk.layers[index];
-  return RunLayer(weights_.layers[plan.layer], config_, plan, tables.At(index), edit_table_, std::move(x), workspace_);
+  return RunLayer(weights_.layers[plan.layer], config_, plan, tables.At(index), tables.edit_table(), std::move(x),
+                  workspace_);
 }
 
 // Of a chunk from the first layer on; empty otherwise.
@@ -198,8 +180,8 @@ void ChunkRunner::KeepFinal(const Chunk& chunk, const at::Tensor& x) {
   GatherRows({&x, 1}, donor_tokens, kept_.donor_final);
 }
 
-std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at::Tensor& x, const EffectRows& effects,
-                                                    absl::FunctionRef<bool(const ReadPoint&)> is_wanted) {
+std::vector<PendingBlocks> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at::Tensor& x, const EffectRows& effects,
+                                                     absl::FunctionRef<bool(const ReadPoint&)> is_wanted) {
   using Key = std::pair<int32_t, int32_t>;  // (prompt, position)
   absl::flat_hash_map<Key, int64_t> baseline_row, donor_row;
   for (const ReadPoint& read : chunk.reads) {
@@ -231,11 +213,11 @@ std::vector<ReadoutBlock> ChunkRunner::ReadOutChunk(const Chunk& chunk, const at
                         .donor_row = donor == donor_row.end() ? -1 : donor->second,
                         .effect = read.variant < 0 ? -1 : effects.OfToken(read.token)});
   }
-  std::vector<ReadoutBlock> blocks;
+  std::vector<PendingBlocks> blocks;
   absl::Span<const ReadoutRequest> rest = requests;
   while (!rest.empty()) {
     const size_t count = CountThatFits(rest, ReadoutBlockRows(KindOf(x.device())));
-    ReadOut(weights_, config_, scans_, rest.subspan(0, count), residuals, effects, workspace_, blocks);
+    blocks.push_back(ReadOut(weights_, config_, scans_, rest.subspan(0, count), residuals, workspace_));
     rest.remove_prefix(count);
   }
   return blocks;

@@ -16,6 +16,7 @@
 #include "engine/forward/layer.h"
 #include "engine/forward/pass_graphs.h"
 #include "engine/forward/readout.h"
+#include "engine/forward/stage_timer.h"
 #include "engine/forward/weights.h"
 #include "engine/forward/workspace.h"
 #include "engine/model/config.h"
@@ -29,12 +30,13 @@ namespace ablate {
 // device. Throws what ATen throws.
 class ChunkRunner {
  public:
-  // All of them outlive the runner. `edit_table` [E, Dh] may be undefined where no edit has an entry; `graphs` may be
-  // null, and are so on the CPU.
-  ChunkRunner(const Weights& weights, const GptConfig& config, at::Tensor edit_table, absl::Span<const Scan> scans,
-              Workspace& workspace, PassGraphs* graphs)
+  // All of them outlive the runner and what it queues. `edit_table` [E, Dh] may be undefined where no edit has an
+  // entry; `graphs` may be null, and are so on the CPU.
+  ChunkRunner(const Weights& weights, const GptConfig& config, const PassDevice& on, at::Tensor edit_table,
+              absl::Span<const Scan> scans, Workspace& workspace, PassGraphs* graphs)
       : weights_(weights),
         config_(config),
+        on_(on),
         edit_table_(std::move(edit_table)),
         scans_(scans),
         workspace_(workspace),
@@ -49,11 +51,29 @@ class ChunkRunner {
     // Of the scans that want them and whose baseline this chunk reports, in their order.
     std::vector<ScanHeadOutputs> head_outputs;
     std::vector<ReadoutBlock> blocks;
-    // Behind the last layer.
-    int64_t readout_ns = 0;
+    // Of all, and of what is behind the last layer.
+    int64_t forward_ns = 0, readout_ns = 0;
   };
-  // The readouts of one chunk, of those that are wanted.
-  Result Run(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
+
+  // A chunk that a GPU may still be at: it needs neither the chunk nor the workspace any more.
+  class Pending {
+   public:
+    // Waits for it.
+    Result Take() &&;
+
+   private:
+    friend class ChunkRunner;
+    explicit Pending(c10::Device device) : forward_(device) {}
+
+    Result result_;
+    EffectRows effects_;
+    std::vector<PendingBlocks> readouts_;
+    StageTimer forward_;
+    std::optional<StageTimer> readout_;
+  };
+  // The readouts of one chunk, of those that are wanted: on the CPU they are computed here, on a GPU queued, but for
+  // what effects, heads' outputs and answers of several tokens wait for.
+  Pending Queue(const Chunk& chunk, absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
 
  private:
   // What a cut prompt's later chunks need of its unedited rows.
@@ -79,11 +99,12 @@ class ChunkRunner {
   at::Tensor TakeKept(int64_t rows);
   void KeepFinal(const Chunk& chunk, const at::Tensor& x);
   void DropKept();
-  std::vector<ReadoutBlock> ReadOutChunk(const Chunk& chunk, const at::Tensor& x, const EffectRows& effects,
-                                         absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
+  std::vector<PendingBlocks> ReadOutChunk(const Chunk& chunk, const at::Tensor& x, const EffectRows& effects,
+                                          absl::FunctionRef<bool(const ReadPoint&)> is_wanted);
 
   const Weights& weights_;
   const GptConfig& config_;
+  const PassDevice on_;
   at::Tensor edit_table_;
   absl::Span<const Scan> scans_;
   Workspace& workspace_;

@@ -28,6 +28,11 @@ inline void CheckArguments(const std::string& problem) {
   TORCH_CHECK(problem.empty(), problem);
 }
 
+// A tensor of the host's on the device: on a GPU its copy is queued on the current stream, and the host does not wait.
+inline at::Tensor ToDevice(const at::Tensor& host, c10::Device device) {
+  return device.is_cpu() ? host : host.pin_memory().to(device, /*non_blocking=*/true);
+}
+
 // [bytes] uint8. A table for a launch, queued to be copied on the current stream: the host does not wait. Alive as long
 // as the stream needs it (the caching allocators of device and pinned memory order their reuse behind it).
 template <typename T>

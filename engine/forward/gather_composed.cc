@@ -4,11 +4,13 @@
 
 #include <vector>
 
+#include "engine/forward/cuda_launch.h"
+
 namespace ablate {
 namespace {
 
 at::Tensor Index(const std::vector<int64_t>& index, const at::Tensor& beside) {
-  return at::tensor(index, at::kLong).to(beside.device());
+  return ToDevice(at::tensor(index, at::kLong), beside.device());
 }
 
 // With the first repeated for each row of `out` behind them.

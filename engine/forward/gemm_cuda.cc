@@ -1,14 +1,17 @@
 #include "engine/forward/gemm_cuda.h"
 
+#include <ATen/cuda/CUDAContext.h>
 #include <ATen/ops/gelu.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <cublasLt.h>
 
 #include <array>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "engine/forward/cuda_launch.h"
 #include "engine/forward/gemm_operands.h"
-#include "kernels/gemm_cublaslt.h"
 
 namespace ablate {
 namespace {
@@ -33,11 +36,25 @@ DeviceGemm& GemmOf(c10::Device device) {
   return *gemm;
 }
 
-thread_local bool reads_tf32 = false;
+thread_local GemmMode mode;
+thread_local std::optional<std::chrono::steady_clock::time_point> measures_until;
 
 kernels::GemmPrecision PrecisionOf(const at::Tensor& x) {
   if (x.scalar_type() == at::kBFloat16) return kernels::GemmPrecision::kBf16;
-  return reads_tf32 ? kernels::GemmPrecision::kTf32 : kernels::GemmPrecision::kFloat32;
+  return mode.reads_tf32 ? kernels::GemmPrecision::kTf32 : kernels::GemmPrecision::kFloat32;
+}
+
+// Whether cuBLASLt has an algorithm for it, and it was queued.
+bool RunProduct(const kernels::GemmArgs& args, const at::Tensor& out) {
+  kernels::CublasLt& cublas_lt = GemmOf(out.device()).cublas_lt;
+  if (measures_until.has_value() && cublas_lt.WouldMeasure(args)) {
+    const bool is_read = args.epilogue == kernels::GemmEpilogue::kAddTo;
+    const at::Tensor scratch = at::empty({is_read ? args.m * args.out_stride : 0}, out.options());
+    CheckArguments(cublas_lt.Measure(args, scratch.data_ptr<float>(), StreamOf(out), *measures_until));
+  }
+  bool has_algorithm = true;
+  CheckArguments(cublas_lt.Run(args, StreamOf(out), &has_algorithm));
+  return has_algorithm;
 }
 
 }  // namespace
@@ -50,12 +67,26 @@ c10::Stream GemmStream(c10::Device device) {
   return GemmOf(device).stream;
 }
 
-Tf32Products::Tf32Products(bool on) : before_(reads_tf32) {
-  reads_tf32 = on;
+GemmModeScope::GemmModeScope(GemmMode now) : before_(std::exchange(mode, now)) {}
+
+GemmModeScope::~GemmModeScope() {
+  mode = before_;
 }
 
-Tf32Products::~Tf32Products() {
-  reads_tf32 = before_;
+GemmMeasuringScope::GemmMeasuringScope(std::chrono::milliseconds most)
+    : before_(std::exchange(measures_until, std::chrono::steady_clock::now() + most)) {}
+
+GemmMeasuringScope::~GemmMeasuringScope() {
+  measures_until = before_;
+}
+
+GemmPlatform GemmPlatformOf(c10::Device device) {
+  const cudaDeviceProp* const gpu = at::cuda::getDeviceProperties(device.index());
+  return {gpu->name, gpu->multiProcessorCount, static_cast<int64_t>(cublasLtGetVersion())};
+}
+
+kernels::CublasLt& CublasLtOf(c10::Device device) {
+  return GemmOf(device).cublas_lt;
 }
 
 void BiasGeluComposed(const at::Tensor& bias, at::Tensor& x) {
@@ -83,19 +114,16 @@ void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
       .out_stride = out.stride(0),
       .weight_is_transposed = layout.is_transposed,
       .precision = PrecisionOf(x),
-      .epilogue = epilogue};
-  kernels::CublasLt& cublas_lt = GemmOf(x.device()).cublas_lt;
-  if (epilogue != kernels::GemmEpilogue::kGeluTanh) {
-    CheckArguments(cublas_lt.Run(args, StreamOf(x)));
-    return;
+      .epilogue = epilogue,
+      .batch_invariant = mode.batch_invariant};
+  bool is_run = RunProduct(args, out);
+  if (!is_run && epilogue == kernels::GemmEpilogue::kGeluTanh) {
+    args.epilogue = kernels::GemmEpilogue::kNone;
+    args.bias = nullptr;
+    is_run = RunProduct(args, out);
+    if (is_run) BiasGeluComposed(bias, out);
   }
-  bool is_fused = true;
-  CheckArguments(cublas_lt.Run(args, StreamOf(x), &is_fused));
-  if (is_fused) return;
-  args.epilogue = kernels::GemmEpilogue::kNone;
-  args.bias = nullptr;
-  CheckArguments(cublas_lt.Run(args, StreamOf(x)));
-  BiasGeluComposed(bias, out);
+  TORCH_CHECK(is_run, "gemm: cuBLASLt has no algorithm for ", x.sizes(), " by ", weight.sizes());
 }
 
 }  // namespace ablate

@@ -4,9 +4,13 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/Stream.h>
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 
+#include "engine/forward/gemm_file.h"
 #include "kernels/gemm.h"
+#include "kernels/gemm_cublaslt.h"
 
 namespace ablate {
 
@@ -30,16 +34,40 @@ void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
 // x = gelu_tanh(x + bias) by ATen: what follows a product that cuBLASLt does not fuse with it. x [M, O], bias [O].
 void BiasGeluComposed(const at::Tensor& bias, at::Tensor& x);
 
-// While one lives that is `on`, this thread's products of float32 read TF32.
-class Tf32Products {
+struct GemmMode {
+  // Products of float32 read TF32.
+  bool reads_tf32 = false;
+  // GemmArgs::batch_invariant.
+  bool batch_invariant = false;
+};
+
+// While one lives, this thread's products are computed so.
+class GemmModeScope {
  public:
-  explicit Tf32Products(bool on);
-  ~Tf32Products();
-  Tf32Products(const Tf32Products&) = delete;
-  Tf32Products& operator=(const Tf32Products&) = delete;
+  explicit GemmModeScope(GemmMode mode);
+  ~GemmModeScope();
+  GemmModeScope(const GemmModeScope&) = delete;
+  GemmModeScope& operator=(const GemmModeScope&) = delete;
 
  private:
-  const bool before_;
+  const GemmMode before_;
 };
+
+// While one lives, this thread's products measure, before they run, which of cuBLASLt's algorithms is the fastest for
+// their shape, unless that is known: for about `most` in all, each at most once. They wait for the stream then.
+class GemmMeasuringScope {
+ public:
+  explicit GemmMeasuringScope(std::chrono::milliseconds most);
+  ~GemmMeasuringScope();
+  GemmMeasuringScope(const GemmMeasuringScope&) = delete;
+  GemmMeasuringScope& operator=(const GemmMeasuringScope&) = delete;
+
+ private:
+  const std::optional<std::chrono::steady_clock::time_point> before_;
+};
+
+// The device's products, and for whom what is measured of them is right (kept_gemms.h).
+kernels::CublasLt& CublasLtOf(c10::Device device);
+GemmPlatform GemmPlatformOf(c10::Device device);
 
 }  // namespace ablate

@@ -7,6 +7,7 @@
 #include <c10/core/InferenceMode.h>
 #include <c10/core/StreamGuard.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -35,18 +36,18 @@ bool IsCancelled(const Scan& scan) {
 }  // namespace
 
 GptEngine::GptEngine(Weights weights, GptConfig config, std::unique_ptr<const Tokenizer> tokenizer, EngineInfo info,
-                     bool records)
+                     DeviceUse use)
     : weights_(std::move(weights)),
       config_(config),
       tokenizer_(std::move(tokenizer)),
       info_(std::move(info)),
+      use_(std::move(use)),
       workspace_(weights_.wte.options()),
       memory_(std::make_shared<MemoryMeter>()) {
   if (const c10::Device device = weights_.wte.device(); device.is_cuda()) {
     stream_ = GemmStream(device);
-    if (records) graphs_ = std::make_unique<PassGraphs>(config_, workspace_, &RecordCudaGraph);
+    if (use_.records) graphs_ = std::make_unique<PassGraphs>(config_, workspace_, kCudaGraphs);
   }
-  // On the default stream; what comes back to the host has waited for the weights, which other streams may then read.
   for (const LayerWeights& layer : weights_.layers) {
     const at::Tensor w_v = layer.c_attn_weight.narrow(1, 2 * config_.d_model, config_.d_model).to(at::kDouble);
     const at::Tensor b_v = layer.c_attn_bias.narrow(0, 2 * config_.d_model, config_.d_model).to(at::kDouble);
@@ -108,10 +109,12 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
       // The current device belongs to the thread, and Run may be called from another one than Load.
       const c10::OptionalDeviceGuard on_device(weights_.wte.device());
       const c10::OptionalStreamGuard on_stream(stream_);
-      const Tf32Products products(info_.precision == Precision::kTf32);
+      const GemmModeScope products(
+          {.reads_tf32 = info_.precision == Precision::kTf32, .batch_invariant = use_.batch_invariant});
       at::set_num_threads(limits.threads);
       const absl::Status status = RunPlanned(budget, scans, sink, delivered, stats);
       tables_.Trim();
+      if (use_.kept_gemms != nullptr) use_.kept_gemms->Keep();
       if (!status.ok()) return status;
       stats.peak_bytes = watch.peak_bytes();
       stats.allocations = watch.allocations();
@@ -151,14 +154,28 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
   stats.cost += planner->cost();
 
   const int64_t replayed_before = graphs_ == nullptr ? 0 : graphs_->n_replayed() - stats.replayed_passes;
-  ChunkRunner runner(weights_, config_, table.entries, scans, workspace_, graphs_.get());
+  const PassDevice on = {weights_.wte.device(), use_.own_attention};
+  ChunkRunner runner(weights_, config_, on, table.entries, scans, workspace_, graphs_.get());
+  // The last chunk, not yet handed out. Where a Queue waits for the device itself, there is nothing to overlap.
+  std::optional<ChunkRunner::Pending> queued;
+  const bool overlaps = use_.overlaps && std::none_of(scans.begin(), scans.end(), [](const Scan& scan) {
+                          return scan.effects || static_cast<bool>(scan.on_head_outputs);
+                        });
   std::vector<bool> cancelled(scans.size());
   const auto is_wanted = [&](const ReadPoint& read) {
     return !cancelled[read.prompt] && !delivered[read.prompt][kUneditedRuns + read.variant];
   };
+  const auto deliver = [&](std::optional<ChunkRunner::Pending>& chunk) {
+    if (!chunk.has_value()) return absl::OkStatus();
+    return Deliver(*std::exchange(chunk, std::nullopt), scans, cancelled, sink, delivered, stats);
+  };
+  const bool lets_others = static_cast<bool>(scans[0].between_chunks);
   for (int64_t i = 0; i < planner->n_chunks(); ++i) {
-    // What is kept from one chunk to the next lies neither in the workspace's slots nor, alone, in tables_.
-    if (i > 0 && scans[0].between_chunks) scans[0].between_chunks();
+    if (i > 0 && lets_others && (!scans[0].others_wait || scans[0].others_wait())) {
+      if (absl::Status status = deliver(queued); !status.ok()) return status;
+      // What is kept from one chunk to the next lies neither in the workspace's slots nor, alone, in tables_.
+      scans[0].between_chunks();
+    }
     const int64_t build_start_ns = absl::GetCurrentTimeNanos();
     const Chunk chunk = planner->Build(i);
     stats.plan_ns += absl::GetCurrentTimeNanos() - build_start_ns;
@@ -170,23 +187,32 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
     }
     if (!is_needed) continue;
     for (const LayerPlan& layer : chunk.layers) stats.rows_in += static_cast<int64_t>(layer.rows.size());
-    const int64_t chunk_start_ns = absl::GetCurrentTimeNanos();
-    ChunkRunner::Result result = runner.Run(chunk, is_wanted);
-    stats.forward_ns += absl::GetCurrentTimeNanos() - chunk_start_ns;
-    stats.readout_ns += result.readout_ns;
+    std::optional<ChunkRunner::Pending> ready = runner.Queue(chunk, is_wanted);
     ++stats.forward_passes;
     if (graphs_ != nullptr) stats.replayed_passes = static_cast<int32_t>(graphs_->n_replayed() - replayed_before);
-    for (const ScanHeadOutputs& outputs : result.head_outputs) {
-      // With the baseline, which may have been handed out before memory ran out.
-      if (cancelled[outputs.scan] || delivered[outputs.scan][kUneditedRuns + kBaselineVariant]) continue;
-      if (absl::Status status = scans[outputs.scan].on_head_outputs(Widened(outputs.z)); !status.ok()) return status;
-    }
-    for (ReadoutBlock& block : result.blocks) {
-      const int32_t scan = block.scan;
-      const std::vector<int32_t> variants = block.variant;
-      if (absl::Status status = sink(std::move(block)); !status.ok()) return status;
-      for (const int32_t variant : variants) delivered[scan][kUneditedRuns + variant] = true;
-    }
+    if (overlaps) std::swap(ready, queued);
+    if (absl::Status status = deliver(ready); !status.ok()) return status;
+  }
+  return deliver(queued);
+}
+
+absl::Status GptEngine::Deliver(ChunkRunner::Pending chunk, absl::Span<const Scan> scans,
+                                const std::vector<bool>& cancelled, const BlockSink& sink, Delivered& delivered,
+                                RunStats& stats) {
+  ChunkRunner::Result result = std::move(chunk).Take();
+  stats.forward_ns += result.forward_ns;
+  stats.readout_ns += result.readout_ns;
+  for (const ScanHeadOutputs& outputs : result.head_outputs) {
+    // With the baseline, which may have been handed out before memory ran out.
+    if (cancelled[outputs.scan] || delivered[outputs.scan][kUneditedRuns + kBaselineVariant]) continue;
+    if (absl::Status status = scans[outputs.scan].on_head_outputs(Widened(outputs.z)); !status.ok()) return status;
+  }
+  for (ReadoutBlock& block : result.blocks) {
+    const int32_t scan = block.scan;
+    if (cancelled[scan]) continue;
+    const std::vector<int32_t> variants = block.variant;
+    if (absl::Status status = sink(std::move(block)); !status.ok()) return status;
+    for (const int32_t variant : variants) delivered[scan][kUneditedRuns + variant] = true;
   }
   return absl::OkStatus();
 }

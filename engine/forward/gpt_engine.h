@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/forward/chunk_runner.h"
+#include "engine/forward/device_tables.h"
 #include "engine/forward/edit_tables.h"
+#include "engine/forward/kept_gemms.h"
 #include "engine/forward/memory_meter.h"
 #include "engine/forward/pass_graphs.h"
 #include "engine/forward/token_budget.h"
@@ -25,11 +28,23 @@ struct RunLimits {
   int32_t threads = 0;
 };
 
+// How an engine uses its device.
+struct DeviceUse {
+  // On a GPU: passes are recorded as CUDA graphs.
+  bool records = true;
+  // On a GPU: products as GemmMode has it.
+  bool batch_invariant = false;
+  // A chunk is planned and queued before the last one's readouts are waited for: on a GPU, which works meanwhile.
+  bool overlaps = false;
+  OwnAttention own_attention;
+  // On a GPU: where its measured products are kept; null: nowhere.
+  std::shared_ptr<KeptGemms> kept_gemms;
+};
+
 class GptEngine final : public Engine {
  public:
-  // `records`: passes as CUDA graphs, on a GPU.
   GptEngine(Weights weights, GptConfig config, std::unique_ptr<const Tokenizer> tokenizer, EngineInfo info,
-            bool records);
+            DeviceUse use);
 
   const EngineInfo& Describe() const override { return info_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
@@ -57,6 +72,9 @@ class GptEngine final : public Engine {
   // Of all scans as one batch, under the engine's own limits.
   absl::StatusOr<Planner> MakePlanner(absl::Span<const Scan> scans) const;
 
+  // Hands a chunk's results out, but for scans that are cancelled.
+  absl::Status Deliver(ChunkRunner::Pending chunk, absl::Span<const Scan> scans, const std::vector<bool>& cancelled,
+                       const BlockSink& sink, Delivered& delivered, RunStats& stats);
   // Runs what is not yet delivered.
   absl::Status RunPlanned(int64_t max_packed_tokens, absl::Span<const Scan> scans, const BlockSink& sink,
                           Delivered& delivered, RunStats& stats);
@@ -65,6 +83,7 @@ class GptEngine final : public Engine {
   GptConfig config_;
   std::unique_ptr<const Tokenizer> tokenizer_;
   EngineInfo info_;
+  const DeviceUse use_;
   std::vector<double> folded_value_bias_;  // [L, H, Dh]
   Workspace workspace_;
   // On a GPU: that of its products, which is not the default one, where nothing can be recorded.

@@ -38,7 +38,7 @@ LayerOutput RunLayer(const LayerWeights& weights, const GptConfig& config, const
   Linear(normed, weights.c_attn_weight, {}, Epilogue::kNone, qkv);
 
   at::Tensor z = workspace.Take(Slot::kHeads, {n, h, dh});
-  Attend(qkv.view({n, 3, h, dh}), weights.c_attn_bias, plan.rows, tables, z);
+  Attend(qkv.view({n, 3, h, dh}), weights.c_attn_bias, plan.rows, tables, operand, z);
 
   at::Tensor x_out = workspace.TakeOther(x, {m, d});
   at::Tensor edited = workspace.Take(Slot::kEditedHeads, {m, h, dh});

@@ -3,24 +3,30 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
+#include <c10/core/StreamGuard.h>
 #include <torch/version.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/engine.h"
+#include "engine/forward/attend_crossover.h"
 #include "engine/forward/caught.h"
 #include "engine/forward/device.h"
 #include "engine/forward/gemm_cuda.h"
 #include "engine/forward/gpt_engine.h"
 #include "engine/forward/host.h"
+#include "engine/forward/kept_gemms.h"
 #include "engine/forward/self_test.h"
 #include "engine/forward/token_budget.h"
+#include "engine/forward/weight_layout.h"
 #include "engine/forward/weights.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/config.h"
+#include "kernels/attend_check.h"
 
 namespace ablate {
 namespace {
@@ -50,6 +56,71 @@ absl::Status CheckMemoryBudget(const EngineOptions& options, const GptConfig& co
                    least, ", what the smallest forward pass of ", options.model_dir, " takes (--memory-budget)"));
 }
 
+// What was asked for, and what ATen's attention, which takes larger heads, does not promise.
+absl::Status CheckBatchInvariant(const EngineOptions& options, const GptConfig& config, c10::Device device) {
+  if (!options.batch_invariant || !device.is_cuda() || config.d_head <= kernels::kAttendMaxHeadSize) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat("batch_invariant: ", options.model_dir, " has heads of ",
+                                                    config.d_head, " elements, on a GPU expected at most ",
+                                                    kernels::kAttendMaxHeadSize, " (--batch-invariant)"));
+}
+
+DeviceUse UseOf(const EngineOptions& options, const GptConfig& config, c10::Device device) {
+  DeviceUse use;
+  if (device.is_cpu()) return use;
+  use.records = options.cuda_graphs;
+  use.batch_invariant = options.batch_invariant;
+  use.overlaps = true;
+  if (!options.batch_invariant) use.own_attention = MeasureOwnAttention(config, options.precision, device);
+  if (!options.gpu_cache_dir.empty()) {
+    use.kept_gemms =
+        std::make_shared<KeptGemms>(CublasLtOf(device), GemmFile(options.gpu_cache_dir, GemmPlatformOf(device)),
+                                    [](const std::string& warning) { TORCH_WARN(warning); });
+  }
+  return use;
+}
+
+void DescribeGeometry(const GptConfig& config, EngineInfo& info) {
+  info.n_layers = config.n_layers;
+  info.n_heads = config.n_heads;
+  info.d_model = config.d_model;
+  info.d_head = config.d_head;
+  info.d_mlp = config.d_mlp;
+  info.vocab_size = config.vocab_size;
+  info.n_positions = config.n_positions;
+  info.n_parameters = ParameterCount(config);
+  info.layer_norm_epsilon = config.layer_norm_epsilon;
+}
+
+// Warms the engine up, and finds out what it may promise of its bits. The CPU's ops are made to keep it, and a GPU's
+// where that was asked for; the test looks whether this machine's libraries play along. Else nothing is promised of
+// cuBLASLt, which picks tiles by shape.
+absl::Status Test(const EngineOptions& options, GptEngine& engine) {
+  const EngineInfo& info = engine.Describe();
+  double best_rate = 0;  // many of its runs are small, and the first warms up
+  const auto run = [&](const RunLimits& limits, absl::Span<const Scan> scans, const BlockSink& sink) {
+    auto stats = engine.RunWithin(limits, scans, sink);
+    if (stats.ok() && limits.threads == info.threads) best_rate = std::max(best_rate, CostPerSecond(*stats));
+    return stats;
+  };
+  bool keeps = false;
+  if (info.device == "cpu" || options.batch_invariant) {
+    const absl::StatusOr<bool> found = IsBatchInvariant(info, run);
+    if (!found.ok()) return found.status();
+    keeps = *found;
+  } else if (absl::Status status = WarmUp(info, run); !status.ok()) {
+    return status;
+  }
+  if (options.batch_invariant && !keeps) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "batch_invariant: on ", info.device_name,
+        " the self-test found bits that depend on what runs beside a row; leave it out (--batch-invariant)"));
+  }
+  engine.set_self_test(keeps, best_rate);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options) {
   absl::StatusOr<DeviceChoice> choice = ChooseDevice(options.device);
   if (!choice.ok()) return choice.status();
@@ -63,6 +134,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   if (!computes.ok()) return computes;
   const c10::OptionalDeviceGuard on_device(device);
   if (device.is_cuda()) PrepareGemm(device);
+  // All on the stream that Runs take, which therefore need not wait for anything here.
+  const c10::OptionalStreamGuard on_stream(device.is_cuda() ? std::optional(GemmStream(device)) : std::nullopt);
   if (options.threads < 0 || options.threads > kMostThreads) {
     return absl::InvalidArgumentError(
         absl::StrCat("threads: got ", options.threads, ", expected 0 (one a core) .. ", kMostThreads));
@@ -73,6 +146,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   auto config = ReadConfig(options.model_dir);
   if (!config.ok()) return config.status();
   if (absl::Status status = CheckMemoryBudget(options, *config, device); !status.ok()) return status;
+  if (absl::Status status = CheckBatchInvariant(options, *config, device); !status.ok()) return status;
   auto tokenizer = Tokenizer::Load(options.model_dir);
   if (!tokenizer.ok()) return tokenizer.status();
   if ((*tokenizer)->vocab_size() != config->vocab_size) {
@@ -91,16 +165,12 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   at::globalContext().setAllowTF32CuBLAS(false);
   auto weights = LoadWeights(**checkpoint, *config, options.precision, device);
   if (!weights.ok()) return weights.status();
+  if (device.is_cuda() && !options.batch_invariant) {
+    const GemmModeScope products({.reads_tf32 = options.precision == Precision::kTf32});
+    ArrangeWeights(*weights);
+  }
 
-  info.n_layers = config->n_layers;
-  info.n_heads = config->n_heads;
-  info.d_model = config->d_model;
-  info.d_head = config->d_head;
-  info.d_mlp = config->d_mlp;
-  info.vocab_size = config->vocab_size;
-  info.n_positions = config->n_positions;
-  info.n_parameters = ParameterCount(*config);
-  info.layer_norm_epsilon = config->layer_norm_epsilon;
+  DescribeGeometry(*config, info);
   info.bos_token_id = (*tokenizer)->bos_token_id();
   info.weights_sha256 = (*checkpoint)->sha256();
   info.tokenizer_sha256 = (*tokenizer)->sha256();
@@ -119,19 +189,9 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
                                ? options.max_packed_tokens
                                : TokenBudget(*config, {options.precision, KindOf(device), info.memory_budget_bytes});
 
-  auto engine = std::make_unique<GptEngine>(*std::move(weights), *std::move(config), *std::move(tokenizer), info,
-                                            options.cuda_graphs);
-  double best_rate = 0;  // many of its runs are small, and the first warms up
-  const absl::StatusOr<bool> invariant = IsBatchInvariant(
-      engine->Describe(), [&](const RunLimits& limits, absl::Span<const Scan> scans, const BlockSink& sink) {
-        auto stats = engine->RunWithin(limits, scans, sink);
-        if (stats.ok() && limits.threads == info.threads) best_rate = std::max(best_rate, CostPerSecond(*stats));
-        return stats;
-      });
-  if (!invariant.ok()) return invariant.status();
-  // The CPU's ops are made for it, and the test looks whether this machine's libraries play along. Nothing is promised
-  // of cuBLAS, which picks tiles by shape: that a few shapes agreed says nothing of the others.
-  engine->set_self_test(*invariant && device.is_cpu(), best_rate);
+  auto engine = std::make_unique<GptEngine>(*std::move(weights), *config, *std::move(tokenizer), info,
+                                            UseOf(options, *config, device));
+  if (absl::Status status = Test(options, *engine); !status.ok()) return status;
   return engine;
 }
 

@@ -3,6 +3,8 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 
+#include <cstring>
+
 #include "engine/forward/readout_cuda.h"
 #include "engine/types.h"
 #include "kernels/cpu/readout.h"
@@ -45,9 +47,24 @@ LogitsReadout::LogitsReadout(absl::Span<const LogitsQuery> queries) : rows(queri
   top_k_logprob.resize(n_top_k);
 }
 
-LogitsReadout MeasureLogits(const at::Tensor& logits, absl::Span<const LogitsQuery> queries) {
+LogitsReadout PendingReadout::Take() && {
+  if (!done_.has_value()) return std::move(answers_);
+  done_->synchronize();
+  const auto* from = static_cast<const std::byte*>(staged_.const_data_ptr());
+  const auto take = [&from]<typename T>(std::vector<T>& to) {
+    if (!to.empty()) std::memcpy(to.data(), from, to.size() * sizeof(T));
+    from += to.size() * sizeof(T);
+  };
+  take(answers_.rows);
+  take(answers_.top_k_logprob);
+  take(answers_.top_k_id);
+  return std::move(answers_);
+}
+
+PendingReadout MeasureLogits(const at::Tensor& logits, absl::Span<const LogitsQuery> queries) {
   if (!logits.is_cpu()) return MeasureCuda(logits, queries);
-  return logits.scalar_type() == at::kDouble ? MeasureCpu<double>(logits, queries) : MeasureCpu<float>(logits, queries);
+  return PendingReadout(logits.scalar_type() == at::kDouble ? MeasureCpu<double>(logits, queries)
+                                                            : MeasureCpu<float>(logits, queries));
 }
 
 }  // namespace ablate

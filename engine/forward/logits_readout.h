@@ -2,8 +2,12 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Event.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -31,7 +35,26 @@ struct LogitsReadout {
   std::vector<double> top_k_logprob;
 };
 
-// logits [B, V], rows of unit stride. What the answers are is told in kernels/readout.h, for every device.
-LogitsReadout MeasureLogits(const at::Tensor& logits, absl::Span<const LogitsQuery> queries);
+// Answers that a GPU may still be computing, or bringing here.
+class PendingReadout {
+ public:
+  // They are here.
+  explicit PendingReadout(LogitsReadout answers) : answers_(std::move(answers)) {}
+  // They will be in `staged` [bytes] once the device has come to `done`: those of `answers` one behind the other.
+  PendingReadout(LogitsReadout answers, at::Tensor staged, c10::Event done)
+      : answers_(std::move(answers)), staged_(std::move(staged)), done_(std::move(done)) {}
+
+  // Waits for them.
+  LogitsReadout Take() &&;
+
+ private:
+  LogitsReadout answers_;
+  at::Tensor staged_;
+  std::optional<c10::Event> done_;
+};
+
+// logits [B, V], rows of unit stride; on a GPU, queued on the current stream. What the answers are is told in
+// kernels/readout.h, for every device.
+PendingReadout MeasureLogits(const at::Tensor& logits, absl::Span<const LogitsQuery> queries);
 
 }  // namespace ablate

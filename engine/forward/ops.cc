@@ -140,13 +140,14 @@ void AttendCpu(const at::Tensor& qkv, const at::Tensor& bias, const LayerTables&
 }
 
 void AttendCuda(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, const LayerTables& tables,
-                at::Tensor& z) {
+                Operand operand, at::Tensor& z) {
   std::vector<Row> others;
   for (const Row& row : rows) {
-    if (row.end > ShortRowEnd(qkv.size(3))) others.push_back(row);
+    if (!tables.own_attention.Takes(row.begin, row.end)) others.push_back(row);
   }
-  AttendComposed(qkv, bias, rows, others, z);
-  if (tables.n_attend_rows == 0) return;
+  AttendComposed(qkv, bias, rows, others, operand, z);
+  // None is ours, as where heads are too large for it.
+  if (tables.n_attend_rows == 0 || others.size() == rows.size()) return;
   const kernels::AttendArgs<float> args = AttendArgsOf<float>(qkv, bias, tables, z);
   CheckArguments(kernels::CheckAttend(args, tables.n_attend_rows));
   CheckLaunch("attend", kernels::Attend(args, tables.n_attend_rows, StreamOf(qkv)));
@@ -286,19 +287,13 @@ at::Tensor AsOperand(at::Tensor& buffer, Operand operand) {
   return Placed(buffer, operand);
 }
 
-int32_t ShortRowEnd(int64_t d_head) {
-  // Our kernel reads a row's keys anew for each 16 of its queries. Not yet measured on a GPU.
-  constexpr int32_t kLongestShortRow = 256;
-  return d_head <= kernels::kAttendMaxHeadSize ? kLongestShortRow : 0;
-}
-
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, const LayerTables& tables,
-            at::Tensor& z) {
+            Operand operand, at::Tensor& z) {
   TORCH_CHECK(qkv.dim() == 4 && qkv.size(1) == 3, "attend: qkv is ", qkv.sizes(), "; expected [N, 3, H, Dh]");
   CheckRows("attend: qkv", qkv, {tables.tokens_in, 3, qkv.size(2), qkv.size(3)});
   CheckRows("attend: z", z, {qkv.size(0), qkv.size(2), qkv.size(3)});
   CheckVector("attend: bias", bias, 3 * qkv.size(2) * qkv.size(3));
-  qkv.is_cpu() ? AttendCpu(qkv, bias, tables, z) : AttendCuda(qkv, bias, rows, tables, z);
+  qkv.is_cpu() ? AttendCpu(qkv, bias, tables, z) : AttendCuda(qkv, bias, rows, tables, operand, z);
 }
 
 void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, const at::Tensor& edit_table,

@@ -52,15 +52,12 @@ at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
 // buffer [M, D], as `operand`.
 at::Tensor AsOperand(at::Tensor& buffer, Operand operand);
 
-// Of a GPU: rows that end at this position or before go to our own kernel, longer ones to ATen's attention; 0: all do,
-// since the heads are too large.
-int32_t ShortRowEnd(int64_t d_head);
-
 // Causal attention of each row over its prompt's baseline keys [0, begin) and its own. qkv [N, 3, H, Dh] without its
 // bias [3 H Dh] (kernels/attend.h); z [N, H, Dh]; N >= the rows' tokens, what lies behind them is left alone. `tables`
-// hold `rows` for qkv's device; their indices were checked (CheckIndices).
+// hold `rows` for qkv's device; their indices were checked (CheckIndices). `operand`: that of the pass's products,
+// which ATen's attention on a GPU follows; all others are exact.
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, const LayerTables& tables,
-            at::Tensor& z);
+            Operand operand, at::Tensor& z);
 
 // kernels/fan_out.h. x [N, D], z [N, H, Dh], bias [D], edit_table [E, Dh] or undefined, x_out [M, D], z_out [M, H, Dh];
 // M >= the tables' tokens_out. `tables` as of Attend.

@@ -63,28 +63,29 @@ size_t PassLayout::Place(int64_t count) {
   return place;
 }
 
-void PassLayout::Write(absl::Span<const HostTables> layers, const PackedTokens& tokens, int32_t attend_end,
+void PassLayout::Write(absl::Span<const HostTables> layers, const PackedTokens& tokens, OwnAttention own,
                        absl::Span<std::byte> block) const {
-  std::copy(tokens.ids.begin(), tokens.ids.end(), Begin<int32_t>(block, ids_));
-  std::copy(tokens.positions.begin(), tokens.positions.end(), Begin<int32_t>(block, positions_));
+  // A table at `place`, filled up to `size` values.
+  const auto write = [&](const std::vector<int32_t>& values, size_t place, int64_t size, int32_t fill) {
+    int32_t* const begin = Begin<int32_t>(block, place);
+    std::fill(std::copy(values.begin(), values.end(), begin), begin + size, fill);
+  };
+  write(tokens.ids, ids_, room_.layers[0].tokens_in, 0);
+  write(tokens.positions, positions_, room_.layers[0].tokens_in, 0);
   for (size_t i = 0; i < layers.size(); ++i) {
     const LayerPlan& plan = layers[i].plan();
     const LayerTables& tables = layers[i].tables();
+    const LayerShape& room = room_.layers[i];
     const Places& places = places_[i];
-    std::copy_if(tables.attend_rows, tables.attend_rows + tables.n_attend_rows,
-                 Begin<kernels::AttendRow>(block, places.attend_rows),
-                 [&](const kernels::AttendRow& row) { return row.end <= attend_end; });
-    const auto copy = [&](const std::vector<int32_t>& values, size_t place) {
-      return std::copy(values.begin(), values.end(), Begin<int32_t>(block, place));
-    };
-    copy(plan.source_token, places.source_token);
-    copy(plan.position, places.position);
-    int32_t* const rows_end = copy(plan.row, places.row);
-    int32_t* const edits_end = copy(plan.row_edit_begin, places.row_edit_begin);
-    // One more row, without edits.
-    *edits_end = plan.row_edit_begin.back();
-    std::fill(rows_end, Begin<int32_t>(block, places.row) + room_.layers[i].tokens_out,
-              static_cast<int32_t>(plan.row_edit_begin.size()) - 1);
+    auto* const rows = Begin<kernels::AttendRow>(block, places.attend_rows);
+    auto* const rows_end = std::copy_if(tables.attend_rows, tables.attend_rows + tables.n_attend_rows, rows,
+                                        [&](const kernels::AttendRow& row) { return own.Takes(row.begin, row.end); });
+    std::fill(rows_end, rows + room.rows_in, kernels::AttendRow());
+    write(plan.source_token, places.source_token, room.tokens_out, 0);
+    write(plan.position, places.position, room.tokens_out, 0);
+    // One more row, without edits, whose the tokens behind the chunk's are.
+    write(plan.row, places.row, room.tokens_out, static_cast<int32_t>(plan.row_edit_begin.size()) - 1);
+    write(plan.row_edit_begin, places.row_edit_begin, room.rows_out + 2, plan.row_edit_begin.back());
     std::copy(tables.edits, tables.edits + plan.row_edits.size(), Begin<kernels::HeadEdit>(block, places.edits));
   }
 }

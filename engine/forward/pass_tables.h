@@ -15,6 +15,16 @@
 
 namespace ablate {
 
+// Which rows our attention kernel takes on a GPU; the others go to ATen's (attend_composed.h).
+struct OwnAttention {
+  // Rows that end at this position or before.
+  int32_t longest = INT32_MAX;
+  // Rows of at most so many tokens of their own, however long their prompt: ATen's computes every position of it.
+  int32_t most_tokens = 0;
+
+  bool Takes(int32_t begin, int32_t end) const { return end <= longest || end - begin <= most_tokens; }
+};
+
 // The tables of one layer, in whichever memory; kernels/attend.h and kernels/fan_out.h tell what they hold.
 struct LayerTables {
   const kernels::AttendRow* attend_rows = nullptr;  // [n_attend_rows]
@@ -25,6 +35,8 @@ struct LayerTables {
   const int32_t* row_edit_begin = nullptr;   // [R + 1]
   const kernels::HeadEdit* edits = nullptr;  // [the last of row_edit_begin]
   int64_t tokens_in = 0, tokens_out = 0;     // N, M
+  // On a GPU: which rows attend_rows are; the others have no tokens there.
+  OwnAttention own_attention = {};
 };
 
 // What is embedded: N tokens of the first layer, in whichever memory.
@@ -68,9 +80,9 @@ class PassLayout {
 
   // The tables of a chunk, whose shape the room holds, one of `layers` each. Rows behind the chunk's have no token, and
   // tokens behind them no edit: they copy the first, or are the first of the vocabulary, so that a kernel that runs
-  // over all of the room changes nothing that is read. Of the rows only those that end at `attend_end` or before become
-  // attend_rows: longer ones take another way. `block` is `bytes()` long, aligned to 16 bytes, and holds zeros.
-  void Write(absl::Span<const HostTables> layers, const PackedTokens& tokens, int32_t attend_end,
+  // over all of the room changes nothing that is read. Of the rows only those that `own` takes become attend_rows.
+  // `block` is `bytes()` long and aligned to 16 bytes; all of it that is read is written.
+  void Write(absl::Span<const HostTables> layers, const PackedTokens& tokens, OwnAttention own,
              absl::Span<std::byte> block) const;
 
   // For a block that begins at `base`: all of the room.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "engine/forward/answer_sets.h"
@@ -148,6 +150,34 @@ class Queries {
   std::vector<size_t> base_, donor_;
 };
 
+// Room in the columns that a scan's rows fill.
+void Reserve(const Answers& answers, bool has_donor, int32_t top_k, size_t rows, ReadoutBlock& block) {
+  const auto reserve = [rows](std::initializer_list<std::vector<double>*> columns) {
+    for (std::vector<double>* column : columns) column->reserve(rows);
+  };
+  block.variant.reserve(rows);
+  block.position.reserve(rows);
+  if (!answers.targets.empty()) {
+    reserve({&block.target_logit, &block.delta_target_logit, &block.target_logprob, &block.delta_target_logprob,
+             &block.target_prob, &block.delta_target_prob});
+    block.target_rank.reserve(rows);
+    block.target_is_top1.reserve(rows);
+  }
+  if (!answers.contrasts.empty()) {
+    reserve(
+        {&block.contrast_logit, &block.delta_contrast_logit, &block.contrast_logprob, &block.delta_contrast_logprob});
+  }
+  if (!answers.targets.empty() && !answers.contrasts.empty()) {
+    reserve({&block.logit_diff, &block.delta_logit_diff, &block.prob_diff, &block.delta_prob_diff});
+  }
+  block.top1_id.reserve(rows);
+  block.top1_preserved.reserve(rows);
+  reserve({&block.kl_divergence, &block.entropy});
+  if (has_donor) block.kl_from_donor.reserve(rows);
+  block.top_k_id.reserve(rows * static_cast<size_t>(top_k));
+  block.top_k_logprob.reserve(rows * static_cast<size_t>(top_k));
+}
+
 template <typename Value>
 void AppendAll(absl::Span<const Scan> scans, const GptConfig& config, absl::Span<const ReadoutRequest> requests,
                const Queries& queries, const LogitsReadout& readout, const EffectRows& effects,
@@ -159,6 +189,10 @@ void AppendAll(absl::Span<const Scan> scans, const GptConfig& config, absl::Span
     if (i == 0 || requests[i - 1].scan != request.scan) {
       blocks.emplace_back();
       blocks.back().scan = request.scan;
+      const auto is_other = [&](const ReadoutRequest& other) { return other.scan != request.scan; };
+      const auto* const end = std::find_if(requests.begin() + i, requests.end(), is_other);
+      Reserve(*queries.queries()[i].answers, request.donor_row >= 0, scan.top_k,
+              static_cast<size_t>(end - requests.begin()) - i, blocks.back());
     }
     ReadoutBlock& block = blocks.back();
     Append<Value>(request, *queries.queries()[i].answers, readout.rows[i], readout.rows[queries.base(i)], block);
@@ -180,14 +214,20 @@ int64_t LogitsStride(const GptConfig& config) {
   return (config.vocab_size + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
-             absl::Span<const ReadoutRequest> requests, absl::Span<const at::Tensor> residuals,
-             const EffectRows& effects, Workspace& workspace, std::vector<ReadoutBlock>& blocks) {
-  const Queries queries(scans, requests);
+PendingBlocks ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
+                      absl::Span<const ReadoutRequest> requests, absl::Span<const at::Tensor> residuals,
+                      Workspace& workspace) {
+  Queries queries(scans, requests);
   const at::Tensor logits = Unembed(weights, config, residuals, queries.rows(), workspace);
-  const LogitsReadout readout = MeasureAnswers(logits, queries.queries());
-  logits.scalar_type() == at::kDouble ? AppendAll<double>(scans, config, requests, queries, readout, effects, blocks)
-                                      : AppendAll<float>(scans, config, requests, queries, readout, effects, blocks);
+  auto readout = MeasureAnswers(logits, queries.queries());
+  const bool is_double = logits.scalar_type() == at::kDouble;
+  return [&config, scans, is_double, queries = std::move(queries), readout = std::move(readout),
+          requests = std::vector<ReadoutRequest>(requests.begin(), requests.end())](
+             const EffectRows& effects, std::vector<ReadoutBlock>& blocks) mutable {
+    const LogitsReadout answers = std::move(readout)();
+    is_double ? AppendAll<double>(scans, config, requests, queries, answers, effects, blocks)
+              : AppendAll<float>(scans, config, requests, queries, answers, effects, blocks);
+  };
 }
 
 }  // namespace ablate

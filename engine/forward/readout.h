@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/types/span.h"
 #include "engine/forward/effects.h"
 #include "engine/forward/token_budget.h"
@@ -43,11 +44,14 @@ constexpr int64_t ReadoutBlockRows(DeviceKind device) {
 // (GPT-2's 50,257 become 50,304).
 int64_t LogitsStride(const GptConfig& config);
 
+// Waits for readouts and appends one block for each run of requests of one scan; `effects`: of their chunk.
+using PendingBlocks = absl::AnyInvocable<void(const EffectRows& effects, std::vector<ReadoutBlock>& blocks) &&>;
+
 // Measures at most ReadoutBlockRows requests whose final residuals are rows of `residuals`, parts of [*, D] each;
-// together they may name at most ReadoutBlockRows different rows. Appends one block for each run of requests of one
-// scan.
-void ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
-             absl::Span<const ReadoutRequest> requests, absl::Span<const at::Tensor> residuals,
-             const EffectRows& effects, Workspace& workspace, std::vector<ReadoutBlock>& blocks);
+// together they may name at most ReadoutBlockRows different rows. On a GPU, queued on the current stream. Config and
+// scans outlive what it gives.
+PendingBlocks ReadOut(const Weights& weights, const GptConfig& config, absl::Span<const Scan> scans,
+                      absl::Span<const ReadoutRequest> requests, absl::Span<const at::Tensor> residuals,
+                      Workspace& workspace);
 
 }  // namespace ablate

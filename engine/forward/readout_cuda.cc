@@ -1,7 +1,8 @@
 #include "engine/forward/readout_cuda.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstddef>
+#include <utility>
 
 #include "engine/forward/cuda_launch.h"
 #include "kernels/readout_check.h"
@@ -26,39 +27,25 @@ std::vector<kernels::ReadoutTask> TasksOf(absl::Span<const LogitsQuery> queries)
   return tasks;
 }
 
-// Room for `count` values on the device, and the way back.
-template <typename T>
-class DeviceRoom {
- public:
-  DeviceRoom(size_t count, c10::Device device)
-      : bytes_(at::empty({static_cast<int64_t>(count * sizeof(T))}, at::TensorOptions(at::kByte).device(device))) {}
-
-  T* data() { return static_cast<T*>(bytes_.data_ptr()); }
-  void CopyTo(std::vector<T>& host) const {
-    const at::Tensor bytes = bytes_.cpu();
-    if (!host.empty()) std::memcpy(host.data(), bytes.const_data_ptr(), host.size() * sizeof(T));
-  }
-
- private:
-  at::Tensor bytes_;
-};
-
 }  // namespace
 
-LogitsReadout MeasureCuda(const at::Tensor& logits, absl::Span<const LogitsQuery> queries) {
+PendingReadout MeasureCuda(const at::Tensor& logits, absl::Span<const LogitsQuery> queries) {
   LogitsReadout result(queries);
   const std::vector<kernels::ReadoutTask> tasks = TasksOf(queries);
-  const auto n_rows = static_cast<size_t>(logits.size(0));
-  DeviceRoom<kernels::ReadoutSums> sums(n_rows, logits.device());
-  DeviceRoom<kernels::ReadoutRow> rows(result.rows.size(), logits.device());
-  DeviceRoom<int32_t> top_k_id(result.top_k_id.size(), logits.device());
-  DeviceRoom<double> top_k_logprob(result.top_k_logprob.size(), logits.device());
+  const at::TensorOptions bytes = at::TensorOptions(at::kByte).device(logits.device());
+  const at::Tensor sums = at::empty({logits.size(0) * static_cast<int64_t>(sizeof(kernels::ReadoutSums))}, bytes);
+  // In the order in which PendingReadout takes them, the strictest alignment in front.
+  const size_t rows_bytes = result.rows.size() * sizeof(kernels::ReadoutRow);
+  const size_t logprob_bytes = result.top_k_logprob.size() * sizeof(double);
+  const size_t id_bytes = result.top_k_id.size() * sizeof(int32_t);
+  const at::Tensor answers = at::empty({static_cast<int64_t>(rows_bytes + logprob_bytes + id_bytes)}, bytes);
+  auto* const base = static_cast<std::byte*>(answers.data_ptr());
   kernels::ReadoutArgs args;
   args.logits = logits.const_data_ptr<float>();
-  args.sums = sums.data();
-  args.results = rows.data();
-  args.top_k_id = top_k_id.data();
-  args.top_k_logprob = top_k_logprob.data();
+  args.sums = static_cast<kernels::ReadoutSums*>(sums.data_ptr());
+  args.results = reinterpret_cast<kernels::ReadoutRow*>(base);
+  args.top_k_logprob = reinterpret_cast<double*>(base + rows_bytes);
+  args.top_k_id = reinterpret_cast<int32_t*>(base + rows_bytes + logprob_bytes);
   args.n_rows = logits.size(0);
   args.n_tasks = static_cast<int64_t>(tasks.size());
   args.stride = logits.stride(0);
@@ -69,10 +56,11 @@ LogitsReadout MeasureCuda(const at::Tensor& logits, absl::Span<const LogitsQuery
   const at::Tensor on_device = CopyTo(logits.device(), absl::MakeConstSpan(tasks));
   args.tasks = static_cast<const kernels::ReadoutTask*>(on_device.const_data_ptr());
   CheckLaunch("readout", kernels::Readout(args, StreamOf(logits)));
-  rows.CopyTo(result.rows);
-  top_k_id.CopyTo(result.top_k_id);
-  top_k_logprob.CopyTo(result.top_k_logprob);
-  return result;
+  at::Tensor staged = at::empty(answers.sizes(), at::TensorOptions(at::kByte).pinned_memory(true));
+  staged.copy_(answers, /*non_blocking=*/true);
+  c10::Event done(c10::DeviceType::CUDA);
+  done.record(c10::cuda::getCurrentCUDAStream(logits.device().index()));
+  return {std::move(result), std::move(staged), std::move(done)};
 }
 
 }  // namespace ablate

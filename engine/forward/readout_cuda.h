@@ -8,7 +8,7 @@
 
 namespace ablate {
 
-// As MeasureLogits; float32 logits on a GPU. Waits for the answers.
-LogitsReadout MeasureCuda(const at::Tensor& logits, absl::Span<const LogitsQuery> queries);
+// As MeasureLogits; float32 logits on a GPU.
+PendingReadout MeasureCuda(const at::Tensor& logits, absl::Span<const LogitsQuery> queries);
 
 }  // namespace ablate

@@ -7,20 +7,25 @@
 #include "engine/forward/effects.h"
 #include "engine/forward/pass_graphs.h"
 #include "engine/forward/readout.h"
+#include "kernels/readout.h"
 
 namespace ablate {
 namespace {
 
 constexpr int64_t kMostCpuTokens = 16'384;
-constexpr int64_t kMostCudaTokens = 262'144;
+constexpr int64_t kMostCudaTokens = 65'536;
 
 // Two residuals, the normed one, heads before and after the edit, and the larger of QKV and the MLP's hidden layer
 // (forward/layer.cc), in elements. On CUDA the tables of all layers lie beside them (pass_tables.h): three indices a
-// token, and a row and an edit, of which there are no more.
+// token, and a row and an edit, of which there are no more; and, where every token is read, the answers to three
+// queries each (readout.cc), of this pass and the one before, on the device and on the way from it. Top-k's are left
+// out.
 int64_t ElementsPerToken(const GptConfig& config, DeviceKind device) {
   constexpr int64_t kTableBytes = 3 * sizeof(int32_t) + sizeof(kernels::AttendRow) + sizeof(kernels::HeadEdit);
-  const int64_t tables = device == DeviceKind::kCuda ? int64_t{config.n_layers} * kTableBytes / sizeof(float) : 0;
-  return 5 * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp) + tables;
+  constexpr int64_t kAnswerBytes = 3 * 2 * 2 * sizeof(kernels::ReadoutRow);
+  const int64_t elements = 5 * int64_t{config.d_model} + std::max(3 * config.d_model, config.d_mlp);
+  if (device == DeviceKind::kCpu) return elements;
+  return elements + (int64_t{config.n_layers} * kTableBytes + kAnswerBytes) / static_cast<int64_t>(sizeof(float));
 }
 
 // head_outputs.cc: of each token, z of all layers.

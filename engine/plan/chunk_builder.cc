@@ -2,10 +2,18 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
+#include <numeric>
 #include <utility>
 
 namespace ablate {
 namespace {
+
+// The first of `count` more values.
+std::vector<int32_t>::iterator Extend(std::vector<int32_t>& values, size_t count) {
+  values.resize(values.size() + count);
+  return values.end() - static_cast<std::ptrdiff_t>(count);
+}
 
 class ChunkBuilder {
  public:
@@ -141,18 +149,27 @@ class ChunkBuilder {
     const int64_t baseline_first = from.begin > 0 ? plan.rows[from.baseline].first_token : 0;
     const auto row = static_cast<int32_t>(rows_.size());
     plan.parent.push_back(parent);
-    const auto add = [&](int32_t position) {
-      plan.source_token.push_back(static_cast<int32_t>(
-          position < from.begin ? baseline_first + position : int64_t{from.first_token} + position - from.begin));
-      plan.position.push_back(position);
-      plan.row.push_back(row);
+    const auto source_of = [&](int32_t position) {
+      return static_cast<int32_t>(position < from.begin ? baseline_first + position
+                                                        : int64_t{from.first_token} + position - from.begin);
     };
     rows_.push_back(
         {.prompt = part.spec.prompt, .begin = begin, .end = trie.end, .first_token = n_tokens_, .baseline = baseline});
     if (IsLast(plan.layer)) {
-      for (int32_t i = trie.ReadsBefore(begin); i < max_reads; ++i) add(trie.reads[i]);
-    } else {
-      for (int32_t position = begin; position < trie.end; ++position) add(position);
+      for (int32_t i = trie.ReadsBefore(begin); i < max_reads; ++i) {
+        plan.source_token.push_back(source_of(trie.reads[i]));
+        plan.position.push_back(trie.reads[i]);
+        plan.row.push_back(row);
+      }
+    } else if (begin < trie.end) {
+      const int32_t own = std::clamp(from.begin, begin, trie.end);  // where the parent's own tokens begin
+      const auto count = static_cast<size_t>(trie.end - begin);
+      const auto sources = Extend(plan.source_token, count);
+      std::iota(sources, sources + (own - begin), source_of(begin));
+      if (own < trie.end) std::iota(sources + (own - begin), plan.source_token.end(), source_of(own));
+      const auto positions = Extend(plan.position, count);
+      std::iota(positions, plan.position.end(), begin);
+      plan.row.resize(plan.row.size() + count, row);
     }
     n_tokens_ = static_cast<int32_t>(plan.source_token.size());
   }

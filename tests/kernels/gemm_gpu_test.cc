@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -108,7 +109,6 @@ class GemmGpuTest : public GpuTest {
     }
   }
 
- private:
   static std::vector<float> Normal(int64_t size, uint32_t seed, bool rounds) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal;
@@ -116,6 +116,8 @@ class GemmGpuTest : public GpuTest {
     for (float& value : values) value = rounds ? ToBf16(normal(random)) : normal(random);
     return values;
   }
+
+ private:
   static std::vector<uint16_t> Halves(const std::vector<float>& values) {
     std::vector<uint16_t> halves;
     halves.reserve(values.size());
@@ -135,6 +137,72 @@ TEST_F(GemmGpuTest, MatchesFloat64) {
         ExpectMatchesFloat64(c, precision, epilogue);
       }
     }
+  }
+}
+
+// What is measured is among what cuBLASLt has, and gives the same product within float32's rounding.
+TEST_F(GemmGpuTest, MeasuresWithoutChangingTheProduct) {
+  const int64_t m = 48, k = 768, n = 3072;
+  DeviceCopy<float> x(Normal(m * k, 1, false), stream_), weight(Normal(k * n, 2, false), stream_);
+  const std::vector<float> before = Normal(m * n, 3, false);
+  DeviceCopy<float> out(before, stream_), scratch(before, stream_);
+  DeviceCopy<char> workspace(std::vector<char>(size_t{32} << 20U), stream_);
+  CublasLt cublas_lt(workspace.data(), size_t{32} << 20U);
+  const GemmArgs args = {.x = x.data(),
+                         .weight = weight.data(),
+                         .out = out.data(),
+                         .m = m,
+                         .k = k,
+                         .n = n,
+                         .x_stride = k,
+                         .weight_stride = n,
+                         .out_stride = n,
+                         .epilogue = GemmEpilogue::kAddTo};
+  ASSERT_EQ(cublas_lt.Measure(args, scratch.data(), stream_, std::chrono::steady_clock::time_point::max()), "");
+  std::vector<float> after(before.size());
+  ASSERT_CUDA(out.CopyBack(after, stream_));
+  EXPECT_EQ(after, before) << "measuring wrote to what is added to";
+  ASSERT_EQ(cublas_lt.measured().size(), 1U) << "streams cannot be recorded here";
+  EXPECT_GT(cublas_lt.measured()[0].microseconds, 0);
+  std::vector<float> plain = before;
+  {
+    DeviceCopy<float> plain_out(before, stream_);
+    CublasLt unmeasured(workspace.data(), size_t{32} << 20U);
+    GemmArgs plain_args = args;
+    plain_args.out = plain_out.data();
+    ASSERT_EQ(unmeasured.Run(plain_args, stream_), "");
+    ASSERT_CUDA(plain_out.CopyBack(plain, stream_));
+  }
+  ASSERT_EQ(cublas_lt.Run(args, stream_), "");
+  ASSERT_CUDA(out.CopyBack(after, stream_));
+  // Sums of 768 products of normal numbers: twice their root mean square error of float32, with room for the largest.
+  for (size_t i = 0; i < after.size(); ++i) ASSERT_NEAR(after[i], plain[i], 64 * std::sqrt(768.0) * kUnit);
+}
+
+TEST_F(GemmGpuTest, BatchInvariantRowsHaveTheSameBitsWhateverIsBeside) {
+  const int64_t most = 4096, k = 768, n = 768;
+  DeviceCopy<float> x(Normal(most * k, 1, false), stream_), weight(Normal(k * n, 2, false), stream_);
+  DeviceCopy<char> workspace(std::vector<char>(size_t{32} << 20U), stream_);
+  CublasLt cublas_lt(workspace.data(), size_t{32} << 20U);
+  std::vector<float> first;
+  for (const int64_t m : {int64_t{16}, int64_t{48}, int64_t{512}, int64_t{1040}, most}) {
+    DeviceCopy<float> out(std::vector<float>(static_cast<size_t>(m * n)), stream_);
+    const GemmArgs args = {.x = x.data(),
+                           .weight = weight.data(),
+                           .out = out.data(),
+                           .m = m,
+                           .k = k,
+                           .n = n,
+                           .x_stride = k,
+                           .weight_stride = n,
+                           .out_stride = n,
+                           .batch_invariant = true};
+    ASSERT_EQ(cublas_lt.Run(args, stream_), "");
+    std::vector<float> rows(static_cast<size_t>(m * n));
+    ASSERT_CUDA(out.CopyBack(rows, stream_));
+    rows.resize(static_cast<size_t>(16 * n));
+    if (first.empty()) first = rows;
+    EXPECT_EQ(rows, first) << m << " rows";
   }
 }
 

@@ -226,7 +226,9 @@ absl::StatusOr<RunStats> FakeEngine::Run(absl::Span<const Scan> scans, const Blo
     for (size_t begin = 0; begin < rows.size(); begin += block_rows) {
       const size_t count = std::min(block_rows, rows.size() - begin);
       if (begin > 0) device_->BetweenBlocks();
-      if (begin > 0 && scans[0].between_chunks) scans[0].between_chunks();
+      if (begin > 0 && scans[0].between_chunks && (!scans[0].others_wait || scans[0].others_wait())) {
+        scans[0].between_chunks();
+      }
       ReadoutBlock block = FakeReadout(scan, absl::MakeConstSpan(rows).subspan(begin, count));
       block.scan = static_cast<int32_t>(s);
       status = sink(std::move(block));

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <vector>
 
+#include "engine/files/user_data.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/auth/listen_address.h"
@@ -55,6 +56,9 @@ TEST(OptionsTest, Defaults) {
 // Unlike without the option, which has a default.
 TEST(OptionsTest, MeansDirMayBeNone) {
   EXPECT_EQ(Parse({"--model=m", "--means-dir=none"}).options.means_dir, "");
+  EXPECT_EQ(Parse({"--model=m", "--gpu-cache-dir=none"}).options.engine.gpu_cache_dir, "");
+  EXPECT_EQ(Parse({"--model=m", "--gpu-cache-dir=./none"}).options.engine.gpu_cache_dir, "./none");
+  EXPECT_EQ(Parse({"--model=m"}).options.engine.gpu_cache_dir, UserCacheFolder());
   EXPECT_EQ(Parse({"--model=m", "--means-dir", ""}).options.means_dir, "");
   EXPECT_EQ(Parse({"--model=m", "--means-dir=./none"}).options.means_dir, "./none");
   const Environment none("ABLATE_MEANS_DIR", "none");

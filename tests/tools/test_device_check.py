@@ -2,6 +2,7 @@
 where the programs are built."""
 
 import json
+import math
 import os
 import random
 import re
@@ -16,6 +17,7 @@ import torch
 
 from device_check import torch_libs
 from device_check.cases import all_heads, cases, every_replacement, make_scan
+from device_check.choices import check_same
 from device_check.compare import Exact, Mismatch, Pool, Report, Standard, check_rows, find_exact, find_standard
 from device_check.programs import ProgramFailed, Rows
 from device_check.random_model import write_random_model
@@ -269,3 +271,12 @@ def test_without_a_sanitizer_it_says_where_one_is_found(monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ProgramFailed, match="no compute-sanitizer on PATH"):
         sanitize("memcheck")
+
+
+def test_one_bit_between_alone_and_together_is_found() -> None:
+    together: Rows = {(0, -1, 2): {"kl": 0.5}, (1, -1, 4): {"kl": 0.25, "rank": 3}}
+    alone: list[Rows] = [{(0, -1, 2): {"kl": 0.5}}, {(0, -1, 4): {"kl": 0.25, "rank": 3}}]
+    assert check_same(together, alone, "alone") == 3
+    alone[1][0, -1, 4]["kl"] = math.nextafter(0.25, 1)
+    with pytest.raises(Mismatch, match=r"alone: kl of scan 1, \(-1, 4\): 0.25"):
+        check_same(together, alone, "alone")

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -47,8 +48,8 @@ void ExpectSameAttention(const std::vector<Row>& rows) {
   at::Tensor kernel = at::zeros({PadRows(n_tokens), 2, 8}, at::kDouble);
   at::Tensor composed = at::zeros_like(kernel);
   const OneLayer layer(rows, n_tokens, qkv.device(), 2, 8);
-  Attend(qkv, bias, rows, layer.tables(), kernel);
-  AttendComposed(qkv, bias, rows, rows, composed);
+  Attend(qkv, bias, rows, layer.tables(), Operand::kExact, kernel);
+  AttendComposed(qkv, bias, rows, rows, Operand::kExact, composed);
   ASSERT_GT(kernel.slice(0, 0, n_tokens).abs().min().item<double>(), 0);
   EXPECT_LE((kernel - composed).abs().max().item<double>(), kFloat64Tolerance);
 }
@@ -63,16 +64,36 @@ TEST(AttendComposed, AgreesWhereRowsTakeSeveralGroups) {
   ExpectSameAttention(MakeRows({9'000, 5}, {8'999, 8'998, 8'990, 8'000}));
 }
 
+TEST(AttendComposed, Bfloat16RoundsWhatItMultiplies) {
+  const std::vector<Row> rows = MakeRows({9, 40}, {0, 8});
+  at::manual_seed(1);
+  const at::Tensor qkv = at::randn({PadRows(150), 3, 2, 8}), bias = at::randn({3, 2, 8});
+  at::Tensor found = at::zeros({PadRows(150), 2, 8}), unrounded = at::zeros_like(found);
+  AttendComposed(qkv, bias.flatten(), rows, rows, Operand::kBf16, found);
+  AttendComposed(qkv, bias.flatten(), rows, rows, Operand::kExact, unrounded);
+  EXPECT_FALSE(at::equal(found, unrounded));
+  // The same in float64, of what is rounded: queries with their bias, keys and values without.
+  at::Tensor rounded = qkv.clone();
+  rounded.select(1, 0).add_(bias[0]);
+  rounded = rounded.to(at::kBFloat16).to(at::kDouble);
+  at::Tensor after = at::zeros({3, 2, 8}, at::kDouble), exact = at::zeros({PadRows(150), 2, 8}, at::kDouble);
+  after[2].copy_(bias[2]);
+  AttendComposed(rounded, after.flatten(), rows, rows, Operand::kExact, exact);
+  // The weights, which sum to 1, are rounded once more, and so is the result: each to 8 bits.
+  const double largest = rounded.select(1, 2).abs().max().item<double>();
+  EXPECT_LE((found - exact).abs().max().item<double>(), 2 * std::ldexp(largest, -8));
+}
+
 TEST(AttendComposed, ANanStaysInItsRow) {
   const std::vector<Row> rows = MakeRows({5, 9, 3}, {2});
   at::manual_seed(1);
   at::Tensor qkv = at::randn({PadRows(40), 3, 2, 8}, at::kDouble);
   const at::Tensor bias = at::randn({3 * 2 * 8}, at::kDouble);
   at::Tensor clean = at::zeros({PadRows(40), 2, 8}, at::kDouble);
-  AttendComposed(qkv, bias, rows, rows, clean);
+  AttendComposed(qkv, bias, rows, rows, Operand::kExact, clean);
   qkv[0].fill_(kNan);  // the first baseline's first token
   at::Tensor spoilt = at::zeros_like(clean);
-  AttendComposed(qkv, bias, rows, rows, spoilt);
+  AttendComposed(qkv, bias, rows, rows, Operand::kExact, spoilt);
   const int64_t second = rows[2].first_token;  // behind the first prompt's two rows
   EXPECT_TRUE(at::isnan(spoilt.slice(0, 0, second)).any().item<bool>());
   EXPECT_TRUE(at::equal(spoilt.slice(0, second), clean.slice(0, second)));

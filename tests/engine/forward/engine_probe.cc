@@ -3,7 +3,7 @@
 // are run as one batch, and is answered with every row.
 //
 //   in:  {"model_dir", "device", "precision", "threads", "max_packed_tokens", "memory_budget_bytes",
-//         "cuda_graphs"}
+//         "cuda_graphs", "batch_invariant", "gpu_cache_dir"}
 //   out: {"device", "precisions", "batch_invariant", "max_packed_tokens", "memory_budget_bytes", "threads",
 //         "peak_rss_bytes"}
 //   in:  {"scans": [{"token_ids", "donor_token_ids", "read_positions", "answers": [{"targets", "contrasts"}, ...],
@@ -51,6 +51,8 @@ EngineOptions OptionsFrom(const json& in) {
   options.precision = ablate::ParsePrecision(in.value("precision", "float32")).value();
   options.threads = in.value("threads", options.threads);
   options.cuda_graphs = in.value("cuda_graphs", options.cuda_graphs);
+  options.batch_invariant = in.value("batch_invariant", options.batch_invariant);
+  options.gpu_cache_dir = in.value("gpu_cache_dir", options.gpu_cache_dir);
   options.max_packed_tokens = in.value("max_packed_tokens", options.max_packed_tokens);
   options.memory_budget_bytes = in.value("memory_budget_bytes", options.memory_budget_bytes);
   return options;

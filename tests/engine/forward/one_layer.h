@@ -1,6 +1,8 @@
 // One layer's tables for tests of ops.
 #pragma once
 
+#include <ATen/Functions.h>
+
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -12,13 +14,16 @@ namespace ablate {
 // Keeps the plan, which the tables may point into.
 class OneLayer {
  public:
-  OneLayer(LayerPlan plan, c10::Device device, int32_t n_heads, int64_t d_head, int64_t n_entries)
+  OneLayer(LayerPlan plan, c10::Device device, int32_t n_heads, int64_t d_head, int64_t n_entries,
+           OwnAttention own = {})
       : chunk_(ChunkOf(std::move(plan))),
         config_(ConfigOf(n_heads, d_head)),
-        tables_(chunk_, tokens_, config_, n_entries, device) {}
+        tables_(chunk_, tokens_, config_, n_entries == 0 ? at::Tensor() : at::zeros({n_entries, d_head}, device),
+                {device, own}) {}
   // What attention asks for alone.
-  OneLayer(std::vector<Row> rows, int64_t n_tokens, c10::Device device, int32_t n_heads, int64_t d_head)
-      : OneLayer(PlanOf(std::move(rows), n_tokens), device, n_heads, d_head, 0) {}
+  OneLayer(std::vector<Row> rows, int64_t n_tokens, c10::Device device, int32_t n_heads, int64_t d_head,
+           OwnAttention own = {})
+      : OneLayer(PlanOf(std::move(rows), n_tokens), device, n_heads, d_head, 0, own) {}
   OneLayer(const OneLayer&) = delete;
   OneLayer& operator=(const OneLayer&) = delete;
 

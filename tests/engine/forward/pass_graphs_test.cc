@@ -16,18 +16,19 @@
 #include "engine/forward/ops.h"
 #include "engine/forward/weights.h"
 #include "gtest/gtest.h"
+#include "tests/engine/forward/small_model.h"
 
 namespace ablate {
 namespace {
 
-constexpr int32_t kLayers = 3, kHeads = 4, kHeadSize = 8, kModel = kHeads * kHeadSize;
-constexpr int32_t kVocab = 50, kPositions = 16;
+const PassDevice kCpu = {c10::kCPU, {}};
 
 // What launches would be: with the values that they were queued with.
 using Step = std::function<void()>;
 // While a recording is made: where steps go.
 std::vector<Step>* recording = nullptr;
 bool records = true, launches = true;
+int rehearsals = 0;
 
 void Queue(Step step) {
   recording != nullptr ? recording->push_back(std::move(step)) : step();
@@ -56,40 +57,9 @@ std::unique_ptr<RecordedLaunches> FakeRecord(absl::FunctionRef<void()> queue) {
   return std::make_unique<FakeLaunches>(std::move(steps));
 }
 
-GptConfig Config() {
-  GptConfig config;
-  config.n_layers = kLayers;
-  config.n_heads = kHeads;
-  config.d_head = kHeadSize;
-  config.d_model = kModel;
-  config.d_mlp = 4 * kModel;
-  config.vocab_size = kVocab;
-  config.n_positions = kPositions;
-  config.layer_norm_epsilon = 1e-5;
-  return config;
-}
-
-Weights RandomWeights() {
-  at::manual_seed(1);
-  Weights weights;
-  weights.wte = at::randn({kVocab, kModel});
-  weights.wpe = at::randn({kPositions, kModel});
-  const auto matrix = [](int64_t in, int64_t out) { return at::randn({in, out}) / std::sqrt(static_cast<double>(in)); };
-  for (int32_t layer = 0; layer < kLayers; ++layer) {
-    weights.layers.push_back({.ln_1_weight = at::randn({kModel}),
-                              .ln_1_bias = at::randn({kModel}),
-                              .c_attn_weight = matrix(kModel, 3 * kModel),
-                              .c_attn_bias = at::randn({3 * kModel}),
-                              .c_proj_weight = matrix(kModel, kModel),
-                              .c_proj_bias = at::randn({kModel}),
-                              .ln_2_weight = at::randn({kModel}),
-                              .ln_2_bias = at::randn({kModel}),
-                              .c_fc_weight = matrix(kModel, 4 * kModel),
-                              .c_fc_bias = at::randn({4 * kModel}),
-                              .mlp_c_proj_weight = matrix(4 * kModel, kModel),
-                              .mlp_c_proj_bias = at::randn({kModel})});
-  }
-  return weights;
+void FakeRehearse(absl::FunctionRef<void()> queue) {
+  ++rehearsals;
+  queue();
 }
 
 // A chunk of one prompt with a donor, and its tokens.
@@ -126,7 +96,7 @@ class PassGraphsTest : public testing::Test {
   PassGraphsTest() : table_(at::randn({3, kHeadSize})) { records = launches = true; }
 
   // The pass as steps, in `workspace`.
-  at::Tensor Pass(const DeviceTables& tables, int64_t n, const at::Tensor& table, Workspace& workspace) {
+  at::Tensor Pass(const DeviceTables& tables, int64_t n, Workspace& workspace) {
     at::Tensor x = workspace.Take(Slot::kResidualA, {n, kModel});
     Queue([this, x, tokens = tables.tokens()] {
       at::Tensor out = x;
@@ -135,7 +105,7 @@ class PassGraphsTest : public testing::Test {
     for (int32_t layer = 0; layer < kLayers; ++layer) {
       const LayerTables of_layer = tables.At(static_cast<size_t>(layer));
       const at::Tensor next = workspace.TakeOther(x, {PadRows(of_layer.tokens_out), kModel});
-      Queue([this, layer, of_layer, table, x, &workspace] {
+      Queue([this, layer, of_layer, table = tables.edit_table(), x, &workspace] {
         // The rows of a plan are asked for on a GPU alone.
         LayerPlan plan;
         plan.layer = layer;
@@ -153,16 +123,14 @@ class PassGraphsTest : public testing::Test {
          {Slot::kResidualA, Slot::kResidualB, Slot::kNormed, Slot::kHidden, Slot::kHeads, Slot::kEditedHeads}) {
       workspace_.Take(slot, {kWorkspaceElements}).fill_(NAN);
     }
-    const auto layers = [&](const DeviceTables& tables, int64_t n) { return Pass(tables, n, table_, workspace_); };
-    return graphs_.Run(problem.chunk, problem.tokens, table_, c10::kCPU, layers)
-        .slice(0, 0, problem.rows_out())
-        .clone();
+    const auto layers = [&](const DeviceTables& tables, int64_t n) { return Pass(tables, n, workspace_); };
+    return graphs_.Run(problem.chunk, problem.tokens, table_, kCpu, layers).slice(0, 0, problem.rows_out()).clone();
   }
   at::Tensor Expected(const Problem& problem) {
     Workspace workspace{at::TensorOptions(at::kFloat)};
-    const DeviceTables tables(problem.chunk, problem.tokens, config_, table_.size(0), c10::kCPU);
+    const DeviceTables tables(problem.chunk, problem.tokens, config_, table_, kCpu);
     const int64_t n = PadRows(problem.chunk.layers[0].n_tokens_in);
-    return Pass(tables, n, table_, workspace).slice(0, 0, problem.rows_out());
+    return Pass(tables, n, workspace).slice(0, 0, problem.rows_out());
   }
   void ExpectRight(const Problem& problem) {
     const at::Tensor found = Run(problem);
@@ -176,11 +144,11 @@ class PassGraphsTest : public testing::Test {
 
   static constexpr int64_t kWorkspaceElements = int64_t{1} << 18;
 
-  const GptConfig config_ = Config();
+  const GptConfig config_ = SmallConfig();
   const Weights weights_ = RandomWeights();
   at::Tensor table_;
   Workspace workspace_{at::TensorOptions(at::kFloat)};
-  PassGraphs graphs_{config_, workspace_, &FakeRecord};
+  PassGraphs graphs_{config_, workspace_, {&FakeRehearse, &FakeRecord}};
 };
 
 TEST_F(PassGraphsTest, ThePassThatComesAgainIsRecordedAndThenReplayed) {
@@ -233,15 +201,41 @@ TEST_F(PassGraphsTest, LogitsMayMove) {
   ExpectCounts(1, 1);
 }
 
-TEST_F(PassGraphsTest, AnotherEditTableIsNotTheRecordedOne) {
+TEST_F(PassGraphsTest, AnotherEditTableIsCopiedIntoTheRecordedOnes) {
   const Problem problem(6, 40, 1);
   Run(problem), Run(problem);
-  const at::Tensor first = std::exchange(table_, at::randn({3, kHeadSize}));
+  table_ = at::randn({3, kHeadSize});
+  ExpectRight(problem);
+  table_ = at::randn({3, kHeadSize});
+  ExpectRight(problem);
+  ExpectCounts(1, 2);
+}
+
+TEST_F(PassGraphsTest, ALargerEditTableIsRecordedAnew) {
+  const Problem problem(6, 40, 1);
+  Run(problem), Run(problem);
+  table_ = at::randn({40, kHeadSize});
   ExpectRight(problem);
   ExpectCounts(1, 0);
-  table_ = first;
   ExpectRight(problem);
-  ExpectCounts(1, 1);
+  // The larger room holds the smaller table too.
+  table_ = at::randn({3, kHeadSize});
+  ExpectRight(problem);
+  ExpectCounts(2, 1);
+  table_ = at::randn({PassGraphs::kMostEntries + 1, kHeadSize});
+  ExpectRight(problem);
+  ExpectRight(problem);
+  ExpectRight(problem);
+  ExpectCounts(2, 1);
+}
+
+TEST_F(PassGraphsTest, RehearsesInFrontOfEachRecording) {
+  rehearsals = 0;
+  const Problem problem(6, 40, 1);
+  Run(problem);
+  EXPECT_EQ(rehearsals, 0);
+  Run(problem), Run(problem);
+  EXPECT_EQ(rehearsals, 1);
 }
 
 TEST_F(PassGraphsTest, ADeviceThatWillNotRecordIsAskedOnce) {
@@ -278,7 +272,7 @@ TEST_F(PassGraphsTest, LargePassesAreNeverRecorded) {
     ++runs;
     return workspace_.Take(Slot::kResidualA, {16, kModel});
   };
-  for (int i = 0; i < 4; ++i) graphs_.Run(problem.chunk, problem.tokens, table_, c10::kCPU, layers);
+  for (int i = 0; i < 4; ++i) graphs_.Run(problem.chunk, problem.tokens, table_, kCpu, layers);
   EXPECT_EQ(runs, 4);
   ExpectCounts(0, 0);
 }

@@ -41,15 +41,17 @@ std::vector<HostTables> HostTablesOf(const Chunk& chunk) {
   return tables;
 }
 
-// Zeros, aligned as the strictest table wants it.
-class ZeroBlock {
+// Anything but zeros, aligned as the strictest table wants it.
+class Block {
  public:
-  explicit ZeroBlock(size_t bytes) : parts_(bytes / sizeof(Part) + 1) {}
+  explicit Block(size_t bytes) : parts_(bytes / sizeof(Part) + 1) {
+    std::memset(static_cast<void*>(parts_.data()), 0xA5, parts_.size() * sizeof(Part));
+  }
   std::byte* data() { return parts_.front().bytes; }
 
  private:
   struct alignas(16) Part {
-    std::byte bytes[16] = {};
+    std::byte bytes[16];
   };
   std::vector<Part> parts_;
 };
@@ -89,10 +91,10 @@ TEST_P(PassTablesTest, SayWhatThePlanSaysAndNothingOfTheRest) {
   }
   const PassLayout layout(room);
   EXPECT_EQ(layout.bytes() % alignof(kernels::HeadEdit), 0U);
-  ZeroBlock block(layout.bytes());
+  Block block(layout.bytes());
   std::byte* const base = block.data();
   const PackedTokens tokens = {.ids = {9, 8, 7}, .positions = {0, 1, 2}};
-  layout.Write(HostTablesOf(chunk), tokens, /*attend_end=*/256, {base, layout.bytes()});
+  layout.Write(HostTablesOf(chunk), tokens, OwnAttention(), {base, layout.bytes()});
   const TokenTables written = layout.TokensAt(base);
   ASSERT_EQ(written.n, room.layers[0].tokens_in);
   for (int64_t i = 0; i < written.n; ++i) {
@@ -127,12 +129,12 @@ TEST_P(PassTablesTest, SayWhatThePlanSaysAndNothingOfTheRest) {
 TEST(PassTablesTest, LongRowsAreLeftToOthers) {
   const Chunk chunk = MakeChunk();
   const PassLayout layout(ShapeOf(chunk, 16));
-  ZeroBlock block(layout.bytes());
+  Block block(layout.bytes());
   std::byte* const base = block.data();
   Chunk mixed = chunk;
   // The first row is short enough, and so is one in the middle.
   for (const size_t r : {size_t{0}, mixed.layers[1].rows.size() / 2}) mixed.layers[1].rows[r].end = kTokens - 2;
-  layout.Write(HostTablesOf(mixed), {}, /*attend_end=*/kTokens - 1, {base, layout.bytes()});
+  layout.Write(HostTablesOf(mixed), {}, {.longest = kTokens - 1}, {base, layout.bytes()});
   const LayerTables tables = layout.At(base, 1);
   for (int64_t r = 0; r < tables.n_attend_rows; ++r) EXPECT_EQ(tables.attend_rows[r].end, r < 2 ? kTokens - 2 : 0) << r;
 }

@@ -30,6 +30,7 @@ except UnsuitableTorch as unsuitable:
 import torch
 
 from device_check.bench import bench_checks
+from device_check.choices import check_batch_invariant, check_kept_choices
 from device_check.compare import Mismatch, number
 from device_check.programs import BUNDLE, Engine, ProgramFailed, environment, program
 from device_check.random_model import GPT2_SMALL, write_random_model
@@ -242,6 +243,13 @@ def main(arguments: list[str]) -> int:
         with random_small() as small:
             for name, check in scan_checks(small, device, precisions, is_large=True, on_gpu=on_gpu):
                 checks.run(f"GPT-2 Small, random weights, {name}", check)
+            for precision in precisions:
+                checks.run(
+                    f"GPT-2 Small, random weights, {precision} on {device}: batch-invariant",
+                    partial(check_batch_invariant, small, device, precision),
+                )
+            if on_gpu:
+                checks.run("measured products are kept", partial(check_kept_choices, small, device, "float32"))
             if options.bench:
                 for name, check in bench_checks(small, device, precisions, on_gpu):
                     checks.run(f"bench, {name}", check)

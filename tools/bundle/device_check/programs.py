@@ -51,7 +51,10 @@ Rows = dict[tuple[int, int, int], dict[str, Any]]
 class Engine:
     """An engine in a process of its own (libexec/engine_probe)."""
 
-    def __init__(self, model: Path, device: str, precision: str = "float32", max_packed_tokens: int = 0) -> None:
+    def __init__(
+        self, model: Path, device: str, precision: str = "float32", max_packed_tokens: int = 0, **options: Any
+    ) -> None:
+        """`options`: further ones of EngineOptions."""
         self._process = subprocess.Popen(
             [program("libexec/engine_probe")],
             stdin=subprocess.PIPE,
@@ -59,7 +62,7 @@ class Engine:
             text=True,
             env=environment(),
         )
-        options = {"model_dir": str(model), "device": device, "precision": precision}
+        options |= {"model_dir": str(model), "device": device, "precision": precision}
         try:
             self.info = self._ask({**options, "max_packed_tokens": max_packed_tokens})
         except ProgramFailed:

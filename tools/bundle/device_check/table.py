@@ -25,6 +25,10 @@ def check_row(check: dict[str, Any]) -> list[str]:
     elif "of_plain_pytorch" in check:
         name, share = max(check["of_plain_pytorch"].items(), key=lambda item: item[1])
         said = f"root of the mean square at most {share:.2f} of plain PyTorch's ({name})"
+    elif "values_equal" in check:
+        said = f"{check['values_equal']:,} values, alone and together the same bits"
+    elif "kept" in check:
+        said = f"{check['kept']} algorithms"
     elif "tests" in check:
         said = f"{check['tests']} tests, {check['skipped']} skipped"
     return [check["check"], "ok", said, f"{check['seconds']:.1f}"]
@@ -100,7 +104,7 @@ def markdown(result: dict[str, Any]) -> str:
     if bench:
         text += [
             "",
-            "GPT-2 Small's geometry, random weights, beside a limit and plain PyTorch (see bench.py).",
+            "GPT-2 Small's geometry, random weights, beside a limit (device_check/limit.py) and plain PyTorch.",
             "",
             *lines_of(
                 ["precision", "case", "ms", "fastest", "limit, ms", "of it", "scans/s", "plain PyTorch, ms"],

@@ -3,14 +3,13 @@
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from device_check.cases import all_heads, make_scan
+from device_check.limit import products_in
 from device_check.programs import Engines
 from device_check.reference import Gpt2, Scan
 
@@ -29,16 +28,6 @@ def engine_times(engines: Engines, scans: list[Scan], repeats: int) -> dict[str,
         "plan_median_ns": int(statistics.median(answer["plan_ns"] for answer in answers)),
         "forward_passes": answers[-1]["forward_passes"],
     }
-
-
-@contextmanager
-def products_in(precision: str) -> Iterator[None]:
-    """PyTorch's products of float32 read TF32 under tf32, as whoever wants speed sets it."""
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def plain_times(run: Callable[[], Tensor], plain: Gpt2, scan: Scan, repeats: int) -> dict[str, int]:
