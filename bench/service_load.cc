@@ -3,6 +3,7 @@
 //   service_load --server unix:/tmp/a.sock --clients 8 --seconds 10 --tokens 6
 // One JSON object: {"clients", "seconds", "scans", "latency_ns": [each scan's, sorted],
 // "added_ns": [each scan's latency beyond the engine's run that it was part of, sorted],
+// "prepare_ns": [what each took from its arrival until the queue, sorted],
 // "engine_ns": of all these runs, each once, "empty_ns": [before the load, calls that ask for nothing, sorted],
 // "empty_cold_ns": [the same, behind as much reading of memory as a scan does]}.
 // What is sent is the same for all: random token ids, all heads zeroed.
@@ -41,7 +42,7 @@ struct Options {
 
 // What one client saw.
 struct Seen {
-  std::vector<int64_t> latency_ns, added_ns;
+  std::vector<int64_t> latency_ns, added_ns, prepare_ns;
   // Plan and forward passes of an engine's run: where a scan is one prompt, so in one run, those that share it are told
   // the same nanoseconds; of several prompts, those of all its runs.
   std::set<std::pair<int64_t, int64_t>> runs;
@@ -55,8 +56,9 @@ ablation::v1::AblateRequest MakeRequest(const Options& options, int32_t vocab_si
   for (int p = 0; p < options.prompts; ++p) {
     ablation::v1::Prompt& prompt = *request.add_prompts();
     for (int i = 0; i < options.tokens; ++i) prompt.mutable_token_ids()->add_ids(id(random));
-    prompt.add_targets()->set_id(id(random));
-    prompt.add_contrasts()->set_id(id(random));
+    const int32_t target = id(random);
+    prompt.add_targets()->set_id(target);
+    prompt.add_contrasts()->set_id((target + 1) % vocab_size);
   }
   request.mutable_sweep()->mutable_heads();
   return request;
@@ -71,6 +73,7 @@ absl::Status ScanOnce(Client& client, const ablation::v1::AblateRequest& request
   const ablation::v1::Timing& timing = completion->timing();
   seen->latency_ns.push_back(latency);
   seen->added_ns.push_back(latency - timing.plan_ns() - timing.forward_ns());
+  seen->prepare_ns.push_back(timing.prepare_ns());
   seen->runs.emplace(timing.plan_ns(), timing.forward_ns());
   return absl::OkStatus();
 }
@@ -146,16 +149,17 @@ absl::Status Load(const Options& options, json& answer) {
     all.status.Update(one.status);
     all.latency_ns.insert(all.latency_ns.end(), one.latency_ns.begin(), one.latency_ns.end());
     all.added_ns.insert(all.added_ns.end(), one.added_ns.begin(), one.added_ns.end());
+    all.prepare_ns.insert(all.prepare_ns.end(), one.prepare_ns.begin(), one.prepare_ns.end());
     all.runs.insert(one.runs.begin(), one.runs.end());
   }
   std::sort(all.latency_ns.begin(), all.latency_ns.end());
   std::sort(all.added_ns.begin(), all.added_ns.end());
+  std::sort(all.prepare_ns.begin(), all.prepare_ns.end());
   int64_t engine_ns = 0;
   for (const auto& [plan_ns, forward_ns] : all.runs) engine_ns += plan_ns + forward_ns;
-  answer = {{"clients", options.clients},     {"seconds", took},
-            {"scans", all.latency_ns.size()}, {"latency_ns", all.latency_ns},
-            {"added_ns", all.added_ns},       {"engine_ns", engine_ns},
-            {"empty_ns", *empty_ns},          {"empty_cold_ns", *empty_cold_ns}};
+  answer = {{"clients", options.clients},   {"seconds", took},          {"scans", all.latency_ns.size()},
+            {"latency_ns", all.latency_ns}, {"added_ns", all.added_ns}, {"prepare_ns", all.prepare_ns},
+            {"engine_ns", engine_ns},       {"empty_ns", *empty_ns},    {"empty_cold_ns", *empty_cold_ns}};
   return all.status;
 }
 
