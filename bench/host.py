@@ -60,6 +60,6 @@ def host_table(found: dict) -> list[str]:
         f"{found['table_bytes'] / 2**20:,.0f} MiB of tables. Prompts have 4 to 16 tokens.",
         "",
         f"A service over a model 12 wide takes {prepared:.1f} us a prompt of 6 tokens until a request is in its queue. "
-        f"Beside its engine's runs a scan takes another {outside:.0f} us at least, in other threads: rows, messages, the "
-        "socket, and a client that reads them, all on the same cores.",
+        f"Beside its engine's runs a scan takes another {outside:.0f} us at least, in other threads: rows, messages, "
+        "the socket, and a client that reads them, all on the same cores.",
     ]
