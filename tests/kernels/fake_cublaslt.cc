@@ -102,7 +102,10 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t description,
   auto& d = Of<Description>(description);
   if (attribute == CUBLASLT_MATMUL_DESC_TRANSA) return Copy(d.op_a, value, bytes);
   if (attribute == CUBLASLT_MATMUL_DESC_EPILOGUE) return Copy(d.epilogue, value, bytes);
-  if (attribute == CUBLASLT_MATMUL_DESC_BIAS_POINTER) return Copy(d.bias, value, bytes);
+  if (attribute == CUBLASLT_MATMUL_DESC_BIAS_POINTER) {
+    d.bias = *static_cast<const float* const*>(value);
+    return CUBLAS_STATUS_SUCCESS;
+  }
   return CUBLAS_STATUS_INVALID_VALUE;
 }
 

@@ -19,8 +19,9 @@ from tests.oracle.probe import Probe, Result, Scan
 FLOAT64_TOLERANCE = 2.7e-10
 
 REAL = (*readout.REAL, "kl_from_donor", *EFFECTS, *COMPENSATION)
-# Deltas of logits and log-probs, whose error as a whole is compared too.
-RMS = tuple(name for name in readout.DELTAS if not name.endswith(("_prob", "prob_diff")))
+# Logits, log-probs and their deltas, whose error as a whole is compared too.
+LEVELS = tuple(f"{token}_{kind}" for token in ("target", "contrast") for kind in ("logit", "logprob"))
+RMS = LEVELS + tuple(name for name in readout.DELTAS if not name.endswith(("_prob", "prob_diff")))
 
 
 def run(model_dir: Path, scans: Sequence[Scan], **options: Any) -> Result:
@@ -80,14 +81,17 @@ def _check_counts(found: Rows, exact: Mapping[Key, torch.Tensor], scans: Sequenc
         assert row["top1_preserved"] == (row["top1_id"] == found[s, -1, p]["top1_id"])
 
 
-def _tolerances(exact: Rows, theirs: Rows) -> dict[str, float]:
-    """At most twice Hugging Face's own error; a value's own rounding to float32 is beyond anybody's power."""
+def _tolerances(exact: Rows, theirs: Rows, logit_error: float) -> dict[str, float]:
+    """At most twice Hugging Face's own error, of a logit that of any logit in these rows (`logit_error`), since the
+    largest of one token's depends on chance; a value's own rounding to float32 is beyond anybody's power.
+    """
     tolerance = {}
     for name in REAL:
         want = column(exact, name)
         if want.size:
             rounding = float(np.spacing(np.float32(np.abs(want).max())))
-            tolerance[name] = 2 * max_abs_diff(column(theirs, name), want) + rounding
+            error = logit_error if name in ("target_logit", "contrast_logit") else 0.0
+            tolerance[name] = 2 * max(error, max_abs_diff(column(theirs, name), want)) + rounding
     # Both levels in a delta may be off by what levels may. (The largest of a few small differences says less of how
     # large they are than their root mean square, which is compared too.) And p = exp(lp) is off by p times what lp
     # is off, as both p in prob_diff are.
@@ -110,7 +114,8 @@ def check_float32(found: Rows, exact: Expected, theirs: Expected, scans: Sequenc
     """Returns, for each column, our error and Hugging Face's."""
     assert_same_columns(found, exact.rows)
     want_rows, their_rows = unedited_to_zero(exact.rows, found), unedited_to_zero(theirs.rows, found)
-    tolerance, errors = _tolerances(want_rows, their_rows), {}
+    logit_error = max((theirs.logits[key].double() - y).abs().max().item() for key, y in exact.logits.items())
+    tolerance, errors = _tolerances(want_rows, their_rows, logit_error), {}
     for name in REAL:
         want, got, their = (column(rows, name) for rows in (want_rows, found, their_rows))
         if not want.size:
@@ -120,7 +125,6 @@ def check_float32(found: Rows, exact: Expected, theirs: Expected, scans: Sequenc
         if name in RMS:
             rounding = float(np.spacing(np.float32(np.abs(want).max())))
             assert rms(got - want) <= 2 * rms(their - want) + rounding, name
-    logit_error = max((theirs.logits[key].double() - y).abs().max().item() for key, y in exact.logits.items())
     _check_counts(found, exact.logits, scans, 2 * logit_error)
     return errors
 
