@@ -3,17 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
-#include <numeric>
 #include <utility>
 
 namespace ablate {
 namespace {
-
-// The first of `count` more values.
-std::vector<int32_t>::iterator Extend(std::vector<int32_t>& values, size_t count) {
-  values.resize(values.size() + count);
-  return values.end() - static_cast<std::ptrdiff_t>(count);
-}
 
 class ChunkBuilder {
  public:
@@ -95,6 +88,9 @@ class ChunkBuilder {
       part.baseline.row = part.baseline.next_row;
       part.donor.row = part.donor.next_row;
     }
+    for (auto* const values : {&plan.source_token, &plan.position, &plan.row}) {
+      values->resize(static_cast<size_t>(n_tokens_));
+    }
     chunk_.layers.push_back(std::move(plan));
   }
 
@@ -146,32 +142,33 @@ class ChunkBuilder {
     const Trie& trie = *part.trie;
     const Row& from = plan.rows[parent];
     // Positions before the parent's are the baseline's.
-    const int64_t baseline_first = from.begin > 0 ? plan.rows[from.baseline].first_token : 0;
+    const int32_t baseline_first = from.begin > 0 ? plan.rows[from.baseline].first_token : 0;
     const auto row = static_cast<int32_t>(rows_.size());
     plan.parent.push_back(parent);
-    const auto source_of = [&](int32_t position) {
-      return static_cast<int32_t>(position < from.begin ? baseline_first + position
-                                                        : int64_t{from.first_token} + position - from.begin);
-    };
     rows_.push_back(
         {.prompt = part.spec.prompt, .begin = begin, .end = trie.end, .first_token = n_tokens_, .baseline = baseline});
-    if (IsLast(plan.layer)) {
-      for (int32_t i = trie.ReadsBefore(begin); i < max_reads; ++i) {
-        plan.source_token.push_back(source_of(trie.reads[i]));
-        plan.position.push_back(trie.reads[i]);
-        plan.row.push_back(row);
-      }
-    } else if (begin < trie.end) {
-      const int32_t own = std::clamp(from.begin, begin, trie.end);  // where the parent's own tokens begin
-      const auto count = static_cast<size_t>(trie.end - begin);
-      const auto sources = Extend(plan.source_token, count);
-      std::iota(sources, sources + (own - begin), source_of(begin));
-      if (own < trie.end) std::iota(sources + (own - begin), plan.source_token.end(), source_of(own));
-      const auto positions = Extend(plan.position, count);
-      std::iota(positions, plan.position.end(), begin);
-      plan.row.resize(plan.row.size() + count, row);
+    const int32_t first_read = IsLast(plan.layer) ? trie.ReadsBefore(begin) : 0;
+    const int32_t count = std::max(IsLast(plan.layer) ? max_reads - first_read : trie.end - begin, 0);
+    Grow(plan, count);
+    int32_t* const sources = plan.source_token.data() + n_tokens_;
+    int32_t* const positions = plan.position.data() + n_tokens_;
+    std::fill_n(plan.row.data() + n_tokens_, count, row);
+    n_tokens_ += count;
+    const int32_t own_first = from.first_token - from.begin;
+    for (int32_t i = 0; i < count; ++i) {
+      const int32_t position = IsLast(plan.layer) ? trie.reads[first_read + i] : begin + i;
+      positions[i] = position;
+      sources[i] = position + (position < from.begin ? baseline_first : own_first);
     }
-    n_tokens_ = static_cast<int32_t>(plan.source_token.size());
+  }
+
+  // Room for `count` more outgoing tokens; what is too much goes at the layer's end.
+  void Grow(LayerPlan& plan, int32_t count) const {
+    const size_t wanted = static_cast<size_t>(n_tokens_) + static_cast<size_t>(count);
+    if (wanted <= plan.source_token.size()) return;
+    for (auto* const values : {&plan.source_token, &plan.position, &plan.row}) {
+      values->resize(std::max(wanted, 2 * values->size()));
+    }
   }
 
   // Called behind the last layer: rows_ are those that left it.
