@@ -91,4 +91,5 @@ def test_effects_and_compensation_add_up_to_the_change(model):
         assert abs(whole).max() > 1e-3
     # Zeroed: what it wrote is gone. Of the last layer no head comes behind.
     assert_close(found.direct_effect[0], -found.direct_contribution[0], TOLERANCE, "direct effect of a zeroed head")
-    assert found.heads[1].abs().max() == 0
+    # (The two traces have batches of different sizes, whose sums PyTorch may order differently.)
+    assert_close(found.heads[1], torch.zeros_like(found.heads[1]), TOLERANCE, "what the heads do about it")
