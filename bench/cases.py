@@ -79,95 +79,50 @@ def heads_cases(target: Target) -> list[HeadsCase]:
     return gpu_cases(small) if target.on_gpu else cpu_cases(small)
 
 
+def one_prompt(tokens: int, small: str, peers: dict[str, Share], rounds: int) -> HeadsCase:
+    title = f"{tokens} tokens, 144 heads and the baseline, {small}"
+    return HeadsCase(f"{tokens}-tokens", title, [random_ids(tokens, seed=tokens)], peers, rounds)
+
+
+def many_prompts(count: int, small: str, peers: dict[str, Share], rounds: int) -> HeadsCase:
+    title = f"{count} prompts of 4 to 16 tokens in one request, 144 heads and the baseline of each, {small}"
+    return HeadsCase(f"{count}-prompts", title, short_prompts(count), peers, rounds)
+
+
+# Of the peers that run a head at a time, and are slower than a hook on Hugging Face's own model.
+SLOW_LOOPS = {"transformer_lens": Share(sites=36, rounds=1), "nnsight": Share(sites=36, rounds=1)}
+
+
 def gpu_cases(small: str) -> list[HeadsCase]:
     """What takes seconds on a CPU takes milliseconds: more rounds, more prompts, and more of them for the peers."""
-    few = Share(rounds=30)
+    batches = {"one_batch": Share(rounds=30), "compiled_batch": Share(rounds=30)}
+    some_heads = {"hook_loop": Share(sites=36, rounds=1)}
+    some_prompts = {
+        "one_batch": Share(prompts=100, rounds=1),
+        "hook_loop": Share(prompts=10, sites=36, rounds=1),
+    }
     return [
-        HeadsCase(
-            "6-tokens",
-            f"6 tokens, 144 heads and the baseline, {small}",
-            [random_ids(6, seed=6)],
-            {
-                "one_batch": few,
-                "compiled_batch": few,
-                "hook_loop": Share(rounds=3),
-                "transformer_lens": Share(sites=36, rounds=1),
-                "nnsight": Share(sites=36, rounds=1),
-            },
-            rounds=200,
-        ),
-        HeadsCase(
-            "32-tokens",
-            f"32 tokens, 144 heads and the baseline, {small}",
-            [random_ids(32, seed=32)],
-            {"one_batch": few, "compiled_batch": few, "hook_loop": Share(rounds=1)},
-            rounds=100,
-        ),
-        HeadsCase(
-            "128-tokens",
-            f"128 tokens, 144 heads and the baseline, {small}",
-            [random_ids(128, seed=128)],
-            {"one_batch": Share(rounds=5), "hook_loop": Share(sites=36, rounds=1)},
-            rounds=50,
-        ),
-        HeadsCase(
-            "2000-prompts",
-            f"2000 prompts of 4 to 16 tokens in one request, 144 heads and the baseline of each, {small}",
-            short_prompts(2000),
-            {"one_batch": Share(prompts=100, rounds=1), "hook_loop": Share(prompts=10, sites=36, rounds=1)},
-            rounds=3,
-        ),
-        HeadsCase(
-            "1024-tokens",
-            f"1024 tokens, 144 heads and the baseline, {small}",
-            [random_ids(1024, seed=1024)],
-            {"hook_loop": Share(sites=36, rounds=1)},
-            rounds=10,
-        ),
+        one_prompt(6, small, batches | {"hook_loop": Share(rounds=3)} | SLOW_LOOPS, rounds=200),
+        one_prompt(32, small, batches | {"hook_loop": Share(rounds=1)}, rounds=100),
+        one_prompt(128, small, {"one_batch": Share(rounds=5)} | some_heads, rounds=50),
+        many_prompts(2000, small, some_prompts, rounds=3),
+        one_prompt(1024, small, some_heads, rounds=10),
     ]
 
 
 def cpu_cases(small: str) -> list[HeadsCase]:
+    whole = {"one_batch": Share(), "compiled_batch": Share(), "hook_loop": Share(rounds=2)} | SLOW_LOOPS
+    of_32 = {
+        "one_batch": Share(),
+        "compiled_batch": Share(rounds=3),
+        "hook_loop": Share(sites=24, rounds=1),
+    }
+    of_128 = {"one_batch": Share(rounds=1), "hook_loop": Share(sites=12, rounds=1)}
+    some_prompts = {"one_batch": Share(prompts=10, rounds=1), "hook_loop": Share(prompts=10, sites=6, rounds=1)}
     return [
-        HeadsCase(
-            "6-tokens",
-            f"6 tokens, 144 heads and the baseline, {small}",
-            [random_ids(6, seed=6)],
-            {
-                "one_batch": Share(),
-                "compiled_batch": Share(),
-                "hook_loop": Share(rounds=2),
-                "transformer_lens": Share(sites=36, rounds=1),
-                "nnsight": Share(sites=36, rounds=1),
-            },
-            rounds=15,
-        ),
-        HeadsCase(
-            "32-tokens",
-            f"32 tokens, 144 heads and the baseline, {small}",
-            [random_ids(32, seed=32)],
-            {"one_batch": Share(), "compiled_batch": Share(rounds=3), "hook_loop": Share(sites=24, rounds=1)},
-            rounds=5,
-        ),
-        HeadsCase(
-            "128-tokens",
-            f"128 tokens, 144 heads and the baseline, {small}",
-            [random_ids(128, seed=128)],
-            {"one_batch": Share(rounds=1), "hook_loop": Share(sites=12, rounds=1)},
-            rounds=3,
-        ),
-        HeadsCase(
-            "200-prompts",
-            f"200 prompts of 4 to 16 tokens in one request, 144 heads and the baseline of each, {small}",
-            short_prompts(200),
-            {"one_batch": Share(prompts=10, rounds=1), "hook_loop": Share(prompts=10, sites=6, rounds=1)},
-            rounds=1,
-        ),
-        HeadsCase(
-            "1024-tokens",
-            f"1024 tokens, 144 heads and the baseline, {small}",
-            [random_ids(1024, seed=1024)],
-            {"hook_loop": Share(sites=4, rounds=1)},
-            rounds=1,
-        ),
+        one_prompt(6, small, whole, rounds=15),
+        one_prompt(32, small, of_32, rounds=5),
+        one_prompt(128, small, of_128, rounds=3),
+        many_prompts(200, small, some_prompts, rounds=1),
+        one_prompt(1024, small, {"hook_loop": Share(sites=4, rounds=1)}, rounds=1),
     ]

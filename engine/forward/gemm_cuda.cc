@@ -44,17 +44,15 @@ kernels::GemmPrecision PrecisionOf(const at::Tensor& x) {
   return mode.reads_tf32 ? kernels::GemmPrecision::kTf32 : kernels::GemmPrecision::kFloat32;
 }
 
-// Whether cuBLASLt has an algorithm for it, and it was queued.
-bool RunProduct(const kernels::GemmArgs& args, const at::Tensor& out) {
+// As CublasLt::Run, measured before where that is wanted.
+void RunProduct(const kernels::GemmArgs& args, const at::Tensor& out, bool* has_algorithm = nullptr) {
   kernels::CublasLt& cublas_lt = GemmOf(out.device()).cublas_lt;
   if (measures_until.has_value() && cublas_lt.WouldMeasure(args)) {
     const bool is_read = args.epilogue == kernels::GemmEpilogue::kAddTo;
     const at::Tensor scratch = at::empty({is_read ? args.m * args.out_stride : 0}, out.options());
     CheckArguments(cublas_lt.Measure(args, scratch.data_ptr<float>(), StreamOf(out), *measures_until));
   }
-  bool has_algorithm = true;
-  CheckArguments(cublas_lt.Run(args, StreamOf(out), &has_algorithm));
-  return has_algorithm;
+  CheckArguments(cublas_lt.Run(args, StreamOf(out), has_algorithm));
 }
 
 }  // namespace
@@ -116,14 +114,14 @@ void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
       .precision = PrecisionOf(x),
       .epilogue = epilogue,
       .batch_invariant = mode.batch_invariant};
-  bool is_run = RunProduct(args, out);
-  if (!is_run && epilogue == kernels::GemmEpilogue::kGeluTanh) {
-    args.epilogue = kernels::GemmEpilogue::kNone;
-    args.bias = nullptr;
-    is_run = RunProduct(args, out);
-    if (is_run) BiasGeluComposed(bias, out);
-  }
-  TORCH_CHECK(is_run, "gemm: cuBLASLt has no algorithm for ", x.sizes(), " by ", weight.sizes());
+  if (epilogue != kernels::GemmEpilogue::kGeluTanh) return RunProduct(args, out);
+  bool is_fused = true;
+  RunProduct(args, out, &is_fused);
+  if (is_fused) return;
+  args.epilogue = kernels::GemmEpilogue::kNone;
+  args.bias = nullptr;
+  RunProduct(args, out);
+  BiasGeluComposed(bias, out);
 }
 
 }  // namespace ablate

@@ -140,6 +140,12 @@ TEST_F(GemmGpuTest, MatchesFloat64) {
   }
 }
 
+// float32, without gaps between rows.
+GemmArgs Contiguous(const float* x, const float* weight, float* out, int64_t m, int64_t k, int64_t n) {
+  return {
+      .x = x, .weight = weight, .out = out, .m = m, .k = k, .n = n, .x_stride = k, .weight_stride = n, .out_stride = n};
+}
+
 // What is measured is among what cuBLASLt has, and gives the same product within float32's rounding.
 TEST_F(GemmGpuTest, MeasuresWithoutChangingTheProduct) {
   const int64_t m = 48, k = 768, n = 3072;
@@ -148,16 +154,8 @@ TEST_F(GemmGpuTest, MeasuresWithoutChangingTheProduct) {
   DeviceCopy<float> out(before, stream_), scratch(before, stream_);
   DeviceCopy<char> workspace(std::vector<char>(size_t{32} << 20U), stream_);
   CublasLt cublas_lt(workspace.data(), size_t{32} << 20U);
-  const GemmArgs args = {.x = x.data(),
-                         .weight = weight.data(),
-                         .out = out.data(),
-                         .m = m,
-                         .k = k,
-                         .n = n,
-                         .x_stride = k,
-                         .weight_stride = n,
-                         .out_stride = n,
-                         .epilogue = GemmEpilogue::kAddTo};
+  GemmArgs args = Contiguous(x.data(), weight.data(), out.data(), m, k, n);
+  args.epilogue = GemmEpilogue::kAddTo;
   ASSERT_EQ(cublas_lt.Measure(args, scratch.data(), stream_, std::chrono::steady_clock::time_point::max()), "");
   std::vector<float> after(before.size());
   ASSERT_CUDA(out.CopyBack(after, stream_));
@@ -187,16 +185,8 @@ TEST_F(GemmGpuTest, BatchInvariantRowsHaveTheSameBitsWhateverIsBeside) {
   std::vector<float> first;
   for (const int64_t m : {int64_t{16}, int64_t{48}, int64_t{512}, int64_t{1040}, most}) {
     DeviceCopy<float> out(std::vector<float>(static_cast<size_t>(m * n)), stream_);
-    const GemmArgs args = {.x = x.data(),
-                           .weight = weight.data(),
-                           .out = out.data(),
-                           .m = m,
-                           .k = k,
-                           .n = n,
-                           .x_stride = k,
-                           .weight_stride = n,
-                           .out_stride = n,
-                           .batch_invariant = true};
+    GemmArgs args = Contiguous(x.data(), weight.data(), out.data(), m, k, n);
+    args.batch_invariant = true;
     ASSERT_EQ(cublas_lt.Run(args, stream_), "");
     std::vector<float> rows(static_cast<size_t>(m * n));
     ASSERT_CUDA(out.CopyBack(rows, stream_));
