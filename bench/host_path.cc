@@ -65,17 +65,6 @@ GptConfig Config() {
   return config;
 }
 
-PackedTokens TokensOf(const Chunk& chunk, const std::vector<Scan>& scans) {
-  PackedTokens tokens;
-  for (const Row& row : chunk.layers.at(0).rows) {
-    for (int32_t p = row.begin; p < row.end; ++p) {
-      tokens.ids.push_back(scans[static_cast<size_t>(row.prompt)].token_ids[static_cast<size_t>(p)]);
-      tokens.positions.push_back(p);
-    }
-  }
-  return tokens;
-}
-
 std::vector<ReadoutRequest> RequestsOf(const Chunk& chunk) {
   std::vector<int64_t> baseline_of;  // [prompts]
   for (const ReadPoint& read : chunk.reads) {
@@ -133,7 +122,7 @@ nlohmann::json Measure(int n_prompts) {
     for (int64_t i = 0; i < n_chunks; ++i) {
       const Chunk chunk = planner.Build(i);
       times.build += lap();
-      const PackedTokens tokens = TokensOf(chunk, scans);
+      const PackedTokens tokens = PackTokens(chunk, scans);
       std::vector<HostTables> tables;
       for (const LayerPlan& plan : chunk.layers) {
         tables.emplace_back(plan);

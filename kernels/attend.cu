@@ -5,12 +5,14 @@
 
 namespace ablate::kernels {
 
-cudaError_t Attend(const AttendArgs<float>& args, int64_t n_rows, cudaStream_t stream) {
-  if (!CheckAttend(args, n_rows).empty()) return cudaErrorInvalidValue;
+cudaError_t Attend(const AttendArgs<float>& args, int64_t n_rows, cudaStream_t stream, BlockShape shape) {
+  if (!CheckAttend(args, n_rows).empty() || !TakesBlockShape(TunedKernel::kAttend, args.d_head, shape))
+    return cudaErrorInvalidValue;
   if (n_rows == 0) return cudaSuccess;
-  return WithAttendKernel(args, [&](auto kernel) {
-    kernel<<<AttendGrid(args, n_rows), dim3(kWarpLanes, kAttendWarps), AttendSharedBytes(args.d_head), stream>>>(
-        args, n_rows);
+  const dim3 block(kWarpLanes, static_cast<uint32_t>(shape.warps));
+  const auto shared_bytes = static_cast<size_t>(AttendSharedBytes(args.d_head, shape));
+  return WithAttendKernel(args, shape, [&](auto kernel) {
+    kernel<<<AttendGrid(args, n_rows), block, shared_bytes, stream>>>(args, n_rows);
     return cudaGetLastError();
   });
 }

@@ -3,29 +3,24 @@
 //
 // Made for many short rows, of any length: no padding, no mask in memory, online softmax (Milakov and Gimelshein, arXiv
 // 1805.02867).
-// - A block takes one head of one row, kAttendGroup of its queries at a time, and walks the keys in tiles of a warp's
-//   width; a tile's keys and values lie in shared memory for all of these queries.
-// - A warp takes kAttendQueries of them: lane j has the score of the tile's key j, and, for the sum of values, the
+// - A block takes one head of one row, a group of its queries at a time, and walks the keys in tiles of a warp's width;
+//   a tile's keys and values lie in shared memory for all of these queries.
+// - A warp takes a few of them: lane j has the score of the tile's key j, and, for the sum of values, the
 //   elements j, j + 32, ... of the head.
+// - Rows of one token go together (attend_singles.cuh).
 // - Tiles begin at multiples of 32 positions whatever the row's `begin`, so that a query's sums run in an order that
-//   its position alone fixes.
+//   its position alone fixes, and neither its warp nor its group.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
 #include <cstdint>
 
 #include "kernels/attend.h"
+#include "kernels/attend_singles.cuh"
+#include "kernels/attend_state.cuh"
+#include "kernels/block_shape.h"
 #include "kernels/device.cuh"
 
 namespace ablate::kernels {
-
-constexpr int32_t kAttendWarps = 4;
-// Of one warp, and of a block.
-constexpr int32_t kAttendQueries = 4;
-constexpr int32_t kAttendGroup = kAttendWarps * kAttendQueries;
-constexpr int32_t kAttendTile = kWarpLanes;
 
 // Elements from one key of a tile to the next: lanes read the same column of different keys, from different banks.
 template <int W>
@@ -36,38 +31,26 @@ __host__ __device__ constexpr int32_t AttendKeyStride(int32_t d_head) {
 // A block's shared memory.
 template <int W>
 struct AttendShared {
-  __device__ AttendShared(float* memory, int32_t d_head)
-      : keys(memory), values(keys + kAttendTile * AttendKeyStride<W>(d_head)), queries(values + kAttendTile * d_head) {}
+  __device__ AttendShared(float* memory, int32_t d_head, int32_t group)
+      : keys(memory),
+        values(keys + kAttendTile * AttendKeyStride<W>(d_head)),
+        queries(values + kAttendTile * d_head),
+        states(queries + group * d_head) {}
 
   float* keys;     // [tile, key stride]
   float* values;   // [tile, Dh]
   float* queries;  // [group, Dh], with their bias
+  float* states;   // [group, Dh + 2], of the segments before
 };
-
-// Packed token of a position of the row.
-__device__ __forceinline__ int64_t AttendToken(const AttendRow& row, int32_t position) {
-  return position < row.begin ? int64_t{row.baseline_first} + position
-                              : int64_t{row.first_token} + position - row.begin;
-}
-
-// q (0), k (1) or v (2) of a token's head.
-__device__ __forceinline__ const float* AttendPart(const AttendArgs<float>& args, int64_t token, int32_t part,
-                                                   int32_t head) {
-  return args.qkv + ((token * 3 + part) * args.n_heads + head) * args.d_head;
-}
 
 template <int W>
 __device__ __forceinline__ void LoadQueries(const AttendArgs<float>& args, const AttendRow& row, int32_t head,
                                             int32_t first, int32_t count, int32_t thread, AttendShared<W> shared) {
   const int32_t packs = args.d_head / W;
-  const float* const bias = args.bias + int64_t{head} * args.d_head;
-  for (int32_t i = thread; i < count * packs; i += kAttendWarps * kWarpLanes) {
+  for (int32_t i = thread; i < count * packs; i += AttendThreads()) {
     const int32_t query = i / packs, p = i % packs;
-    auto pack = LoadPack<float, W>(AttendPart(args, AttendToken(row, first + query), 0, head), p);
-    const auto add = LoadPack<float, W>(bias, p);
-#pragma unroll
-    for (int e = 0; e < W; ++e) pack.element[e] += add.element[e];
-    StorePack<float, W>(shared.queries + query * args.d_head, p, pack);
+    StorePack<float, W>(shared.queries + query * args.d_head, p,
+                        LoadQuery<W>(args, AttendToken(row, first + query), head, p));
   }
 }
 
@@ -75,7 +58,7 @@ template <int W>
 __device__ __forceinline__ void LoadTile(const AttendArgs<float>& args, const AttendRow& row, int32_t head,
                                          int32_t first, int32_t count, int32_t thread, AttendShared<W> shared) {
   const int32_t packs = args.d_head / W;
-  for (int32_t i = thread; i < count * packs; i += kAttendWarps * kWarpLanes) {
+  for (int32_t i = thread; i < count * packs; i += AttendThreads()) {
     const int32_t key = i / packs, p = i % packs;
     const int64_t token = AttendToken(row, first + key);
     StorePack<float, W>(shared.keys + key * AttendKeyStride<W>(args.d_head), p,
@@ -84,115 +67,135 @@ __device__ __forceinline__ void LoadTile(const AttendArgs<float>& args, const At
   }
 }
 
-// What a warp knows of one query so far.
-template <int kDims>
-struct AttendState {
-  float largest = -INFINITY;
-  float sum = 0;
-  float values[kDims] = {};  // of elements lane, lane + 32, ... of the head
+// A tile's keys and values, which lie in shared memory, for the queries of a warp: `warp + k * warps` of the group, so
+// that a short row's are spread over the warps. Of what lies behind the last query or key nothing is looked at.
+template <int W, int kDims, int kQueries>
+__device__ __forceinline__ void TakeTile(const AttendArgs<float>& args, int32_t n_keys,
+                                         const int32_t (&own_keys)[kQueries], AttendShared<W> shared,
+                                         AttendState<kDims> (&state)[kQueries]) {
+  const auto lane = static_cast<int32_t>(threadIdx.x), warp = static_cast<int32_t>(threadIdx.y);
+  const auto warps = static_cast<int32_t>(blockDim.y);
+  const int32_t packs = args.d_head / W;
+  float score[kQueries] = {};
+  // Here and below: as many loads at once as registers hold without spilling.
+#pragma unroll 1
+  for (int32_t p = 0; p < packs; ++p) {
+    const auto key = LoadPack<float, W>(shared.keys + lane * AttendKeyStride<W>(args.d_head), p);
+#pragma unroll
+    for (int k = 0; k < kQueries; ++k) {
+      const auto query = LoadPack<float, W>(shared.queries + (warp + k * warps) * args.d_head, p);
+      score[k] = AddProducts<W>(query, key, score[k]);
+    }
+  }
+  float weight[kQueries];
+#pragma unroll
+  for (int k = 0; k < kQueries; ++k) {
+    weight[k] = own_keys[k] > 0 ? state[k].Take(score[k] * args.scale, own_keys[k], lane) : 0.0F;
+  }
+#pragma unroll 4
+  for (int32_t j = 0; j < n_keys; ++j) {
+    float value[kDims];
+    LoadValue<kDims>(shared.values + j * args.d_head, args.d_head, lane, value);
+#pragma unroll
+    for (int k = 0; k < kQueries; ++k) {
+      if (j < own_keys[k]) state[k].AddValue(__shfl_sync(kAllLanes, weight[k], j), value);
+    }
+  }
+}
 
-  // Takes a tile's first `n_keys`, of which this lane has key `lane`'s score.
-  __device__ __forceinline__ void Take(float score, int32_t n_keys, const float* tile_values, int32_t d_head,
-                                       int32_t lane) {
-    if (lane >= n_keys) score = -INFINITY;
-    const float now = fmaxf(largest, WarpMax(score));
-    const float kept = expf(largest - now);
-    const float weight = lane < n_keys ? expf(score - now) : 0.0F;
-    largest = now;
-    sum = sum * kept + WarpSum(weight);
+// A group of a row's queries, from position `first` on.
+template <int W, int kDims, int kQueries>
+__device__ __forceinline__ void AttendGroup(const AttendArgs<float>& args, const AttendRow& row, int32_t head,
+                                            int32_t first, int32_t n_queries, AttendShared<W> shared) {
+  const auto lane = static_cast<int32_t>(threadIdx.x), warp = static_cast<int32_t>(threadIdx.y);
+  const auto warps = static_cast<int32_t>(blockDim.y);
+  const int32_t thread = warp * kWarpLanes + lane, n_keys = first + n_queries;
+  LoadQueries<W>(args, row, head, first, n_queries, thread, shared);
+  for (int32_t segment = 0; segment < n_keys; segment += kAttendSegment) {
+    const int32_t end = min(segment + kAttendSegment, n_keys);
+    AttendState<kDims> state[kQueries];
+    for (int32_t tile = segment; tile < end; tile += kAttendTile) {
+      const int32_t tile_keys = min(kAttendTile, end - tile);
+      int32_t own_keys[kQueries];
 #pragma unroll
-    for (int d = 0; d < kDims; ++d) values[d] *= kept;
-    for (int32_t j = 0; j < n_keys; ++j) {
-      const float w = __shfl_sync(kAllLanes, weight, j);
+      for (int k = 0; k < kQueries; ++k) {
+        const int32_t query = warp + k * warps;
+        own_keys[k] = query < n_queries ? min(first + query + 1 - tile, tile_keys) : 0;
+      }
+      __syncthreads();
+      LoadTile<W>(args, row, head, tile, tile_keys, thread, shared);
+      __syncthreads();
+      TakeTile<W>(args, tile_keys, own_keys, shared, state);
+    }
 #pragma unroll
-      for (int d = 0; d < kDims; ++d) {
-        const int32_t i = lane + d * kWarpLanes;
-        if (i < d_head) values[d] += w * tile_values[j * d_head + i];
+    for (int k = 0; k < kQueries; ++k) {
+      const int32_t query = warp + k * warps, position = first + query;
+      if (query >= n_queries || position < segment) continue;
+      float* const kept = shared.states + query * (args.d_head + 2);
+      AttendState<kDims> all;
+      if (segment > 0) all = LoadState<kDims>(kept, args.d_head, lane);
+      all.Merge(state[k]);
+      if (position < segment + kAttendSegment) {
+        all.PutZ(args, AttendToken(row, position), head, lane);
+      } else {
+        StoreState(all, kept, args.d_head, lane);
       }
     }
   }
-};
+}
 
 // W divides Dh; where it is more than 1, qkv and bias are aligned to W elements. Dh is at most 32 kDims. blockDim is
-// {32, kAttendWarps}, shared memory AttendSharedBytes.
-template <int W, int kDims>
-__global__ void __launch_bounds__(kAttendWarps* kWarpLanes) AttendKernel(const AttendArgs<float> args, int64_t n_rows) {
+// {32, warps}, of which each takes kQueries at a time; shared memory is AttendSharedBytes. Blocks of an SM are named, or
+// ptxas would spill to make room for more.
+template <int W, int kDims, int kQueries>
+__global__ void __launch_bounds__(kMostAttendWarps* kWarpLanes, kDims < 4 ? 2 : 1)
+    AttendKernel(const AttendArgs<float> args, int64_t n_rows) {
   ABLATE_SHARED_MEMORY(float, memory);
-  const AttendShared<W> shared(memory, args.d_head);
-  const auto lane = static_cast<int32_t>(threadIdx.x), warp = static_cast<int32_t>(threadIdx.y);
-  const int32_t thread = warp * kWarpLanes + lane, packs = args.d_head / W;
+  const int32_t group = static_cast<int32_t>(blockDim.y) * kQueries;
   for (int64_t task = blockIdx.x; task < n_rows * args.n_heads; task += gridDim.x) {
-    const AttendRow row = args.rows[task / args.n_heads];
+    const int64_t index = task / args.n_heads;
     const auto head = static_cast<int32_t>(task % args.n_heads);
-    for (int32_t first = row.begin; first < row.end; first += kAttendGroup) {
-      const int32_t n_queries = min(kAttendGroup, row.end - first), n_keys = first + n_queries;
-      // Until then others may still read the group before.
+    const AttendRow row = args.rows[index];
+    if (row.end - row.begin == 1) {
+      const SingleRows rows(args, n_rows, index);
+      if (!rows.IsFirst(index)) continue;
+      AttendSingles<W, kDims>(args, rows, head, memory);
+      continue;
+    }
+    for (int32_t first = row.begin; first < row.end; first += group) {
+      AttendGroup<W, kDims, kQueries>(args, row, head, first, min(group, row.end - first),
+                                      AttendShared<W>(memory, args.d_head, group));
+      // The next one's queries go where these were.
       __syncthreads();
-      LoadQueries<W>(args, row, head, first, n_queries, thread, shared);
-      AttendState<kDims> state[kAttendQueries];
-      for (int32_t tile = 0; tile < n_keys; tile += kAttendTile) {
-        __syncthreads();
-        LoadTile<W>(args, row, head, tile, min(kAttendTile, n_keys - tile), thread, shared);
-        __syncthreads();
-        // Query `warp + k * kAttendWarps` of the group: a short row's spread over the warps. What lies behind the last
-        // query or key is not looked at.
-        float score[kAttendQueries] = {};
-        for (int32_t p = 0; p < packs; ++p) {
-          const auto key = LoadPack<float, W>(shared.keys + lane * AttendKeyStride<W>(args.d_head), p);
-#pragma unroll
-          for (int k = 0; k < kAttendQueries; ++k) {
-            const auto query = LoadPack<float, W>(shared.queries + (warp + k * kAttendWarps) * args.d_head, p);
-#pragma unroll
-            for (int e = 0; e < W; ++e) score[k] += query.element[e] * key.element[e];
-          }
-        }
-#pragma unroll
-        for (int k = 0; k < kAttendQueries; ++k) {
-          const int32_t query = warp + k * kAttendWarps, own_keys = first + query + 1 - tile;
-          if (query >= n_queries || own_keys <= 0) continue;
-          state[k].Take(score[k] * args.scale, min(own_keys, kAttendTile), shared.values, args.d_head, lane);
-        }
-      }
-      const float* const bias = args.bias + (int64_t{2} * args.n_heads + head) * args.d_head;
-#pragma unroll
-      for (int k = 0; k < kAttendQueries; ++k) {
-        const int32_t query = warp + k * kAttendWarps;
-        if (query >= n_queries) continue;
-        float* const z = args.z + (AttendToken(row, first + query) * args.n_heads + head) * args.d_head;
-#pragma unroll
-        for (int d = 0; d < kDims; ++d) {
-          const int32_t i = lane + d * kWarpLanes;
-          if (i < args.d_head) z[i] = state[k].values[d] / state[k].sum + bias[i];
-        }
-      }
     }
   }
 }
 
-inline size_t AttendSharedBytes(int32_t d_head) {
-  const int32_t stride = std::max(AttendKeyStride<1>(d_head), AttendKeyStride<4>(d_head));
-  return sizeof(float) * static_cast<size_t>(kAttendTile * stride + (kAttendTile + kAttendGroup) * d_head);
-}
-
-// Blocks of {32, kAttendWarps} threads.
+// Blocks of {32, warps} threads.
 inline uint32_t AttendGrid(const AttendArgs<float>& args, int64_t n_rows) {
   return GridOf(n_rows * args.n_heads);
 }
 
-template <int W, typename Run>
+template <int W, int kQueries, typename Run>
 auto WithAttendKernel(const AttendArgs<float>& args, Run run) {
-  if (args.d_head <= kWarpLanes) return run(&AttendKernel<W, 1>);
-  if (args.d_head <= 2 * kWarpLanes) return run(&AttendKernel<W, 2>);
-  return run(&AttendKernel<W, 4>);
+  if (args.d_head <= kWarpLanes) return run(&AttendKernel<W, 1, kQueries>);
+  if (args.d_head <= 2 * kWarpLanes) return run(&AttendKernel<W, 2, kQueries>);
+  return run(&AttendKernel<W, 4, kQueries>);
 }
 
-// run(kernel) with the instance that these arguments need; gives what it gives. Precondition: CheckAttend is empty.
+template <int W, typename Run>
+auto WithAttendKernel(const AttendArgs<float>& args, BlockShape shape, Run run) {
+  return shape.queries == 1 ? WithAttendKernel<W, 1>(args, run) : WithAttendKernel<W, 4>(args, run);
+}
+
+// run(kernel) with the instance that these arguments need; gives what it gives. Preconditions: CheckAttend is empty,
+// and the kernel takes such blocks.
 template <typename Run>
-auto WithAttendKernel(const AttendArgs<float>& args, Run run) {
+auto WithAttendKernel(const AttendArgs<float>& args, BlockShape shape, Run run) {
   constexpr int kWidth = kPackBytes / static_cast<int>(sizeof(float));
   const auto addresses = reinterpret_cast<uintptr_t>(args.qkv) | reinterpret_cast<uintptr_t>(args.bias);
-  return args.d_head % kWidth == 0 && addresses % kPackBytes == 0 ? WithAttendKernel<kWidth>(args, run)
-                                                                  : WithAttendKernel<1>(args, run);
+  return args.d_head % kWidth == 0 && addresses % kPackBytes == 0 ? WithAttendKernel<kWidth>(args, shape, run)
+                                                                  : WithAttendKernel<1>(args, shape, run);
 }
 
 }  // namespace ablate::kernels

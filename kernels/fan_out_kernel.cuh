@@ -12,12 +12,11 @@
 
 #include <cstdint>
 
+#include "kernels/block_shape.h"
 #include "kernels/device.cuh"
 #include "kernels/fan_out.h"
 
 namespace ablate::kernels {
-
-constexpr int kFanOutThreads = 256;
 
 // Rounded one by one: the compiler must not fuse them, since the reference does not.
 __device__ __forceinline__ float RoundedProduct(float a, float b) {
@@ -67,7 +66,7 @@ __device__ __forceinline__ Pack<T, W> EditedPack(const FanOutArgs<T>& args, Head
 
 // W divides d_head; where it is more than 1, every pointer to T is aligned to W elements.
 template <typename T, int W>
-__global__ void __launch_bounds__(kFanOutThreads) FanOutKernel(const FanOutArgs<T> args) {
+__global__ void __launch_bounds__(kMostFanOutWarps* kWarpLanes) FanOutKernel(const FanOutArgs<T> args) {
   const int32_t packs_of_head = args.d_head / W;
   const int32_t packs = args.n_heads * packs_of_head;  // D / W
   const int64_t token_step = int64_t{gridDim.x} * blockDim.y;
@@ -100,11 +99,10 @@ struct FanOutShape {
   uint32_t grid = 1;
 };
 
-// Precondition: CheckFanOut(args) is empty and n_tokens_out is not 0.
+// Preconditions: CheckFanOut(args) is empty and n_tokens_out is not 0.
 template <typename T>
-FanOutShape ShapeFanOut(const FanOutArgs<T>& args) {
+FanOutShape ShapeFanOut(const FanOutArgs<T>& args, BlockShape block) {
   constexpr int32_t kWidth = kPackBytes / static_cast<int32_t>(sizeof(T));
-  constexpr int64_t kWarp = 32;
   const T* const pointers[] = {args.x, args.z, args.bias, args.table, args.x_out, args.z_out};
   uintptr_t addresses = 0;
   for (const T* pointer : pointers) addresses |= reinterpret_cast<uintptr_t>(pointer);
@@ -114,10 +112,11 @@ FanOutShape ShapeFanOut(const FanOutArgs<T>& args) {
   // Whole warps, as even as they go over the passes that a token needs: 400 packs are two passes of 224, not 256 and
   // 144.
   const int64_t packs = int64_t{args.n_heads} * (args.d_head / shape.width);
-  const int64_t passes = (packs + kFanOutThreads - 1) / kFanOutThreads;
+  const int64_t most = int64_t{block.warps} * kWarpLanes;
+  const int64_t passes = (packs + most - 1) / most;
   const int64_t threads = (packs + passes - 1) / passes;
-  shape.block_x = static_cast<uint32_t>((threads + kWarp - 1) / kWarp * kWarp);
-  shape.block_y = kFanOutThreads / shape.block_x;
+  shape.block_x = static_cast<uint32_t>((threads + kWarpLanes - 1) / kWarpLanes * kWarpLanes);
+  shape.block_y = static_cast<uint32_t>(most) / shape.block_x;
   const int64_t blocks = (args.n_tokens_out + shape.block_y - 1) / shape.block_y;
   shape.grid = GridOf(blocks);
   return shape;

@@ -11,12 +11,11 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/block_shape.h"
 #include "kernels/device.cuh"
 #include "kernels/layer_norm.h"
 
 namespace ablate::kernels {
-
-constexpr int32_t kLayerNormWarps = 4;
 
 // A row of `packs` packs, of which a lane has kPacks at most, in registers.
 template <int W, int kPacks>
@@ -78,9 +77,9 @@ struct PutBf16 {
   }
 };
 
-// W divides D; where it is more than 1, every pointer is aligned to W elements. blockDim is {32, any}.
+// W divides D; where it is more than 1, every pointer is aligned to W elements. blockDim is {32, warps}.
 template <int W, int kPacks, typename Put>
-__global__ void __launch_bounds__(kWarpLanes* kLayerNormWarps)
+__global__ void __launch_bounds__(kWarpLanes* kMostRowWarps)
     LayerNormKernel(const LayerNormArgs<float> args, int64_t n_rows) {
   const auto lane = static_cast<int32_t>(threadIdx.x);
   const auto packs = static_cast<int32_t>(args.d_model / W);
@@ -120,9 +119,9 @@ __global__ void __launch_bounds__(kWarpLanes* kLayerNormWarps)
   }
 }
 
-// Blocks of {32, kLayerNormWarps} threads.
-inline uint32_t LayerNormGrid(int64_t n_rows) {
-  return GridOf((n_rows + kLayerNormWarps - 1) / kLayerNormWarps);
+// Blocks of {32, warps} threads.
+inline uint32_t LayerNormGrid(int64_t n_rows, BlockShape shape) {
+  return GridOf((n_rows + shape.warps - 1) / shape.warps);
 }
 
 template <typename Put, typename Run>

@@ -5,11 +5,13 @@
 
 namespace ablate::kernels {
 
-cudaError_t Readout(const ReadoutArgs& args, cudaStream_t stream) {
-  if (!CheckReadout(args).empty()) return cudaErrorInvalidValue;
+cudaError_t Readout(const ReadoutArgs& args, cudaStream_t stream, BlockShape shape) {
+  if (!CheckReadout(args).empty() || !TakesBlockShape(TunedKernel::kReadout, args.n_vocab, shape))
+    return cudaErrorInvalidValue;
   if (args.n_tasks == 0) return cudaSuccess;
+  const auto threads = static_cast<uint32_t>(shape.warps * kWarpLanes);
   return RunReadoutKernels(args, cudaSuccess, [&](auto kernel, uint32_t grid, size_t shared_bytes) {
-    kernel<<<grid, kReadoutThreads, shared_bytes, stream>>>(args);
+    kernel<<<grid, threads, shared_bytes, stream>>>(args);
     return cudaGetLastError();
   });
 }

@@ -8,20 +8,27 @@
 // - TopKKernel, where a task asks for it: the k-th largest by its bits, eight at a time from the highest, then all
 //   above it, and of its equals those with the smallest ids.
 // Exponentials and terms are float32, sums go on in float64 after each pack: the error of a sum stays near that of a
-// single term. Their order follows from V alone.
+// single term. Their order follows from V and the number of a block's warps.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/block_shape.h"
 #include "kernels/device.cuh"
 #include "kernels/readout.h"
 
 namespace ablate::kernels {
 
-constexpr int32_t kReadoutThreads = 256;
-constexpr int32_t kReadoutWarps = kReadoutThreads / kWarpLanes;
 constexpr int32_t kReadoutWidth = kPackBytes / static_cast<int32_t>(sizeof(float));
+
+__device__ __forceinline__ int32_t ReadoutThreads() {
+  return static_cast<int32_t>(blockDim.x);
+}
+
+__device__ __forceinline__ int32_t ReadoutWarps() {
+  return ReadoutThreads() / kWarpLanes;
+}
 
 // The sum of a block's values, in each thread; `memory`: one element a warp, free for others after the next barrier.
 template <typename T>
@@ -30,7 +37,7 @@ __device__ __forceinline__ T BlockSum(T value, T* memory) {
   if (threadIdx.x % kWarpLanes == 0) memory[threadIdx.x / kWarpLanes] = value;
   __syncthreads();
   T sum = 0;
-  for (int32_t warp = 0; warp < kReadoutWarps; ++warp) sum += memory[warp];
+  for (int32_t warp = 0; warp < ReadoutWarps(); ++warp) sum += memory[warp];
   return sum;
 }
 
@@ -39,7 +46,7 @@ __device__ __forceinline__ T BlockSum(T value, T* memory) {
 template <int W, typename Body, typename AfterPack>
 __device__ __forceinline__ void ForEachLogit(const float* row, int32_t n_vocab, Body body, AfterPack after_pack) {
   const int32_t packs = (n_vocab + W - 1) / W;
-  for (auto p = static_cast<int32_t>(threadIdx.x); p < packs; p += kReadoutThreads) {
+  for (auto p = static_cast<int32_t>(threadIdx.x); p < packs; p += ReadoutThreads()) {
     // A pack that reaches beyond V stays within the row's stride.
     const auto pack = LoadPack<float, W>(row, p);
 #pragma unroll
@@ -56,10 +63,10 @@ __device__ __forceinline__ void ForEachLogit(const float* row, int32_t n_vocab, 
 }
 
 struct SumRowsShared {
-  double sum[kReadoutWarps], weighted[kReadoutWarps];
-  float largest[kReadoutWarps];
-  int32_t id[kReadoutWarps];
-  int32_t nans[kReadoutWarps];
+  double sum[kMostReadoutWarps], weighted[kMostReadoutWarps];
+  float largest[kMostReadoutWarps];
+  int32_t id[kMostReadoutWarps];
+  int32_t nans[kMostReadoutWarps];
 };
 
 // The largest of a row and its first id; `nans`: how many logits are none. The same in each thread.
@@ -94,7 +101,7 @@ __device__ __forceinline__ LargestLogit FindLargest(const float* row, int32_t n_
   }
   __syncthreads();
   best = {shared.largest[0], shared.id[0], shared.nans[0]};
-  for (int32_t warp = 1; warp < kReadoutWarps; ++warp) {
+  for (int32_t warp = 1; warp < ReadoutWarps(); ++warp) {
     const int32_t nans = best.nans + shared.nans[warp];
     if (ComesFirst(shared.largest[warp], shared.id[warp], best.value, best.id)) {
       best = {shared.largest[warp], shared.id[warp], nans};
@@ -104,9 +111,10 @@ __device__ __forceinline__ LargestLogit FindLargest(const float* row, int32_t n_
   return best;
 }
 
-// W is kReadoutWidth where logits and stride are aligned to it, else 1. blockDim is kReadoutThreads, a block a row.
+// W is kReadoutWidth where logits and stride are aligned to it, else 1. blockDim is {32 warps}, a block a row; kMaxTopK threads at
+// least.
 template <int W>
-__global__ void __launch_bounds__(kReadoutThreads) SumRowsKernel(const ReadoutArgs args) {
+__global__ void __launch_bounds__(kMostReadoutWarps* kWarpLanes) SumRowsKernel(const ReadoutArgs args) {
   ABLATE_SHARED_MEMORY(SumRowsShared, shared);
   for (int64_t b = blockIdx.x; b < args.n_rows; b += gridDim.x) {
     const float* const row = args.logits + b * args.stride;
@@ -185,13 +193,13 @@ class KlTerm {
 };
 
 struct MeasureShared {
-  double kl[kReadoutWarps];
-  int32_t above[kReadoutWarps];
+  double kl[kMostReadoutWarps];
+  int32_t above[kMostReadoutWarps];
 };
 
 // The same of tasks, behind SumRowsKernel.
 template <int W>
-__global__ void __launch_bounds__(kReadoutThreads) MeasureKernel(const ReadoutArgs args) {
+__global__ void __launch_bounds__(kMostReadoutWarps* kWarpLanes) MeasureKernel(const ReadoutArgs args) {
   ABLATE_SHARED_MEMORY(MeasureShared, shared);
   const double none = static_cast<double>(NAN);
   for (int64_t i = blockIdx.x; i < args.n_tasks; i += gridDim.x) {
@@ -207,7 +215,7 @@ __global__ void __launch_bounds__(kReadoutThreads) MeasureKernel(const ReadoutAr
     if (has_kl) {
       const KlTerm term(base_sums, sums);
       const int32_t packs = (args.n_vocab + W - 1) / W;
-      for (auto p = static_cast<int32_t>(threadIdx.x); p < packs; p += kReadoutThreads) {
+      for (auto p = static_cast<int32_t>(threadIdx.x); p < packs; p += ReadoutThreads()) {
         const auto y = LoadPack<float, W>(row, p), b = LoadPack<float, W>(base, p);
         float pack = 0;
 #pragma unroll
@@ -257,7 +265,7 @@ struct TopKShared {
   int32_t bins[kRadixBins];
   uint32_t key;     // so far
   int32_t to_take;  // of those whose high bits are the key's
-  int32_t above[kReadoutWarps], equal[kReadoutWarps];
+  int32_t above[kMostReadoutWarps], equal[kMostReadoutWarps];
   float value[kMaxTopK];
   int32_t id[kMaxTopK];
 };
@@ -271,7 +279,7 @@ __device__ __forceinline__ void FindKth(const float* row, int32_t n_vocab, int32
   }
   uint32_t known = 0;  // the bits that are settled
   for (int32_t shift = 32 - kRadixBits; shift >= 0; shift -= kRadixBits) {
-    for (auto bin = static_cast<int32_t>(threadIdx.x); bin < kRadixBins; bin += kReadoutThreads) shared.bins[bin] = 0;
+    for (auto bin = static_cast<int32_t>(threadIdx.x); bin < kRadixBins; bin += ReadoutThreads()) shared.bins[bin] = 0;
     __syncthreads();
     const uint32_t so_far = shared.key;
     ForEachLogit<W>(row, n_vocab, [&](int32_t, float y) {
@@ -300,7 +308,7 @@ __device__ __forceinline__ void GatherTopK(const float* row, int32_t n_vocab, in
   const int32_t warp = static_cast<int32_t>(threadIdx.x) / kWarpLanes;
   const int32_t to_take = shared.to_take, all_above = k - to_take;
   int32_t n_above = 0, n_equal = 0;  // in the chunks before
-  for (int32_t first = 0; first < n_vocab; first += kReadoutThreads) {
+  for (int32_t first = 0; first < n_vocab; first += ReadoutThreads()) {
     const int32_t id = first + static_cast<int32_t>(threadIdx.x);
     const float y = id < n_vocab ? row[id] : 0.0F;
     const uint32_t key = RisingKey(y);
@@ -312,7 +320,7 @@ __device__ __forceinline__ void GatherTopK(const float* row, int32_t n_vocab, in
     }
     __syncthreads();
     int32_t above_at = n_above + CountBelow(above), equal_at = n_equal + CountBelow(equal);
-    for (int32_t w = 0; w < kReadoutWarps; ++w) {
+    for (int32_t w = 0; w < ReadoutWarps(); ++w) {
       above_at += w < warp ? shared.above[w] : 0;
       equal_at += w < warp ? shared.equal[w] : 0;
       n_above += shared.above[w];
@@ -329,7 +337,7 @@ __device__ __forceinline__ void GatherTopK(const float* row, int32_t n_vocab, in
 
 // The same of tasks, behind SumRowsKernel.
 template <int W>
-__global__ void __launch_bounds__(kReadoutThreads) TopKKernel(const ReadoutArgs args) {
+__global__ void __launch_bounds__(kMostReadoutWarps* kWarpLanes) TopKKernel(const ReadoutArgs args) {
   ABLATE_SHARED_MEMORY(TopKShared, shared);
   for (int64_t i = blockIdx.x; i < args.n_tasks; i += gridDim.x) {
     const ReadoutTask task = args.tasks[i];

@@ -5,11 +5,13 @@
 
 namespace ablate::kernels {
 
-cudaError_t RoundRows(const RoundRowsArgs& args, int64_t n_rows, cudaStream_t stream) {
-  if (!CheckRoundRows(args, n_rows).empty()) return cudaErrorInvalidValue;
+cudaError_t RoundRows(const RoundRowsArgs& args, int64_t n_rows, cudaStream_t stream, BlockShape shape) {
+  if (!CheckRoundRows(args, n_rows).empty() || !TakesBlockShape(TunedKernel::kRoundRows, args.d, shape))
+    return cudaErrorInvalidValue;
   if (n_rows == 0) return cudaSuccess;
+  const dim3 block(kWarpLanes, static_cast<uint32_t>(shape.warps));
   return WithRoundRowsKernel(args, [&](auto kernel) {
-    kernel<<<RoundRowsGrid(n_rows), dim3(kWarpLanes, kRoundRowsWarps), 0, stream>>>(args, n_rows);
+    kernel<<<RoundRowsGrid(n_rows, shape), block, 0, stream>>>(args, n_rows);
     return cudaGetLastError();
   });
 }

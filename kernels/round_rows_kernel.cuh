@@ -6,20 +6,18 @@
 
 #include <cstdint>
 
+#include "kernels/block_shape.h"
 #include "kernels/device.cuh"
 #include "kernels/round_rows.h"
 
 namespace ablate::kernels {
 
-constexpr int32_t kRoundRowsWarps = 4;
-
-// W divides D; where it is more than 1, x is aligned to W elements. blockDim is {32, kRoundRowsWarps}.
+// W divides D; where it is more than 1, x is aligned to W elements. blockDim is {32, warps}.
 template <int W>
-__global__ void __launch_bounds__(kWarpLanes* kRoundRowsWarps)
-    RoundRowsKernel(const RoundRowsArgs args, int64_t n_rows) {
+__global__ void __launch_bounds__(kWarpLanes* kMostRowWarps) RoundRowsKernel(const RoundRowsArgs args, int64_t n_rows) {
   const int64_t packs = args.d / W;
-  const int64_t row_step = int64_t{gridDim.x} * kRoundRowsWarps;
-  for (int64_t row = int64_t{blockIdx.x} * kRoundRowsWarps + threadIdx.y; row < n_rows; row += row_step) {
+  const int64_t row_step = int64_t{gridDim.x} * blockDim.y;
+  for (int64_t row = int64_t{blockIdx.x} * blockDim.y + threadIdx.y; row < n_rows; row += row_step) {
     float* const x = args.x + row * args.d;
     for (int64_t first = 0; first < packs; first += kWarpLanes) {
       const int64_t p = first + threadIdx.x;
@@ -36,8 +34,8 @@ __global__ void __launch_bounds__(kWarpLanes* kRoundRowsWarps)
   }
 }
 
-inline uint32_t RoundRowsGrid(int64_t n_rows) {
-  return GridOf((n_rows + kRoundRowsWarps - 1) / kRoundRowsWarps);
+inline uint32_t RoundRowsGrid(int64_t n_rows, BlockShape shape) {
+  return GridOf((n_rows + shape.warps - 1) / shape.warps);
 }
 
 // run(kernel) with the instance that these arguments need; gives what it gives.

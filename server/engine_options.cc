@@ -31,11 +31,9 @@ void AddModelOptions(CLI::App& app, EngineOptions& options) {
   app.add_flag("--batch-invariant", options.batch_invariant,
                "Start only where a row's bits do not depend on what runs beside it, which on a GPU makes it slower");
   options.gpu_cache_dir = UserCacheFolder();
-  app.add_option_function<std::string>(
-         "--gpu-cache-dir",
-         [&options](const std::string& folder) { options.gpu_cache_dir = folder == "none" ? "" : folder; },
-         "Folder for what is measured of a GPU once (which algorithms its products take), a small file for each kind "
-         "of GPU; `none` keeps nothing")
+  AddFolderOrNone(app, "--gpu-cache-dir", options.gpu_cache_dir,
+                  "Folder for what is measured of a GPU once (which algorithms its products take, into which blocks "
+                  "its other work is cut), a small file for each kind of GPU; `none` keeps nothing")
       ->default_str("$XDG_CACHE_HOME/ablate, else ~/.cache/ablate");
   app.add_option("--threads", options.threads, "CPU threads of the engine; 0: one a core")->check(CLI::Range(0, 1024));
 }

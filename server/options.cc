@@ -93,12 +93,10 @@ void CheckIdentity(const Options& options) {
 
 void AddModel(CLI::App& app, Options& options) {
   AddEngineOptions(app, options.engine);
-  app.add_option_function<std::string>(
-         "--means-dir",
-         // An empty value gets lost in the environment, and CLI11 does not see it behind `=`.
-         [&options](const std::string& folder) { options.means_dir = folder == "none" ? "" : folder; },
-         "Folder of mean libraries (`ablate means`), made where it is missing; `none` keeps none. Those in the folder "
-         "`means` of the model are read in any case")
+  AddFolderOrNone(
+      app, "--means-dir", options.means_dir,
+      "Folder of mean libraries (`ablate means`), made where it is missing; `none` keeps none. Those in the folder "
+      "`means` of the model are read in any case")
       ->default_str("$XDG_DATA_HOME/ablate/means, else ~/.local/share/ablate/means");
   app.add_option("--model-name", options.server.model_name, "The model's name in results; default: the folder's name");
   app.add_option("--numeric-floor", options.numeric_floor,
@@ -116,11 +114,10 @@ void AddModel(CLI::App& app, Options& options) {
 }
 
 void AddJobs(CLI::App& app, Options& options, Raw& raw) {
-  app.add_option_function<std::string>(
-         "--jobs-dir", [&options](const std::string& folder) { options.jobs_dir = folder == "none" ? "" : folder; },
-         "Folder of jobs and their results (`ablate job`), made where it is missing, of one server at a time; `none` "
-         "keeps "
-         "none. Where another server has the default one, this one keeps no jobs")
+  AddFolderOrNone(
+      app, "--jobs-dir", options.jobs_dir,
+      "Folder of jobs and their results (`ablate job`), made where it is missing, of one server at a time; `none` "
+      "keeps none. Where another server has the default one, this one keeps no jobs")
       ->default_str("$XDG_DATA_HOME/ablate/jobs, else ~/.local/share/ablate/jobs");
   app.add_option("--job-retention", raw.job_retention_days, "Days for which a job that has ended is kept; 0: for good")
       ->check(CLI::Range(0.0, 36'500.0));

@@ -9,14 +9,13 @@
 #include "engine/forward/ops.h"
 #include "engine/forward/stage_timer.h"
 #include "kernels/attend_check.h"
+#include "kernels/block_shape.h"
 
 namespace ablate {
 namespace {
 
 // Tokens of the rows that are measured: enough to fill a GPU.
 constexpr int32_t kTokens = 8192;
-// Our kernel walks a row's keys once for each so many of its tokens (kernels/attend_kernel.cuh, kAttendGroup).
-constexpr int32_t kOneWalk = 16;
 constexpr int kRuns = 5;
 
 // As many rows of `length` as have kTokens, with no edit.
@@ -68,7 +67,9 @@ OwnAttention MeasureOwnAttention(const GptConfig& config, Precision precision, c
   std::vector<int32_t> lengths;
   for (int32_t length = 64; length < config.n_positions; length *= 2) lengths.push_back(length);
   lengths.push_back(config.n_positions);
-  return {.longest = LongestOwnRow(lengths, time), .most_tokens = kOneWalk};
+  // So many of a row's tokens go through its keys in one walk, as a rule.
+  const kernels::BlockShape usual = kernels::UsualBlockShape(kernels::TunedKernel::kAttend, config.d_head);
+  return {.longest = LongestOwnRow(lengths, time), .most_tokens = usual.warps * usual.queries};
 }
 
 }  // namespace ablate

@@ -46,7 +46,7 @@ ChunkRunner::Pending ChunkRunner::Queue(const Chunk& chunk, absl::FunctionRef<bo
   if (chunk.keeps_baselines || kept_.prompt != first_prompt) DropKept();
   Pending pending(on_.device);
   ReserveFor(ShapeOf(chunk, kRowMultiple), config_, workspace_);
-  const PackedTokens tokens = TokensOf(chunk);
+  const PackedTokens tokens = PackTokens(chunk, scans_);
   const int64_t n_recorded = graphs_ == nullptr ? 0 : graphs_->n_recorded();
   const at::Tensor x =
       IsRecordable(chunk) ? RunRecordable(chunk, tokens) : RunTapped(chunk, tokens, pending.result_, pending.effects_);
@@ -112,20 +112,6 @@ LayerOutput ChunkRunner::RunLayerOf(const Chunk& chunk, size_t index, const Devi
 }
 
 // Of a chunk from the first layer on; empty otherwise.
-PackedTokens ChunkRunner::TokensOf(const Chunk& chunk) const {
-  PackedTokens tokens;
-  if (chunk.first_layer != 0) return tokens;
-  for (const Row& row : chunk.layers.at(0).rows) {
-    const Scan& scan = scans_[row.prompt];
-    const std::vector<int32_t>& prompt = row.is_donor ? scan.donor_token_ids : scan.token_ids;
-    for (int32_t p = row.begin; p < row.end; ++p) {
-      tokens.ids.push_back(prompt[p]);
-      tokens.positions.push_back(p);
-    }
-  }
-  return tokens;
-}
-
 at::Tensor ChunkRunner::Embedded(const DeviceTables& tables, int64_t n) {
   at::Tensor x = workspace_.Take(Slot::kResidualA, {n, config_.d_model});
   Embed(weights_.wte, weights_.wpe, tables.tokens(), x);

@@ -91,7 +91,6 @@ class ChunkRunner {
   // Both give the residual [M, D] that leaves the last layer.
   at::Tensor RunRecordable(const Chunk& chunk, const PackedTokens& tokens);
   at::Tensor RunTapped(const Chunk& chunk, const PackedTokens& tokens, Result& result, EffectRows& effects);
-  PackedTokens TokensOf(const Chunk& chunk) const;
   LayerOutput RunLayerOf(const Chunk& chunk, size_t index, const DeviceTables& tables, at::Tensor x);
   at::Tensor Embedded(const DeviceTables& tables, int64_t n);
   at::Tensor KeptResidual(const Chunk& chunk);

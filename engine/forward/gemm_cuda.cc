@@ -12,6 +12,7 @@
 
 #include "engine/forward/cuda_launch.h"
 #include "engine/forward/gemm_operands.h"
+#include "engine/forward/tuned_launch.h"
 
 namespace ablate {
 namespace {
@@ -37,7 +38,6 @@ DeviceGemm& GemmOf(c10::Device device) {
 }
 
 thread_local GemmMode mode;
-thread_local std::optional<std::chrono::steady_clock::time_point> measures_until;
 
 kernels::GemmPrecision PrecisionOf(const at::Tensor& x) {
   if (x.scalar_type() == at::kBFloat16) return kernels::GemmPrecision::kBf16;
@@ -47,10 +47,11 @@ kernels::GemmPrecision PrecisionOf(const at::Tensor& x) {
 // As CublasLt::Run, measured before where that is wanted.
 void RunProduct(const kernels::GemmArgs& args, const at::Tensor& out, bool* has_algorithm = nullptr) {
   kernels::CublasLt& cublas_lt = GemmOf(out.device()).cublas_lt;
-  if (measures_until.has_value() && cublas_lt.WouldMeasure(args)) {
+  const auto deadline = MeasuringScope::Deadline();
+  if (deadline.has_value() && cublas_lt.WouldMeasure(args)) {
     const bool is_read = args.epilogue == kernels::GemmEpilogue::kAddTo;
     const at::Tensor scratch = at::empty({is_read ? args.m * args.out_stride : 0}, out.options());
-    CheckArguments(cublas_lt.Measure(args, scratch.data_ptr<float>(), StreamOf(out), *measures_until));
+    CheckArguments(cublas_lt.Measure(args, scratch.data_ptr<float>(), StreamOf(out), *deadline));
   }
   CheckArguments(cublas_lt.Run(args, StreamOf(out), has_algorithm));
 }
@@ -71,14 +72,11 @@ GemmModeScope::~GemmModeScope() {
   mode = before_;
 }
 
-GemmMeasuringScope::GemmMeasuringScope(std::chrono::milliseconds most)
-    : before_(std::exchange(measures_until, std::chrono::steady_clock::now() + most)) {}
-
-GemmMeasuringScope::~GemmMeasuringScope() {
-  measures_until = before_;
+GemmMode GemmModeScope::Current() {
+  return mode;
 }
 
-GemmPlatform GemmPlatformOf(c10::Device device) {
+TuningPlatform TuningPlatformOf(c10::Device device) {
   const cudaDeviceProp* const gpu = at::cuda::getDeviceProperties(device.index());
   return {gpu->name, gpu->multiProcessorCount, static_cast<int64_t>(cublasLtGetVersion())};
 }

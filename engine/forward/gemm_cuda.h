@@ -4,11 +4,9 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/Stream.h>
 
-#include <chrono>
 #include <cstdint>
-#include <optional>
 
-#include "engine/forward/gemm_file.h"
+#include "engine/forward/tuning_file.h"
 #include "kernels/gemm.h"
 #include "kernels/gemm_cublaslt.h"
 
@@ -27,6 +25,7 @@ c10::Stream GemmStream(c10::Device device);
 // out [M, O] from x [M, K] and weight [K, O], all on one GPU; bias [O] for kGeluTanh alone. x and weight are float32 or
 // both bfloat16, out is float32. Rows may be further apart than they are long; weight may be transposed. Queued on the
 // current stream: as one launch, or where cuBLASLt fuses no bias and GELU in this precision, with two more behind it.
+// Under a MeasuringScope (tuned_launch.h) its algorithms are measured before.
 // One thread at a time for each device: an engine's.
 void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, kernels::GemmEpilogue epilogue,
               at::Tensor& out);
@@ -49,25 +48,15 @@ class GemmModeScope {
   GemmModeScope(const GemmModeScope&) = delete;
   GemmModeScope& operator=(const GemmModeScope&) = delete;
 
+  // Of the innermost of this thread's.
+  static GemmMode Current();
+
  private:
   const GemmMode before_;
 };
 
-// While one lives, this thread's products measure, before they run, which of cuBLASLt's algorithms is the fastest for
-// their shape, unless that is known: for about `most` in all, each at most once. They wait for the stream then.
-class GemmMeasuringScope {
- public:
-  explicit GemmMeasuringScope(std::chrono::milliseconds most);
-  ~GemmMeasuringScope();
-  GemmMeasuringScope(const GemmMeasuringScope&) = delete;
-  GemmMeasuringScope& operator=(const GemmMeasuringScope&) = delete;
-
- private:
-  const std::optional<std::chrono::steady_clock::time_point> before_;
-};
-
-// The device's products, and for whom what is measured of them is right (kept_gemms.h).
+// The device's products, and for whom what is measured there is right (kept_tuning.h).
 kernels::CublasLt& CublasLtOf(c10::Device device);
-GemmPlatform GemmPlatformOf(c10::Device device);
+TuningPlatform TuningPlatformOf(c10::Device device);
 
 }  // namespace ablate

@@ -74,7 +74,14 @@ absl::StatusOr<PlanWork> GptEngine::Work(absl::Span<const Scan> scans) const {
 }
 
 absl::StatusOr<Planner> GptEngine::MakePlanner(absl::Span<const Scan> scans) const {
-  return PlannerOf(scans, {config_.n_layers, TokensOfPass(config_, UseBeside(0), info_.max_packed_tokens, scans)});
+  return PlannerOf(scans, PlanOptionsOf(TokensOfPass(config_, UseBeside(0), info_.max_packed_tokens, scans)));
+}
+
+PlanOptions GptEngine::PlanOptionsOf(int64_t max_packed_tokens) const {
+  // A device that works while the next chunk is planned waits for the first one, and shorter for a small one.
+  constexpr int64_t kFirstShare = 4;
+  return {config_.n_layers, max_packed_tokens,
+          use_.overlaps ? std::max<int64_t>(1, max_packed_tokens / kFirstShare) : 0};
 }
 
 MemoryUse GptEngine::UseBeside(int64_t held_bytes) const {
@@ -114,7 +121,7 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
       at::set_num_threads(limits.threads);
       const absl::Status status = RunPlanned(budget, scans, sink, delivered, stats);
       tables_.Trim();
-      if (use_.kept_gemms != nullptr) use_.kept_gemms->Keep();
+      if (use_.kept_tuning != nullptr) use_.kept_tuning->Keep();
       if (!status.ok()) return status;
       stats.peak_bytes = watch.peak_bytes();
       stats.allocations = watch.allocations();
@@ -148,7 +155,7 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
     prompts.push_back(AsPlanPrompt(scans[i]));
     prompts.back().first_entry = table.first_entry[i];
   }
-  const absl::StatusOr<Planner> planner = Planner::Create(prompts, {config_.n_layers, max_packed_tokens});
+  const absl::StatusOr<Planner> planner = Planner::Create(prompts, PlanOptionsOf(max_packed_tokens));
   if (!planner.ok()) return planner.status();
   stats.plan_ns += absl::GetCurrentTimeNanos() - start_ns;
   stats.cost += planner->cost();

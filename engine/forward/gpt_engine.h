@@ -12,7 +12,7 @@
 #include "engine/forward/chunk_runner.h"
 #include "engine/forward/device_tables.h"
 #include "engine/forward/edit_tables.h"
-#include "engine/forward/kept_gemms.h"
+#include "engine/forward/kept_tuning.h"
 #include "engine/forward/memory_meter.h"
 #include "engine/forward/pass_graphs.h"
 #include "engine/forward/token_budget.h"
@@ -38,7 +38,7 @@ struct DeviceUse {
   bool overlaps = false;
   OwnAttention own_attention;
   // On a GPU: where its measured products are kept; null: nowhere.
-  std::shared_ptr<KeptGemms> kept_gemms;
+  std::shared_ptr<KeptTuning> kept_tuning;
 };
 
 class GptEngine final : public Engine {
@@ -71,6 +71,7 @@ class GptEngine final : public Engine {
   MemoryUse UseBeside(int64_t held_bytes) const;
   // Of all scans as one batch, under the engine's own limits.
   absl::StatusOr<Planner> MakePlanner(absl::Span<const Scan> scans) const;
+  PlanOptions PlanOptionsOf(int64_t max_packed_tokens) const;
 
   // Hands a chunk's results out, but for scans that are cancelled.
   absl::Status Deliver(ChunkRunner::Pending chunk, absl::Span<const Scan> scans, const std::vector<bool>& cancelled,

@@ -19,9 +19,10 @@
 #include "engine/forward/gemm_cuda.h"
 #include "engine/forward/gpt_engine.h"
 #include "engine/forward/host.h"
-#include "engine/forward/kept_gemms.h"
+#include "engine/forward/kept_tuning.h"
 #include "engine/forward/self_test.h"
 #include "engine/forward/token_budget.h"
+#include "engine/forward/tuned_launch.h"
 #include "engine/forward/weight_layout.h"
 #include "engine/forward/weights.h"
 #include "engine/model/checkpoint.h"
@@ -74,9 +75,9 @@ DeviceUse UseOf(const EngineOptions& options, const GptConfig& config, c10::Devi
   use.overlaps = true;
   if (!options.batch_invariant) use.own_attention = MeasureOwnAttention(config, options.precision, device);
   if (!options.gpu_cache_dir.empty()) {
-    use.kept_gemms =
-        std::make_shared<KeptGemms>(CublasLtOf(device), GemmFile(options.gpu_cache_dir, GemmPlatformOf(device)),
-                                    [](const std::string& warning) { TORCH_WARN(warning); });
+    use.kept_tuning = std::make_shared<KeptTuning>(CublasLtOf(device), BlockShapesOn(device),
+                                                   TuningFile(options.gpu_cache_dir, TuningPlatformOf(device)),
+                                                   [](const std::string& warning) { TORCH_WARN(warning); });
   }
   return use;
 }

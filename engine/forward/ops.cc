@@ -14,6 +14,7 @@
 #include "engine/forward/gather_composed.h"
 #include "engine/forward/gemm_bf16.h"
 #include "engine/forward/gemm_cuda.h"
+#include "engine/forward/tuned_launch.h"
 #include "kernels/attend_check.h"
 #include "kernels/attend_launch.h"
 #include "kernels/cpu/attend.h"
@@ -150,7 +151,12 @@ void AttendCuda(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const 
   if (tables.n_attend_rows == 0 || others.size() == rows.size()) return;
   const kernels::AttendArgs<float> args = AttendArgsOf<float>(qkv, bias, tables, z);
   CheckArguments(kernels::CheckAttend(args, tables.n_attend_rows));
-  CheckLaunch("attend", kernels::Attend(args, tables.n_attend_rows, StreamOf(qkv)));
+  const int64_t n_rows = tables.n_attend_rows;
+  const auto kind = kernels::KindOf(kernels::TunedKernel::kAttend, args.d_head, n_rows * args.n_heads,
+                                    (tables.tokens_in + n_rows - 1) / n_rows);
+  LaunchTuned("attend", kind, z, [&](kernels::BlockShape shape, cudaStream_t stream) {
+    return kernels::Attend(args, n_rows, stream, shape);
+  });
 }
 
 }  // namespace
@@ -264,7 +270,12 @@ at::Tensor LayerNorm(at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
                        [&](int64_t begin, int64_t end) { kernels::cpu::LayerNorm(args, begin, end); });
     } else if constexpr (std::is_same_v<T, float>) {
       CheckArguments(kernels::CheckLayerNorm(args, x.size(0)));
-      CheckLaunch("layer_norm", kernels::LayerNorm(args, x.size(0), StreamOf(x)));
+      LaunchTuned(
+          "layer_norm", kernels::KindOf(kernels::TunedKernel::kLayerNorm, args.d_model, x.size(0)), buffer,
+          [&](kernels::BlockShape shape, cudaStream_t stream) {
+            return kernels::LayerNorm(args, x.size(0), stream, shape);
+          },
+          then_add.defined() ? x : at::Tensor());
     } else {
       TORCH_CHECK(false, "layer_norm: float64 is the CPU's alone");
     }
@@ -281,7 +292,12 @@ at::Tensor AsOperand(at::Tensor& buffer, Operand operand) {
                        [&](int64_t begin, int64_t end) { kernels::cpu::RoundRows(args, begin, end); });
     } else {
       CheckArguments(kernels::CheckRoundRows(args, buffer.size(0)));
-      CheckLaunch("round_rows", kernels::RoundRows(args, buffer.size(0), StreamOf(buffer)));
+      LaunchTuned(
+          "round_rows", kernels::KindOf(kernels::TunedKernel::kRoundRows, args.d, buffer.size(0)), buffer,
+          [&](kernels::BlockShape shape, cudaStream_t stream) {
+            return kernels::RoundRows(args, buffer.size(0), stream, shape);
+          },
+          buffer);
     }
   }
   return Placed(buffer, operand);
@@ -329,7 +345,8 @@ void FanOut(const at::Tensor& x, const at::Tensor& z, const at::Tensor& bias, co
                        [&](int64_t begin, int64_t end) { kernels::FanOutCpu(args, begin, end); });
       return;
     }
-    CheckLaunch("fan_out", kernels::FanOut(args, StreamOf(x)));
+    LaunchTuned("fan_out", kernels::KindOf(kernels::TunedKernel::kFanOut, h * dh, args.n_tokens_out), z_out,
+                [&](kernels::BlockShape shape, cudaStream_t stream) { return kernels::FanOut(args, stream, shape); });
   });
 }
 

@@ -41,6 +41,20 @@ kernels::AttendRow PlaceOf(const Row& row, absl::Span<const Row> rows) {
 
 }  // namespace
 
+PackedTokens PackTokens(const Chunk& chunk, absl::Span<const Scan> scans) {
+  PackedTokens tokens;
+  if (chunk.first_layer != 0) return tokens;
+  for (const Row& row : chunk.layers.at(0).rows) {
+    const Scan& scan = scans[row.prompt];
+    const std::vector<int32_t>& prompt = row.is_donor ? scan.donor_token_ids : scan.token_ids;
+    for (int32_t p = row.begin; p < row.end; ++p) {
+      tokens.ids.push_back(prompt[p]);
+      tokens.positions.push_back(p);
+    }
+  }
+  return tokens;
+}
+
 PassLayout::PassLayout(PassShape room) : room_(std::move(room)) {
   ids_ = Place<int32_t>(room_.layers.at(0).tokens_in);
   positions_ = Place<int32_t>(room_.layers[0].tokens_in);

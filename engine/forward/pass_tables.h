@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "engine/plan/pass_shape.h"
 #include "engine/plan/plan.h"
+#include "engine/types.h"
 #include "kernels/attend.h"
 #include "kernels/fan_out.h"
 
@@ -52,6 +53,9 @@ struct PackedTokens {
 
   TokenTables tables() const { return {ids.data(), positions.data(), static_cast<int64_t>(ids.size())}; }
 };
+
+// Of a chunk of these scans.
+PackedTokens PackTokens(const Chunk& chunk, absl::Span<const Scan> scans);
 
 // One layer's tables on the host without a copy of what the plan has in this form: it must outlive them.
 class HostTables {

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "engine/forward/cuda_launch.h"
+#include "engine/forward/gemm_cuda.h"
+#include "engine/forward/tuned_launch.h"
 #include "kernels/readout_check.h"
 #include "kernels/readout_launch.h"
 
@@ -25,6 +27,19 @@ std::vector<kernels::ReadoutTask> TasksOf(absl::Span<const LogitsQuery> queries)
     top_k_begin += query.top_k;
   }
   return tasks;
+}
+
+// One kind for all numbers of rows: blocks decide on the order of a row's sums, which is not to depend on what is read
+// beside it.
+void LaunchReadout(const kernels::ReadoutArgs& args, const at::Tensor& logits, const at::Tensor& answers) {
+  constexpr auto kKernel = kernels::TunedKernel::kReadout;
+  if (GemmModeScope::Current().batch_invariant) {
+    const kernels::BlockShape usual = kernels::UsualBlockShape(kKernel, args.n_vocab);
+    CheckLaunch("readout", kernels::Readout(args, StreamOf(logits), usual));
+    return;
+  }
+  LaunchTuned("readout", kernels::KindOf(kKernel, args.n_vocab, 1), answers,
+              [&](kernels::BlockShape shape, cudaStream_t stream) { return kernels::Readout(args, stream, shape); });
 }
 
 }  // namespace
@@ -55,7 +70,7 @@ PendingReadout MeasureCuda(const at::Tensor& logits, absl::Span<const LogitsQuer
   CheckArguments(kernels::CheckReadoutTasks(args, tasks.data()));
   const at::Tensor on_device = CopyTo(logits.device(), absl::MakeConstSpan(tasks));
   args.tasks = static_cast<const kernels::ReadoutTask*>(on_device.const_data_ptr());
-  CheckLaunch("readout", kernels::Readout(args, StreamOf(logits)));
+  LaunchReadout(args, logits, answers);
   at::Tensor staged = at::empty(answers.sizes(), at::TensorOptions(at::kByte).pinned_memory(true));
   staged.copy_(answers, /*non_blocking=*/true);
   c10::Event done(c10::DeviceType::CUDA);

@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
-#include "engine/forward/gemm_cuda.h"
 #include "engine/forward/pass_graphs.h"
+#include "engine/forward/tuned_launch.h"
 #include "kernels/cuda_owned.h"
 
 namespace ablate {
@@ -41,12 +41,12 @@ class CudaGraph final : public RecordedLaunches {
   int64_t bytes_;
 };
 
-// A request waits for it, once for each kind of pass. Forty shapes take about half of it where a product takes 10 us:
-// some 250 of them a shape, and 20 graphs.
+// A request waits for it, once for each kind of pass. Forty shapes of products take about half of it where a product
+// takes 10 us: some 250 of them a shape, and 20 graphs. Our own launches have fewer kinds, and fewer ways.
 constexpr std::chrono::milliseconds kMostMeasuring(500);
 
 void Rehearse(absl::FunctionRef<void()> queue) {
-  const GemmMeasuringScope measuring(kMostMeasuring);
+  const MeasuringScope measuring(kMostMeasuring);
   queue();
 }
 

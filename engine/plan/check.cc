@@ -98,6 +98,10 @@ absl::Status CheckBatch(absl::Span<const PlanPrompt> prompts, const PlanOptions&
   if (options.n_layers < 1) {
     return absl::InvalidArgumentError(absl::StrCat("n_layers is ", options.n_layers, ", expected at least 1"));
   }
+  if (options.first_packed_tokens < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("first_packed_tokens is ", options.first_packed_tokens, ", expected at least 0"));
+  }
   if (options.max_packed_tokens < 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("max_packed_tokens is ", options.max_packed_tokens, ", expected at least 1"));

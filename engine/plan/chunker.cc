@@ -77,6 +77,8 @@ class Chunker {
       : tries_(tries),
         n_layers_(options.n_layers),
         max_tokens_(std::min(options.max_packed_tokens, kMaxIndex)),
+        first_tokens_(options.first_packed_tokens > 0 ? std::min(options.first_packed_tokens, max_tokens_)
+                                                      : max_tokens_),
         open_width_(n_layers_) {}
 
   absl::StatusOr<std::vector<ChunkSpec>> Run() && {
@@ -94,7 +96,7 @@ class Chunker {
       }
       ChunkWidth joined = open_width_;
       joined.Add(whole, 0);
-      if (joined.Max() > max_tokens_) {
+      if (joined.Max() > most_tokens()) {
         CloseOpen();
         joined = std::move(alone);
       }
@@ -106,6 +108,9 @@ class Chunker {
   }
 
  private:
+  // In a layer of the chunk that is open.
+  int64_t most_tokens() const { return chunks_.empty() ? first_tokens_ : max_tokens_; }
+
   void CloseOpen() {
     if (!open_.parts.empty()) {
       open_.cost = open_width_.Sum();
@@ -133,7 +138,7 @@ class Chunker {
       for (; leaf < n_leaves; ++leaf) {
         wider = part;
         wider.Add(trie.leaves[leaf], leaf == first_leaf);
-        if (WidthOf(wider, chunk.first_layer).Max() > max_tokens_) break;
+        if (WidthOf(wider, chunk.first_layer).Max() > most_tokens()) break;
         std::swap(part, wider);
       }
       const ChunkWidth width = WidthOf(part, chunk.first_layer);
@@ -162,7 +167,7 @@ class Chunker {
 
   const absl::Span<const Trie> tries_;
   const int32_t n_layers_;
-  const int64_t max_tokens_;
+  const int64_t max_tokens_, first_tokens_;
   std::vector<ChunkSpec> chunks_;
   // The chunk that takes the next prompt that fits whole.
   ChunkSpec open_;

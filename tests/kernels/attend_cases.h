@@ -70,11 +70,11 @@ struct AttendProblem {
 template <typename T>
 AttendProblem<T> RaggedAttendProblem(int32_t n_heads, int32_t d_head) {
   AttendProblem<T> p{n_heads, d_head, {}, 0, {}, {}};
-  p.AddPrompt(6, {0, 0, 5, 1, 3});
+  p.AddPrompt(6, {0, 0, 5, 1, 3, 5, 5, 5});
   p.AddPrompt(1, {0});
   p.AddPrompt(33, {0, 7, 32, 16});
   p.AddPrompt(2, {});
-  p.AddPrompt(150, {149, 100, 129});
+  p.AddPrompt(150, {149, 100, 149, 129, 149, 149, 149});
   p.Fill(static_cast<uint32_t>(d_head));
   return p;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -16,7 +17,8 @@ namespace {
 class AttendGpuTest : public GpuTest {
  protected:
   // z [N, H, Dh]
-  std::vector<float> RunAttend(const AttendProblem<float>& p) {
+  std::vector<float> RunAttend(const AttendProblem<float>& p, std::optional<BlockShape> in_blocks = std::nullopt) {
+    const BlockShape blocks = in_blocks.value_or(UsualBlockShape(TunedKernel::kAttend, p.d_head));
     std::vector<float> z;
     AttendArgs<float> args = p.Args(z);
     DeviceCopy<float> qkv(p.qkv, stream_), bias(p.bias, stream_), out(z, stream_);
@@ -27,7 +29,7 @@ class AttendGpuTest : public GpuTest {
     args.bias = bias.data();
     args.rows = rows.data();
     args.z = out.data();
-    EXPECT_EQ(Attend(args, static_cast<int64_t>(p.rows.size()), stream_), cudaSuccess);
+    EXPECT_EQ(Attend(args, static_cast<int64_t>(p.rows.size()), stream_, blocks), cudaSuccess);
     EXPECT_EQ(out.CopyBack(z, stream_), cudaSuccess);
     return z;
   }
@@ -42,9 +44,22 @@ TEST_F(AttendGpuTest, MatchesFloat64OnRaggedShapes) {
 
 TEST_F(AttendGpuTest, MatchesFloat64On1024Tokens) {
   AttendProblem<float> p{1, 64, {}, 0, {}, {}};
-  p.AddPrompt(1024, {1023, 517});
+  p.AddPrompt(1024, {1023, 517, 1023, 1023, 1023, 1023});
   p.Fill(1024);
   EXPECT_EQ(FindAttendError(p, RunAttend(p)), "");
+}
+
+TEST_F(AttendGpuTest, BlocksDoNotChangeBits) {
+  for (const int32_t d_head : {33, 64, 128}) {
+    AttendProblem<float> p{3, d_head, {}, 0, {}, {}};
+    p.AddPrompt(100, {0, 33, 99});
+    p.AddPrompt(6, {5});
+    p.Fill(11);
+    const std::vector<float> usual = RunAttend(p);
+    for (const BlockShape blocks : BlockShapesOf(TunedKernel::kAttend, d_head)) {
+      EXPECT_EQ(RunAttend(p, blocks), usual) << blocks.warps << " warps of " << blocks.queries << ", " << d_head;
+    }
+  }
 }
 
 TEST_F(AttendGpuTest, RowsDoNotKnowTheirNeighbours) {
@@ -62,9 +77,10 @@ TEST_F(AttendGpuTest, RowsDoNotKnowTheirNeighbours) {
 }
 
 TEST(AttendLaunchTest, RefusesBadArgumentsWithoutTouchingADevice) {
-  EXPECT_EQ(Attend({}, 1, nullptr), cudaErrorInvalidValue);
-  EXPECT_EQ(Attend({.n_heads = 1, .d_head = 64, .scale = 1}, 1, nullptr), cudaErrorInvalidValue);
-  EXPECT_EQ(Attend({.n_heads = 1, .d_head = 64, .scale = 1}, 0, nullptr), cudaSuccess);
+  EXPECT_EQ(Attend({}, 1, nullptr, {4, 4}), cudaErrorInvalidValue);
+  EXPECT_EQ(Attend({.n_heads = 1, .d_head = 64, .scale = 1}, 1, nullptr, {4, 4}), cudaErrorInvalidValue);
+  EXPECT_EQ(Attend({.n_heads = 1, .d_head = 64, .scale = 1}, 0, nullptr, {4, 4}), cudaSuccess);
+  EXPECT_EQ(Attend({.n_heads = 1, .d_head = 64, .scale = 1}, 0, nullptr, {3, 4}), cudaErrorInvalidValue);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // After the shim.
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,9 @@ namespace {
 constexpr uint32_t kOrders = 8;
 
 // z [N, H, Dh]. `offset`: elements from 16-byte alignment.
-std::vector<float> RunAttend(const AttendProblem<float>& p, uint32_t seed, int64_t offset = 0) {
+std::vector<float> RunAttend(const AttendProblem<float>& p, uint32_t seed, int64_t offset = 0,
+                             std::optional<BlockShape> in_blocks = std::nullopt) {
+  const BlockShape blocks = in_blocks.value_or(UsualBlockShape(TunedKernel::kAttend, p.d_head));
   std::vector<float> z;
   AttendArgs<float> args = p.Args(z);
   std::vector<float> moved(p.qkv.size() + static_cast<size_t>(offset));
@@ -26,11 +29,11 @@ std::vector<float> RunAttend(const AttendProblem<float>& p, uint32_t seed, int64
   const auto n_rows = static_cast<int64_t>(p.rows.size());
   EXPECT_EQ(CheckAttend(args, n_rows), "");
   const shim::LaunchShape shape = {.grid = {.x = AttendGrid(args, n_rows)},
-                                   .block = {.x = kWarpLanes, .y = kAttendWarps},
-                                   .shared_bytes = AttendSharedBytes(args.d_head)};
-  EXPECT_EQ(
-      WithAttendKernel(args, [&](auto kernel) { return shim::Launch(shape, seed, [&] { kernel(args, n_rows); }); }),
-      "");
+                                   .block = {.x = kWarpLanes, .y = static_cast<uint32_t>(blocks.warps)},
+                                   .shared_bytes = static_cast<size_t>(AttendSharedBytes(args.d_head, blocks))};
+  EXPECT_EQ(WithAttendKernel(args, blocks,
+                             [&](auto kernel) { return shim::Launch(shape, seed, [&] { kernel(args, n_rows); }); }),
+            "");
   return z;
 }
 
@@ -45,12 +48,29 @@ TEST(AttendKernelTest, MatchesFloat64OnRaggedShapes) {
 TEST(AttendKernelTest, OrderDoesNotChangeBits) {
   for (const int32_t d_head : {12, 33, 64, 128}) {
     AttendProblem<float> p{2, d_head, {}, 0, {}, {}};
-    p.AddPrompt(40, {0, 7, 33});
+    p.AddPrompt(40, {0, 7, 33, 39, 39});
     p.AddPrompt(3, {2});
     p.Fill(6);
     const std::vector<float> first = RunAttend(p, 0);
     for (uint32_t seed = 1; seed < kOrders; ++seed) {
       ASSERT_EQ(RunAttend(p, seed), first) << "order " << seed << ", d_head " << d_head;
+    }
+  }
+}
+
+// Of which a GPU takes the fastest.
+TEST(AttendKernelTest, BlocksDoNotChangeBits) {
+  for (const int32_t d_head : {12, 64, 128}) {
+    AttendProblem<float> p{2, d_head, {}, 0, {}, {}};
+    p.AddPrompt(70, {0, 33, 69});
+    p.AddPrompt(3, {2});
+    p.Fill(7);
+    for (const int64_t offset : {0, 1}) {
+      const std::vector<float> usual = RunAttend(p, 0, offset);
+      ASSERT_EQ(FindAttendError(p, usual), "");
+      for (const BlockShape blocks : BlockShapesOf(TunedKernel::kAttend, d_head)) {
+        ASSERT_EQ(RunAttend(p, 1, offset, blocks), usual) << blocks.warps << " warps of " << blocks.queries;
+      }
     }
   }
 }
@@ -84,6 +104,34 @@ TEST(AttendKernelTest, RowFromALaterBeginEqualsTheFullRow) {
       const std::vector<float> z = RunAttend(p, 2);
       EXPECT_TRUE(std::equal(z.begin() + n * width, z.end(), z.begin() + begin * width))
           << "from " << begin << " of " << n;
+    }
+  }
+}
+
+// Which go through their keys together, by segments of 256 positions that several warps take.
+TEST(AttendKernelTest, RowsOfOneTokenEqualTheLastOfMany) {
+  constexpr int32_t kSingles = 6;
+  for (const int32_t d_head : {12, 64}) {
+    for (const int32_t position : {1, 31, 32, 255, 256, 600}) {
+      // A baseline that another launch has run, a row of two of its tokens, and rows of one.
+      AttendProblem<float> p{2, d_head, {}, position + 1, {}, {}};
+      p.AddRow(position - 1, position + 1, 0);
+      for (int32_t i = 0; i < kSingles; ++i) p.AddRow(position, position + 1, 0);
+      p.Fill(static_cast<uint32_t>(position));
+      const int64_t size = int64_t{3} * 2 * d_head, width = int64_t{2} * d_head;
+      for (const AttendRow& row : p.rows) {
+        std::copy_n(p.qkv.begin() + row.begin * size, (row.end - row.begin) * size,
+                    p.qkv.begin() + row.first_token * size);
+      }
+      for (const BlockShape blocks : BlockShapesOf(TunedKernel::kAttend, d_head)) {
+        const std::vector<float> z = RunAttend(p, 3, 0, blocks);
+        EXPECT_EQ(FindAttendError(p, z), "");
+        const auto last = z.begin() + (p.rows[0].first_token + 1) * width;
+        for (int32_t i = 1; i <= kSingles; ++i) {
+          EXPECT_TRUE(std::equal(last, last + width, z.begin() + p.rows[i].first_token * width))
+              << "row " << i << " at " << position << ", " << blocks.warps << " warps of " << blocks.queries;
+        }
+      }
     }
   }
 }

@@ -66,13 +66,16 @@ TYPED_TEST(FanOutGpuTest, EqualsReference) {
   ForEachFanOutProblem<TypeParam>(FanOutValues::kReal, [&](FanOutProblem<TypeParam>& problem) {
     FanOutProblem<TypeParam> expected = problem;
     FanOutReference(expected.Args());
-    DeviceProblem<TypeParam> device(problem, this->stream_);
-    ASSERT_CUDA(device.error());
-    ASSERT_CUDA(FanOut(device.args, this->stream_));
-    ASSERT_CUDA(device.x_out.CopyBack(problem.x_out.all, this->stream_));
-    ASSERT_CUDA(device.z_out.CopyBack(problem.z_out.all, this->stream_));
-    EXPECT_TRUE(SameBits(problem.x_out, expected.x_out));
-    EXPECT_TRUE(SameBits(problem.z_out, expected.z_out));
+    for (const BlockShape blocks : BlockShapesOf(TunedKernel::kFanOut, 0)) {
+      FanOutProblem<TypeParam> actual = problem;
+      DeviceProblem<TypeParam> device(actual, this->stream_);
+      ASSERT_CUDA(device.error());
+      ASSERT_CUDA(FanOut(device.args, this->stream_, blocks));
+      ASSERT_CUDA(device.x_out.CopyBack(actual.x_out.all, this->stream_));
+      ASSERT_CUDA(device.z_out.CopyBack(actual.z_out.all, this->stream_));
+      EXPECT_TRUE(SameBits(actual.x_out, expected.x_out)) << blocks.warps << " warps";
+      EXPECT_TRUE(SameBits(actual.z_out, expected.z_out)) << blocks.warps << " warps";
+    }
   });
 }
 
@@ -87,7 +90,7 @@ TYPED_TEST(FanOutGpuTest, CanBeCapturedInAGraph) {
   cudaGraphExec_t executable = nullptr;
   size_t nodes = 0;
   ASSERT_CUDA(cudaStreamBeginCapture(this->stream_, cudaStreamCaptureModeGlobal));
-  ASSERT_CUDA(FanOut(device.args, this->stream_));
+  ASSERT_CUDA(FanOut(device.args, this->stream_, {8}));
   ASSERT_CUDA(cudaStreamEndCapture(this->stream_, &graph));
   ASSERT_CUDA(cudaGraphGetNodes(graph, nullptr, &nodes));
   EXPECT_EQ(nodes, 1U) << "one launch a layer";
@@ -100,14 +103,17 @@ TYPED_TEST(FanOutGpuTest, CanBeCapturedInAGraph) {
 }
 
 TEST(FanOutLaunchTest, RefusesBadArgumentsWithoutTouchingADevice) {
-  EXPECT_EQ(FanOut(FanOutArgs<float>{.n_tokens_out = 3, .n_heads = 2, .d_head = 4}, nullptr), cudaErrorInvalidValue);
-  EXPECT_EQ(FanOut(FanOutArgs<double>{.n_tokens_out = -1, .n_heads = 2, .d_head = 4}, nullptr), cudaErrorInvalidValue);
-  EXPECT_EQ(FanOut(FanOutArgs<float>{}, nullptr), cudaErrorInvalidValue);
+  EXPECT_EQ(FanOut(FanOutArgs<float>{.n_tokens_out = 3, .n_heads = 2, .d_head = 4}, nullptr, {8}),
+            cudaErrorInvalidValue);
+  EXPECT_EQ(FanOut(FanOutArgs<double>{.n_tokens_out = -1, .n_heads = 2, .d_head = 4}, nullptr, {8}),
+            cudaErrorInvalidValue);
+  EXPECT_EQ(FanOut(FanOutArgs<float>{}, nullptr, {8}), cudaErrorInvalidValue);
 }
 
 TEST(FanOutLaunchTest, NoTokensIsNoLaunch) {
-  EXPECT_EQ(FanOut(FanOutArgs<float>{.n_heads = 2, .d_head = 4}, nullptr), cudaSuccess);
-  EXPECT_EQ(FanOut(FanOutArgs<double>{.n_heads = 2, .d_head = 4}, nullptr), cudaSuccess);
+  EXPECT_EQ(FanOut(FanOutArgs<float>{.n_heads = 2, .d_head = 4}, nullptr, {8}), cudaSuccess);
+  EXPECT_EQ(FanOut(FanOutArgs<double>{.n_heads = 2, .d_head = 4}, nullptr, {8}), cudaSuccess);
+  EXPECT_EQ(FanOut(FanOutArgs<float>{.n_heads = 2, .d_head = 4}, nullptr, {1}), cudaErrorInvalidValue);
 }
 
 }  // namespace

@@ -15,6 +15,8 @@
 namespace ablate::kernels {
 namespace {
 
+const BlockShape kUsual = UsualBlockShape(TunedKernel::kFanOut, 768);
+
 // `grid`: at most so many blocks, which then stride over the tokens.
 template <typename T>
 void RunKernelOnHost(const FanOutArgs<T>& args, const FanOutShape& shape, uint32_t seed, uint32_t grid = 64) {
@@ -105,7 +107,7 @@ TYPED_TEST(FanOutTest, KernelSourceEqualsReference) {
   ForEachFanOutProblem<TypeParam>(FanOutValues::kReal, [](FanOutProblem<TypeParam>& problem) {
     FanOutProblem<TypeParam> expected = problem;
     FanOutReference(expected.Args());
-    RunKernelOnHost(problem.Args(), ShapeFanOut(problem.Args()), 1);
+    RunKernelOnHost(problem.Args(), ShapeFanOut(problem.Args(), kUsual), 1);
     EXPECT_TRUE(SameBits(problem.x_out, expected.x_out));
     EXPECT_TRUE(SameBits(problem.z_out, expected.z_out));
   });
@@ -115,12 +117,14 @@ TYPED_TEST(FanOutTest, KernelDoesNotDependOnGridBlockOrOrder) {
   FanOutProblem<TypeParam> problem({17, 33, 12, 8}, FanOutEdits::kMany, 0, FanOutValues::kReal);
   FanOutProblem<TypeParam> expected = problem;
   FanOutReference(expected.Args());
-  const FanOutShape chosen = ShapeFanOut(problem.Args());
-  const FanOutShape shapes[] = {chosen,
-                                {.width = 1, .block_x = 1, .block_y = 1, .grid = 1},
-                                {.width = chosen.width, .block_x = 5, .block_y = 3, .grid = 4},
-                                {.width = 1, .block_x = 256, .block_y = 1, .grid = 100},
-                                {.width = chosen.width, .block_x = 32, .block_y = 8, .grid = 1}};
+  const FanOutShape chosen = ShapeFanOut(problem.Args(), kUsual);
+  std::vector<FanOutShape> shapes = {{.width = 1, .block_x = 1, .block_y = 1, .grid = 1},
+                                     {.width = chosen.width, .block_x = 5, .block_y = 3, .grid = 4},
+                                     {.width = 1, .block_x = 256, .block_y = 1, .grid = 100},
+                                     {.width = chosen.width, .block_x = 32, .block_y = 8, .grid = 1}};
+  for (const BlockShape blocks : BlockShapesOf(TunedKernel::kFanOut, 96)) {
+    shapes.push_back(ShapeFanOut(problem.Args(), blocks));
+  }
   for (const FanOutShape& shape : shapes) {
     for (uint32_t seed = 0; seed < 8; ++seed) {
       FanOutProblem<TypeParam> actual = problem;
@@ -167,7 +171,7 @@ TYPED_TEST(FanOutTest, HandComputed) {
   using Args = FanOutArgs<TypeParam>;
   ExpectHandComputed<TypeParam>([](const Args& args) { FanOutReference(args); });
   ExpectHandComputed<TypeParam>([](const Args& args) { FanOutCpu(args, 0, args.n_tokens_out); });
-  ExpectHandComputed<TypeParam>([](const Args& args) { RunKernelOnHost(args, ShapeFanOut(args), 1); });
+  ExpectHandComputed<TypeParam>([](const Args& args) { RunKernelOnHost(args, ShapeFanOut(args, kUsual), 1); });
 }
 
 // A zero edit gives +0 and a replacement its very value, whatever z holds; elsewhere NaN and Inf pass through
@@ -197,7 +201,7 @@ TYPED_TEST(FanOutTest, ZeroedNaNAndInfDoNotSurvive) {
   using Args = FanOutArgs<TypeParam>;
   ExpectZeroBeatsNaN<TypeParam>([](const Args& args) { FanOutReference(args); });
   ExpectZeroBeatsNaN<TypeParam>([](const Args& args) { FanOutCpu(args, 0, args.n_tokens_out); });
-  ExpectZeroBeatsNaN<TypeParam>([](const Args& args) { RunKernelOnHost(args, ShapeFanOut(args), 1); });
+  ExpectZeroBeatsNaN<TypeParam>([](const Args& args) { RunKernelOnHost(args, ShapeFanOut(args, kUsual), 1); });
 }
 
 TYPED_TEST(FanOutTest, NoTokensIsNoWork) {
@@ -220,22 +224,22 @@ TYPED_TEST(FanOutTest, WidthFollowsAlignment) {
                                  .n_tokens_out = 1,
                                  .n_heads = 1,
                                  .d_head = kWidth};
-  EXPECT_EQ(ShapeFanOut(aligned).width, kWidth);
+  EXPECT_EQ(ShapeFanOut(aligned, kUsual).width, kWidth);
   FanOutArgs<T> args = aligned;
   args.d_head = kWidth + 1;
-  EXPECT_EQ(ShapeFanOut(args).width, 1);
+  EXPECT_EQ(ShapeFanOut(args, kUsual).width, 1);
   args.d_head = 3 * kWidth;
-  EXPECT_EQ(ShapeFanOut(args).width, kWidth);
+  EXPECT_EQ(ShapeFanOut(args, kUsual).width, kWidth);
   for (const T* FanOutArgs<T>::* field :
        {&FanOutArgs<T>::x, &FanOutArgs<T>::z, &FanOutArgs<T>::bias, &FanOutArgs<T>::table}) {
     args = aligned;
     args.*field = memory + 1;
-    EXPECT_EQ(ShapeFanOut(args).width, 1);
+    EXPECT_EQ(ShapeFanOut(args, kUsual).width, 1);
   }
   for (T* FanOutArgs<T>::* field : {&FanOutArgs<T>::x_out, &FanOutArgs<T>::z_out}) {
     args = aligned;
     args.*field = memory + 17;
-    EXPECT_EQ(ShapeFanOut(args).width, 1);
+    EXPECT_EQ(ShapeFanOut(args, kUsual).width, 1);
   }
 }
 
@@ -243,17 +247,20 @@ TEST(FanOutShapeTest, CoversAllTokensWithinCudaLimits) {
   for (const int64_t tokens : {int64_t{1}, int64_t{65536}, int64_t{1} << 31}) {
     for (const int32_t heads : {1, 12, 25, 262144}) {
       for (const int32_t d_head : {1, 3, 8, 64}) {
-        const FanOutShape shape = ShapeFanOut<float>({.n_tokens_out = tokens, .n_heads = heads, .d_head = d_head});
-        SCOPED_TRACE(testing::Message() << tokens << " tokens, " << heads << " x " << d_head);
-        EXPECT_EQ(shape.block_x % 32, 0U);
-        EXPECT_GE(shape.block_y, 1U);
-        EXPECT_LE(shape.block_x * shape.block_y, 256U);
-        EXPECT_GE(shape.grid, 1U);
-        EXPECT_LE(shape.grid, 2147483647U);
-        // One pass over the tokens, or the largest grid and a second one.
-        const int64_t at_once = int64_t{shape.grid} * shape.block_y;
-        EXPECT_TRUE(at_once >= tokens || shape.grid == 2147483647U);
-        EXPECT_LT(at_once - tokens, int64_t{shape.block_y});
+        for (const BlockShape blocks : BlockShapesOf(TunedKernel::kFanOut, int64_t{heads} * d_head)) {
+          const FanOutShape shape =
+              ShapeFanOut<float>({.n_tokens_out = tokens, .n_heads = heads, .d_head = d_head}, blocks);
+          SCOPED_TRACE(testing::Message() << tokens << " tokens, " << heads << " x " << d_head);
+          EXPECT_EQ(shape.block_x % 32, 0U);
+          EXPECT_GE(shape.block_y, 1U);
+          EXPECT_LE(shape.block_x * shape.block_y, 32U * static_cast<uint32_t>(blocks.warps));
+          EXPECT_GE(shape.grid, 1U);
+          EXPECT_LE(shape.grid, 2147483647U);
+          // One pass over the tokens, or the largest grid and a second one.
+          const int64_t at_once = int64_t{shape.grid} * shape.block_y;
+          EXPECT_TRUE(at_once >= tokens || shape.grid == 2147483647U);
+          EXPECT_LT(at_once - tokens, int64_t{shape.block_y});
+        }
       }
     }
   }
@@ -261,9 +268,9 @@ TEST(FanOutShapeTest, CoversAllTokensWithinCudaLimits) {
 
 TEST(FanOutShapeTest, SpreadsPassesEvenly) {
   // GPT-2 Small: 192 packs in one pass; XL: 400 in two of 224; a small model: 24 packs, eight tokens a block.
-  EXPECT_EQ(ShapeFanOut<float>({.n_tokens_out = 9, .n_heads = 12, .d_head = 64}).block_x, 192U);
-  EXPECT_EQ(ShapeFanOut<float>({.n_tokens_out = 9, .n_heads = 25, .d_head = 64}).block_x, 224U);
-  const FanOutShape small = ShapeFanOut<float>({.n_tokens_out = 9, .n_heads = 12, .d_head = 8});
+  EXPECT_EQ(ShapeFanOut<float>({.n_tokens_out = 9, .n_heads = 12, .d_head = 64}, kUsual).block_x, 192U);
+  EXPECT_EQ(ShapeFanOut<float>({.n_tokens_out = 9, .n_heads = 25, .d_head = 64}, kUsual).block_x, 224U);
+  const FanOutShape small = ShapeFanOut<float>({.n_tokens_out = 9, .n_heads = 12, .d_head = 8}, kUsual);
   EXPECT_EQ(small.block_x, 32U);
   EXPECT_EQ(small.block_y, 8U);
   EXPECT_EQ(small.grid, 2U);

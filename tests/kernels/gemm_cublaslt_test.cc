@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/forward/kept_gemms.h"
+#include "engine/forward/kept_tuning.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "kernels/choose_fastest.h"
@@ -282,11 +282,11 @@ TEST_F(GemmCublasLtTest, BatchInvariantProductsOfAllSizesTakeOneAlgorithm) {
   EXPECT_EQ(Fake().launched.size(), 3U);
 }
 
-class KeptGemmsTest : public GemmCublasLtTest {
+class KeptTuningTest : public GemmCublasLtTest {
  protected:
-  GemmFile File() const { return {folder_.path(), {"GPU", 1, 2}}; }
-  std::unique_ptr<KeptGemms> Keeper(CublasLt& cublas_lt) {
-    return std::make_unique<KeptGemms>(cublas_lt, File(), [this](const std::string& warning) {
+  TuningFile File() const { return {folder_.path(), {"GPU", 1, 2}}; }
+  std::unique_ptr<KeptTuning> Keeper(CublasLt& cublas_lt) {
+    return std::make_unique<KeptTuning>(cublas_lt, block_shapes_, File(), [this](const std::string& warning) {
       const std::lock_guard lock(mutex_);
       warnings_.push_back(warning);
     });
@@ -297,20 +297,21 @@ class KeptGemmsTest : public GemmCublasLtTest {
   }
 
   ablate::testing::TempDir folder_;
+  BlockShapes block_shapes_;
   std::mutex mutex_;
   std::vector<std::string> warnings_;
 };
 
-TEST_F(KeptGemmsTest, AnotherProcessMeasuresNothingAnew) {
+TEST_F(KeptTuningTest, AnotherProcessMeasuresNothingAnew) {
   Fake().microseconds = {10, 5};
   Keeper(cublas_lt_)->Keep();
-  EXPECT_TRUE(File().Read()->empty()) << "nothing was measured";
+  EXPECT_TRUE(File().Read()->gemms.empty()) << "nothing was measured";
   {
     const auto keeper = Keeper(cublas_lt_);
     Measure(cublas_lt_, 5);
     keeper->Keep();
   }
-  ASSERT_EQ(File().Read()->size(), 1U);
+  ASSERT_EQ(File().Read()->gemms.size(), 1U);
   CublasLt other(nullptr, 1 << 20);
   const auto keeper = Keeper(other);
   ASSERT_EQ(other.measured().size(), 1U);
@@ -319,7 +320,20 @@ TEST_F(KeptGemmsTest, AnotherProcessMeasuresNothingAnew) {
   EXPECT_TRUE(warnings_.empty());
 }
 
-TEST_F(KeptGemmsTest, ADamagedFileIsToldOnceAndReplaced) {
+TEST_F(KeptTuningTest, BlocksAreKeptToo) {
+  const LaunchKind kind = KindOf(TunedKernel::kFanOut, 768, 10);
+  {
+    const auto keeper = Keeper(cublas_lt_);
+    block_shapes_.Measure(kind, [](BlockShape shape, int) { return std::optional(1.0 * shape.warps); }, kNever);
+    keeper->Keep();
+  }
+  block_shapes_ = {};
+  const auto keeper = Keeper(cublas_lt_);
+  EXPECT_EQ(block_shapes_.Of(kind).warps, 2);
+  EXPECT_EQ(block_shapes_.n_measured(), 0);
+}
+
+TEST_F(KeptTuningTest, ADamagedFileIsToldOnceAndReplaced) {
   folder_.Write(std::filesystem::path(File().path()).filename().string(), "{");
   Fake().microseconds = {10, 5};
   {
@@ -328,14 +342,14 @@ TEST_F(KeptGemmsTest, ADamagedFileIsToldOnceAndReplaced) {
     keeper->Keep();
   }
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("is measured anew: " + File().path())));
-  EXPECT_EQ(File().Read()->size(), 1U);
+  EXPECT_EQ(File().Read()->gemms.size(), 1U);
 }
 
-TEST_F(KeptGemmsTest, WhatCannotBeWrittenIsToldOnce) {
-  const GemmFile file("/proc/nowhere", {"GPU", 1, 2});
+TEST_F(KeptTuningTest, WhatCannotBeWrittenIsToldOnce) {
+  const TuningFile file("/proc/nowhere", {"GPU", 1, 2});
   Fake().microseconds = {10, 5};
   {
-    KeptGemms keeper(cublas_lt_, file, [this](const std::string& warning) {
+    KeptTuning keeper(cublas_lt_, block_shapes_, file, [this](const std::string& warning) {
       const std::lock_guard lock(mutex_);
       warnings_.push_back(warning);
     });

@@ -14,7 +14,8 @@ namespace {
 class LayerNormGpuTest : public GpuTest {
  protected:
   // Leaves x and out as the GPU left them.
-  void RunLayerNorm(LayerNormProblem<float>& p, bool with_add, bool rounds = false) {
+  void RunLayerNorm(LayerNormProblem<float>& p, bool with_add, bool rounds = false,
+                    BlockShape blocks = UsualBlockShape(TunedKernel::kLayerNorm, 768)) {
     DeviceCopy<float> x(p.x.all, stream_), gamma(p.gamma.all, stream_), beta(p.beta.all, stream_),
         add(p.add.all, stream_), out(p.out.all, stream_);
     for (const cudaError_t error : {x.error(), gamma.error(), beta.error(), add.error(), out.error()}) {
@@ -27,7 +28,7 @@ class LayerNormGpuTest : public GpuTest {
     args.beta = beta.data() + p.beta.begin;
     if (with_add) args.add = add.data() + p.add.begin;
     args.out = out.data() + p.out.begin;
-    ASSERT_CUDA(LayerNorm(args, p.n_rows, stream_));
+    ASSERT_CUDA(LayerNorm(args, p.n_rows, stream_, blocks));
     ASSERT_CUDA(x.CopyBack(p.x.all, stream_));
     ASSERT_CUDA(out.CopyBack(p.out.all, stream_));
   }
@@ -49,6 +50,17 @@ TEST_F(LayerNormGpuTest, MatchesFloat64) {
   }
 }
 
+TEST_F(LayerNormGpuTest, BlocksDoNotChangeBits) {
+  LayerNormProblem<float> usual(1000, 768, 0);
+  ASSERT_NO_FATAL_FAILURE(RunLayerNorm(usual, /*with_add=*/true));
+  for (const BlockShape blocks : BlockShapesOf(TunedKernel::kLayerNorm, 768)) {
+    LayerNormProblem<float> p(1000, 768, 0);
+    ASSERT_NO_FATAL_FAILURE(RunLayerNorm(p, /*with_add=*/true, /*rounds=*/false, blocks));
+    EXPECT_TRUE(SameBits(p.out, usual.out)) << blocks.warps << " warps";
+    EXPECT_TRUE(SameBits(p.x, usual.x)) << blocks.warps << " warps";
+  }
+}
+
 TEST_F(LayerNormGpuTest, RoundsToBf16) {
   for (const int64_t d : {3, 96, 768, 5000}) {
     LayerNormProblem<float> exact(5, d, 0), rounded(5, d, 0);
@@ -59,9 +71,10 @@ TEST_F(LayerNormGpuTest, RoundsToBf16) {
 }
 
 TEST(LayerNormLaunchTest, RefusesBadArgumentsWithoutTouchingADevice) {
-  EXPECT_EQ(LayerNorm({}, 1, nullptr), cudaErrorInvalidValue);
-  EXPECT_EQ(LayerNorm({.d_model = 8}, 1, nullptr), cudaErrorInvalidValue);
-  EXPECT_EQ(LayerNorm({.d_model = 8}, 0, nullptr), cudaSuccess);
+  EXPECT_EQ(LayerNorm({}, 1, nullptr, {4}), cudaErrorInvalidValue);
+  EXPECT_EQ(LayerNorm({.d_model = 8}, 1, nullptr, {4}), cudaErrorInvalidValue);
+  EXPECT_EQ(LayerNorm({.d_model = 8}, 0, nullptr, {4}), cudaSuccess);
+  EXPECT_EQ(LayerNorm({.d_model = 8}, 0, nullptr, {3}), cudaErrorInvalidValue);
 }
 
 }  // namespace

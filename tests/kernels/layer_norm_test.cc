@@ -16,9 +16,10 @@ namespace {
 
 constexpr uint32_t kOrders = 8;
 
-std::string RunKernelOnHost(const LayerNormArgs<float>& args, int64_t n_rows, uint32_t seed) {
-  const shim::LaunchShape shape = {.grid = {.x = LayerNormGrid(n_rows)},
-                                   .block = {.x = kWarpLanes, .y = kLayerNormWarps}};
+std::string RunKernelOnHost(const LayerNormArgs<float>& args, int64_t n_rows, uint32_t seed,
+                            BlockShape blocks = UsualBlockShape(TunedKernel::kLayerNorm, 768)) {
+  const shim::LaunchShape shape = {.grid = {.x = LayerNormGrid(n_rows, blocks)},
+                                   .block = {.x = kWarpLanes, .y = static_cast<uint32_t>(blocks.warps)}};
   return WithLayerNormKernel(args,
                              [&](auto kernel) { return shim::Launch(shape, seed, [&] { kernel(args, n_rows); }); });
 }
@@ -63,6 +64,16 @@ TEST(LayerNormKernelTest, KeepsItsDigitsFarFromZero) {
   LayerNormProblem<float> p = before;
   ASSERT_EQ(RunKernelOnHost(p.Args(), 3, 2), "");
   EXPECT_EQ(FindLayerNormError(p, before.x, LongestChain(p)), "");
+}
+
+TEST(LayerNormKernelTest, BlocksDoNotChangeBits) {
+  LayerNormProblem<float> usual(9, 768, 0);
+  ASSERT_EQ(RunKernelOnHost(usual.Args(), 9, 0), "");
+  for (const BlockShape blocks : BlockShapesOf(TunedKernel::kLayerNorm, 768)) {
+    LayerNormProblem<float> p(9, 768, 0);
+    ASSERT_EQ(RunKernelOnHost(p.Args(), 9, 1, blocks), "");
+    EXPECT_TRUE(SameBits(p.out, usual.out)) << blocks.warps << " warps";
+  }
 }
 
 // What each row gives must not depend on how many there are, nor on the grid.

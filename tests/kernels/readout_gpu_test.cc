@@ -15,7 +15,8 @@ namespace {
 
 class ReadoutGpuTest : public GpuTest {
  protected:
-  ReadoutAnswers RunReadout(const ReadoutProblem& p) {
+  ReadoutAnswers RunReadout(const ReadoutProblem& p,
+                            BlockShape blocks = UsualBlockShape(TunedKernel::kReadout, 50257)) {
     ReadoutAnswers answers = p.Room();
     const auto n_rows = static_cast<int64_t>(p.logits.size()) / p.stride;
     DeviceCopy<float> logits(p.logits, stream_);
@@ -39,7 +40,7 @@ class ReadoutGpuTest : public GpuTest {
                         .stride = p.stride,
                         .n_vocab = p.n_vocab};
     for (const ReadoutTask& task : p.tasks) args.most_top_k = std::max(args.most_top_k, task.top_k);
-    EXPECT_EQ(Readout(args, stream_), cudaSuccess);
+    EXPECT_EQ(Readout(args, stream_, blocks), cudaSuccess);
     EXPECT_EQ(rows.CopyBack(answers.rows, stream_), cudaSuccess);
     EXPECT_EQ(top_k_id.CopyBack(answers.top_k_id, stream_), cudaSuccess);
     EXPECT_EQ(top_k_logprob.CopyBack(answers.top_k_logprob, stream_), cudaSuccess);
@@ -57,15 +58,24 @@ TEST_F(ReadoutGpuTest, EqualsTheCpuOnEveryKindOfRow) {
   }
 }
 
+TEST_F(ReadoutGpuTest, EqualsTheCpuInAllBlocks) {
+  const ReadoutProblem p = EveryKindOfRow(50257, 50304);
+  for (const BlockShape blocks : BlockShapesOf(TunedKernel::kReadout, 50257)) {
+    SCOPED_TRACE(testing::Message() << blocks.warps << " warps");
+    ExpectSameAnswers(RunReadout(p, blocks), ReadoutOnCpu(p));
+  }
+}
+
 TEST_F(ReadoutGpuTest, GivesTheSameBitsAgain) {
   const ReadoutProblem p = EveryKindOfRow(50257, 50304);
   EXPECT_TRUE(SameAnswers(RunReadout(p), RunReadout(p)));
 }
 
 TEST(ReadoutLaunchTest, RefusesBadArgumentsWithoutTouchingADevice) {
-  EXPECT_EQ(Readout({}, nullptr), cudaErrorInvalidValue);
-  EXPECT_EQ(Readout({.n_rows = 1, .n_tasks = 1, .stride = 4, .n_vocab = 4}, nullptr), cudaErrorInvalidValue);
-  EXPECT_EQ(Readout({.stride = 4, .n_vocab = 4}, nullptr), cudaSuccess);
+  EXPECT_EQ(Readout({}, nullptr, {16}), cudaErrorInvalidValue);
+  EXPECT_EQ(Readout({.n_rows = 1, .n_tasks = 1, .stride = 4, .n_vocab = 4}, nullptr, {16}), cudaErrorInvalidValue);
+  EXPECT_EQ(Readout({.stride = 4, .n_vocab = 4}, nullptr, {16}), cudaSuccess);
+  EXPECT_EQ(Readout({.stride = 4, .n_vocab = 4}, nullptr, {2}), cudaErrorInvalidValue);
 }
 
 }  // namespace

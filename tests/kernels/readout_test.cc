@@ -17,7 +17,9 @@ namespace ablate::kernels {
 namespace {
 
 constexpr uint32_t kOrders = 8;
-ReadoutAnswers RunKernels(const ReadoutProblem& p, uint32_t seed) {
+
+ReadoutAnswers RunKernels(const ReadoutProblem& p, uint32_t seed,
+                          BlockShape blocks = UsualBlockShape(TunedKernel::kReadout, 50257)) {
   ReadoutAnswers answers = p.Room();
   const auto n_rows = static_cast<int64_t>(p.logits.size()) / p.stride;
   std::vector<ReadoutSums> sums(static_cast<size_t>(n_rows));
@@ -35,8 +37,9 @@ ReadoutAnswers RunKernels(const ReadoutProblem& p, uint32_t seed) {
   EXPECT_EQ(CheckReadoutTasks(args, p.tasks.data()), "");
   const std::string error =
       RunReadoutKernels(args, std::string(), [&](auto kernel, uint32_t grid, size_t shared_bytes) {
-        const shim::LaunchShape shape = {
-            .grid = {.x = grid}, .block = {.x = kReadoutThreads}, .shared_bytes = shared_bytes};
+        const shim::LaunchShape shape = {.grid = {.x = grid},
+                                         .block = {.x = static_cast<uint32_t>(blocks.warps) * kWarpLanes},
+                                         .shared_bytes = shared_bytes};
         return shim::Launch(shape, seed, [&] { kernel(args); });
       });
   EXPECT_EQ(error, "");
@@ -59,6 +62,14 @@ TEST(ReadoutKernelTest, OrderDoesNotChangeBits) {
     const ReadoutProblem p = EveryKindOfRow(2829, stride);
     const ReadoutAnswers first = RunKernels(p, 0);
     for (uint32_t seed = 1; seed < kOrders; ++seed) EXPECT_TRUE(SameAnswers(RunKernels(p, seed), first)) << seed;
+  }
+}
+
+TEST(ReadoutKernelTest, EqualsTheCpuInAllBlocks) {
+  const ReadoutProblem p = EveryKindOfRow(2829, 2832);
+  for (const BlockShape blocks : BlockShapesOf(TunedKernel::kReadout, 2829)) {
+    SCOPED_TRACE(testing::Message() << blocks.warps << " warps");
+    ExpectSameAnswers(RunKernels(p, 1, blocks), ReadoutOnCpu(p));
   }
 }
 

@@ -25,21 +25,24 @@ TEST_F(RoundRowsGpuTest, EqualsTheCpu) {
     for (float& value : actual) value = normal(random);
     std::vector<float> expected = actual;
     cpu::RoundRows({expected.data(), d}, 0, kRows);
-    DeviceCopy<float> x(actual, stream_);
-    ASSERT_CUDA(x.error());
-    ASSERT_CUDA(RoundRows({x.data(), d}, kRows, stream_));
-    ASSERT_CUDA(x.CopyBack(actual, stream_));
-    for (int64_t row = 0; row < kRows; ++row) {
-      ASSERT_EQ(std::memcmp(actual.data() + row * d, expected.data() + row * d, static_cast<size_t>(2 * d)), 0)
-          << "row " << row << " of " << d;
+    for (const BlockShape blocks : BlockShapesOf(TunedKernel::kRoundRows, d)) {
+      std::vector<float> rounded = actual;
+      DeviceCopy<float> x(rounded, stream_);
+      ASSERT_CUDA(x.error());
+      ASSERT_CUDA(RoundRows({x.data(), d}, kRows, stream_, blocks));
+      ASSERT_CUDA(x.CopyBack(rounded, stream_));
+      for (int64_t row = 0; row < kRows; ++row) {
+        ASSERT_EQ(std::memcmp(rounded.data() + row * d, expected.data() + row * d, static_cast<size_t>(2 * d)), 0)
+            << "row " << row << " of " << d << ", " << blocks.warps << " warps";
+      }
     }
   }
 }
 
 TEST(RoundRowsLaunchTest, RefusesBadArgumentsWithoutTouchingADevice) {
-  EXPECT_EQ(RoundRows({}, 1, nullptr), cudaErrorInvalidValue);
-  EXPECT_EQ(RoundRows({.x = nullptr, .d = 8}, 1, nullptr), cudaErrorInvalidValue);
-  EXPECT_EQ(RoundRows({.x = nullptr, .d = 8}, 0, nullptr), cudaSuccess);
+  EXPECT_EQ(RoundRows({}, 1, nullptr, {4}), cudaErrorInvalidValue);
+  EXPECT_EQ(RoundRows({.x = nullptr, .d = 8}, 1, nullptr, {4}), cudaErrorInvalidValue);
+  EXPECT_EQ(RoundRows({.x = nullptr, .d = 8}, 0, nullptr, {4}), cudaSuccess);
 }
 
 }  // namespace

@@ -38,11 +38,13 @@ TEST(RoundRowsKernelTest, EqualsTheCpuInEveryOrder) {
       for (int64_t i = 0; i < x.size; ++i) x[i] = normal(random);
       GuardedBuffer<float> expected = x;
       cpu::RoundRows({expected.data(), d}, 0, kRows);
+      const std::vector<BlockShape> shapes = BlockShapesOf(TunedKernel::kRoundRows, d);
       for (uint32_t seed = 0; seed < 8; ++seed) {
         GuardedBuffer<float> actual = x;
         const RoundRowsArgs args = {actual.data(), d};
-        const shim::LaunchShape shape = {.grid = {.x = RoundRowsGrid(kRows)},
-                                         .block = {.x = kWarpLanes, .y = kRoundRowsWarps}};
+        const BlockShape blocks = shapes[seed % shapes.size()];
+        const shim::LaunchShape shape = {.grid = {.x = RoundRowsGrid(kRows, blocks)},
+                                         .block = {.x = kWarpLanes, .y = static_cast<uint32_t>(blocks.warps)}};
         ASSERT_EQ(WithRoundRowsKernel(
                       args, [&](auto kernel) { return shim::Launch(shape, seed, [&] { kernel(args, kRows); }); }),
                   "");

@@ -16,17 +16,27 @@
 //         "rows": [{"scan", "variant", "position", columns...}, ...]}
 //   in:  the same with "repeats": as many runs behind a first one
 //   out: the last run's, with "walls_ns" [repeats] in the place of the rows
+//   in:  the same with "trace": a file, which libtorch's profiler writes: Chrome's JSON, with a range kRunRange around
+//        each of the repeats, and all that ran on a GPU. There it wants a process of its own: it comes before all else,
+//        and is asked for once.
+//   out: the same. Runs in front of them, kWarmUps, are not among them.
 //   in:  {"explain": [scans as above]}
 //   out: {"layers": [{"passes", "rows_in", "rows_out", "tokens_in", "tokens_out", "attention_pairs"}, ...],
 //         "gemm_flops", "attention_flops", "readout_flops", "elements_moved"}
 // Fields of the second question have the defaults of engine/types.h.
 
+#include <ATen/record_function.h>
+#include <torch/csrc/autograd/profiler_kineto.h>
+
 #include <chrono>
+#include <exception>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -43,6 +53,15 @@ using ablate::Reduction;
 using ablate::Scan;
 using ablate::Variant;
 using nlohmann::json;
+using std::chrono::milliseconds;
+
+// A run's name in a trace.
+constexpr char kRunRange[] = "engine_probe run";
+// What chooses, loads and records.
+constexpr int kWarmUps = 3;
+// Round each traced run. By less than half of it the device's clock may be off, as a trace has it
+// (tools/bundle/device_check/idle.py).
+constexpr milliseconds kPause(2);
 
 EngineOptions OptionsFrom(const json& in) {
   EngineOptions options;
@@ -193,10 +212,13 @@ json RunOnce(Engine& engine, const std::vector<Scan>& scans, std::vector<Readout
   blocks.clear();
   ResetPeakRss();
   const auto start = std::chrono::steady_clock::now();
-  const auto stats = engine.Run(scans, [&](ReadoutBlock block) {
-    blocks.push_back(std::move(block));
-    return absl::OkStatus();
-  });
+  const auto stats = [&] {
+    RECORD_USER_SCOPE(kRunRange);
+    return engine.Run(scans, [&](ReadoutBlock block) {
+      blocks.push_back(std::move(block));
+      return absl::OkStatus();
+    });
+  }();
   const auto wall = std::chrono::steady_clock::now() - start;
   if (!stats.ok()) return {{"error", stats.status().ToString()}};
   return {{"wall_ns", std::chrono::nanoseconds(wall).count()},
@@ -211,22 +233,48 @@ json RunOnce(Engine& engine, const std::vector<Scan>& scans, std::vector<Readout
           {"peak_rss_bytes", PeakRssBytes()}};
 }
 
+// The last run's answer, with the times of all.
+json Repeat(Engine& engine, const std::vector<Scan>& scans, int repeats, milliseconds pause) {
+  std::vector<ReadoutBlock> blocks;
+  json answer;
+  json walls = json::array();
+  for (int i = 0; i < repeats; ++i) {
+    answer = RunOnce(engine, scans, blocks);
+    if (answer.contains("error")) return answer;
+    walls.push_back(answer["wall_ns"]);
+    std::this_thread::sleep_for(pause);
+  }
+  answer["walls_ns"] = std::move(walls);
+  return answer;
+}
+
+json Trace(Engine& engine, const std::vector<Scan>& scans, int repeats, const std::string& file) try {
+  namespace profiler = torch::profiler::impl;
+  std::set<profiler::ActivityType> activities = {profiler::ActivityType::CPU};
+  if (engine.Describe().device != "cpu") activities.insert(profiler::ActivityType::CUDA);
+  const profiler::ProfilerConfig config(profiler::ProfilerState::KINETO);
+  // In front of the warm-ups: CUPTI is to be there when a pass is recorded, and the first events of its first session
+  // may be lost. One session alone: of later ones kernels may have wrong times or be lost.
+  torch::autograd::profiler::prepareProfiler(config, activities);
+  if (json warm = Repeat(engine, scans, kWarmUps, {}); warm.contains("error")) return warm;
+  torch::autograd::profiler::enableProfiler(config, activities, {at::RecordScope::USER_SCOPE});
+  std::this_thread::sleep_for(kPause);
+  json answer = Repeat(engine, scans, repeats, kPause);
+  torch::autograd::profiler::disableProfiler()->save(file);
+  return answer;
+} catch (const std::exception& error) {
+  return {{"error", error.what()}};
+}
+
 json Answer(Engine& engine, const json& in) {
   if (in.contains("explain")) return Explain(engine, in.at("explain"));
   const std::vector<Scan> scans = ScansFrom(in.at("scans"));
   const int repeats = in.value("repeats", 0);
+  if (in.contains("trace")) return Trace(engine, scans, repeats, in.at("trace"));
   std::vector<ReadoutBlock> blocks;
   json answer = RunOnce(engine, scans, blocks);
-  json walls = json::array();
-  for (int i = 0; i < repeats && !answer.contains("error"); ++i) {
-    answer = RunOnce(engine, scans, blocks);
-    walls.push_back(answer["wall_ns"]);
-  }
   if (answer.contains("error")) return answer;
-  if (repeats > 0) {
-    answer["walls_ns"] = std::move(walls);
-    return answer;
-  }
+  if (repeats > 0) return Repeat(engine, scans, repeats, {});
   json rows = json::array();
   for (const ReadoutBlock& block : blocks) AppendRows(block, rows);
   answer["rows"] = std::move(rows);

@@ -54,6 +54,8 @@ INSTANTIATE_TEST_SUITE_P(
     Cases, CheckBatchTest,
     ::testing::Values(
         Case{"NoLayers", [](Input& i) { i.options.n_layers = 0; }, "n_layers is 0, expected at least 1"},
+        Case{"FirstBelowZero", [](Input& i) { i.options.first_packed_tokens = -1; },
+             "first_packed_tokens is -1, expected at least 0"},
         Case{"NoBudget", [](Input& i) { i.options.max_packed_tokens = 0; },
              "max_packed_tokens is 0, expected at least 1"},
         Case{"NoTokens", [](Input& i) { i.n_tokens = 0; }, "prompts[1].n_tokens is 0, expected at least 1"},

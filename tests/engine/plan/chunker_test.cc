@@ -47,6 +47,29 @@ TEST(ChunkerTest, PromptsThatFitWholeShareChunksInOrder) {
   }
 }
 
+// With a limit of its own, which neither a prompt alone nor a later chunk knows.
+TEST(ChunkerTest, TheFirstChunkMayBeSmaller) {
+  const auto parts = [](std::vector<TestPrompt> prompts, int64_t first) {
+    const Batch batch{.n_layers = 2, .prompts = std::move(prompts)};
+    const auto plan = MakePlan(batch.PlanPrompts(), {2, 10, first});
+    std::vector<size_t> sizes;
+    for (const Chunk& chunk : plan.value().chunks) sizes.push_back(PromptsOf(chunk).size());
+    return sizes;
+  };
+  const std::vector<TestPrompt> prompts = {Bare(2), Bare(1), Bare(4), Bare(4), Bare(2)};
+  EXPECT_THAT(parts(prompts, 0), ElementsAre(3, 2));
+  EXPECT_THAT(parts(prompts, 100), ElementsAre(3, 2));
+  EXPECT_THAT(parts(prompts, 3), ElementsAre(2, 3));
+  EXPECT_THAT(parts({Bare(6), Bare(4), Bare(6)}, 3), ElementsAre(1, 2));
+  const TestPrompt cut{
+      .n_tokens = 4, .variants = {{{Zero(0, 0)}}, {{Zero(0, 1)}}, {{Zero(0, 2)}}}, .read_positions = {3}};
+  const Batch batch{.n_layers = 2, .prompts = {cut}};
+  const Plan plan = MakePlan(batch.PlanPrompts(), {2, 12, 5}).value();
+  ASSERT_THAT(plan.chunks, SizeIs(2));
+  EXPECT_THAT(VariantsOf(plan.chunks[0]), ElementsAre(-1));
+  EXPECT_THAT(VariantsOf(plan.chunks[1]), ElementsAre(0, 1, 2));
+}
+
 TEST(ChunkerTest, APromptThatIsCutHasChunksOfItsOwn) {
   const TestPrompt large{
       .n_tokens = 4, .variants = {{{Zero(0, 0)}}, {{Zero(0, 1)}}, {{Zero(0, 2)}}}, .read_positions = {3}};

@@ -1,7 +1,11 @@
-"""Times on a device beside its limit (limit.py) and beside plain PyTorch: `bin/device-check --bench`."""
+"""Times on a device beside its limit (limit.py) and beside plain PyTorch, and what the device does in them (idle.py):
+`bin/device-check --bench`.
+"""
 
 import itertools
+import json
 import random
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,6 +16,8 @@ from typing import Any
 import torch
 
 from device_check.cases import all_heads, make_scan, site
+from device_check.compare import Mismatch
+from device_check.idle import device_time
 from device_check.limit import Machine
 from device_check.programs import Engine
 from device_check.reference import Config, Edit, Gpt2, Scan, read_config
@@ -29,6 +35,10 @@ class BenchCase:
     peers: tuple[str, ...] = ()
 
 
+def longest(config: Config, on_gpu: bool) -> int:
+    return min(config.n_positions, 1024 if on_gpu else 64)
+
+
 def short_prompts(config: Config, count: int, generator: random.Random) -> list[Scan]:
     heads = all_heads(config)
     return [make_scan(config, generator.randint(4, 16), heads, generator) for _ in range(count)]
@@ -39,7 +49,7 @@ def bench_cases(config: Config, on_gpu: bool) -> list[BenchCase]:
     heads = all_heads(config)
     edits = [variant[0] for variant in heads]
     pairs = [sorted(pair, key=site) for pair in itertools.combinations(edits, 2)]
-    long = min(config.n_positions, 1024 if on_gpu else 64)
+    long = longest(config, on_gpu)
     last = [[replace(edit, begin=long - 1)] for edit in edits]
     unchanged = [[replace(edit, scale=1.0)] for edit in edits]
     prompt = make_scan(config, 6, heads, generator)
@@ -57,6 +67,21 @@ def bench_cases(config: Config, on_gpu: bool) -> list[BenchCase]:
         BenchCase(f"{long} tokens", [make_scan(config, long, heads, generator)], 10 if on_gpu else 1),
         BenchCase(f"the last of {long} tokens", [make_scan(config, long, last, generator)], 50 if on_gpu else 1),
         BenchCase(f"{long} tokens, the baseline alone", [make_scan(config, long, [], generator)], 50 if on_gpu else 1),
+    ]
+
+
+def traced_cases(config: Config, on_gpu: bool) -> list[BenchCase]:
+    """Of the usual ones, as few runs of them as tell enough; of the many prompts a part, which is some passes long."""
+    generator = random.Random(14)
+    heads = all_heads(config)
+    short = BenchCase("6 tokens", [make_scan(config, 6, heads, generator)], 20 if on_gpu else 2)
+    if not on_gpu:
+        return [short]
+    long = longest(config, on_gpu)
+    return [
+        short,
+        BenchCase("200 prompts of 4 to 16 tokens", short_prompts(config, 200, generator), 3),
+        BenchCase(f"{long} tokens", [make_scan(config, long, heads, generator)], 3),
     ]
 
 
@@ -106,19 +131,45 @@ def run_case(case: BenchCase, loaded: Loaded, on_gpu: bool) -> dict[str, Any]:
     return {"bench": [entry]}
 
 
+def trace_case(case: BenchCase, start: Callable[[], Engine], precision: str, on_gpu: bool) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "trace.json"
+        with start() as engine:
+            answer = engine.trace(case.scans, case.repeats, file)
+        trace = json.loads(file.read_bytes())
+    found = device_time(trace)
+    if on_gpu and found is None:
+        raise Mismatch(f"the profiler saw nothing on the device: {trace.get('ERROR', 'it does not tell why')}")
+    entry: dict[str, Any] = {
+        "case": case.name,
+        "precision": precision,
+        "prompts": len(case.scans),
+        **{name: answer[name] for name in ("forward_passes", "replayed_passes")},
+        "device": found,
+    }
+    return {"idle": [entry]}
+
+
 def bench_checks(model: Path, device: str, precisions: Sequence[str], on_gpu: bool) -> Iterator[tuple[str, Check]]:
     """Names and checks, to be run one by one. On a GPU also under batch invariance, which an engine may refuse."""
-    usual = bench_cases(read_config(model), on_gpu)
+    config = read_config(model)
+    usual = bench_cases(config, on_gpu)
     invariant = [replace(case, name=f"{case.name}, batch-invariant", peers=()) for case in usual if case.repeats >= 50]
-    for precision in precisions:
-        machine = cache(partial(Machine, device, precision, small=not on_gpu))
-        plain = cache(partial(Gpt2, model, device, precision))
-        for cases, options in ((usual, {}), (invariant, {"batch_invariant": True})) if on_gpu else ((usual, {}),):
-            with ExitStack() as open_engines:
-                start = partial(Engine, model, device, precision, **options)
-                loaded = Loaded(cache(lambda s=start, o=open_engines: o.enter_context(s())), machine, plain)
-                for case in cases:
-                    yield f"{precision} on {device}: {case.name}", partial(run_case, case, loaded, on_gpu)
+    # Whoever is traced takes what was measured without a profiler.
+    with tempfile.TemporaryDirectory() as kept:
+        for precision in precisions:
+            machine = cache(partial(Machine, device, precision, small=not on_gpu))
+            plain = cache(partial(Gpt2, model, device, precision))
+            for cases, options in ((usual, {}), (invariant, {"batch_invariant": True})) if on_gpu else ((usual, {}),):
+                with ExitStack() as open_engines:
+                    start = partial(Engine, model, device, precision, gpu_cache_dir=kept, **options)
+                    loaded = Loaded(cache(lambda s=start, o=open_engines: o.enter_context(s())), machine, plain)
+                    for case in cases:
+                        yield f"{precision} on {device}: {case.name}", partial(run_case, case, loaded, on_gpu)
+            start = partial(Engine, model, device, precision, gpu_cache_dir=kept)
+            for case in traced_cases(config, on_gpu):
+                name = f"{precision} on {device}: {case.name}, what the device does"
+                yield name, partial(trace_case, case, start, precision, on_gpu)
 
 
 def bench_row(entry: dict[str, Any]) -> list[str]:

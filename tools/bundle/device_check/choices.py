@@ -1,5 +1,6 @@
 """What an engine promises of its bits, and what it keeps of what it measured."""
 
+import json
 import random
 import tempfile
 from collections.abc import Sequence
@@ -63,16 +64,20 @@ def check_kept_choices(model: Path, device: str, precision: str) -> dict[str, An
             with Engine(model, device, precision, gpu_cache_dir=folder) as engine:
                 for _ in range(RUNS):
                     engine.run(scans)
-            return list(Path(folder).glob("gemm-*.json"))
+            return list(Path(folder).glob("tuning-*.json"))
 
         files = run()
         if len(files) != 1:
-            raise Mismatch(f"{len(files)} files of measured products, expected 1")
+            raise Mismatch(f"{len(files)} files of what was measured, expected 1")
         written = files[0].read_text()
         run()
         files[0].write_text(written[: len(written) // 2])
         run()
         mended = files[0].read_text()
         if not mended.endswith("}\n"):
-            raise Mismatch("a damaged file of measured products was not replaced")
-        return {"kept": written.count('"algorithm"')}
+            raise Mismatch("a damaged file of what was measured was not replaced")
+        content = json.loads(written)
+        for kept in ("products", "blocks"):
+            if not content[kept]:
+                raise Mismatch(f"no {kept} were measured")
+        return {"products_kept": len(content["products"]), "blocks_kept": len(content["blocks"])}

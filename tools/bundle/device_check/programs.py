@@ -96,6 +96,12 @@ class Engine:
         """Statistics of the last of `repeats` runs behind a first one, and `walls_ns` of each."""
         return self._ask({"scans": [as_json(scan) for scan in scans], "repeats": repeats})
 
+    def trace(self, scans: Sequence[Scan], repeats: int, file: Path) -> dict[str, Any]:
+        """As `time`, of runs that a profiler writes into `file`, behind some that it does not. The engine has run
+        nothing before, and is asked for nothing behind it.
+        """
+        return self._ask({"scans": [as_json(scan) for scan in scans], "repeats": repeats, "trace": str(file)})
+
     def explain(self, scans: Sequence[Scan]) -> dict[str, Any]:
         """What a run of them takes: its layers, and what they compute and move."""
         return self._ask({"explain": [as_json(scan) for scan in scans]})

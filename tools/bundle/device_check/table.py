@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from device_check.bench import bench_row
+from device_check.idle import IDLE_HEAD, idle_row, idle_share
 
 # Of `ablated verify`'s columns, those that tell most; the JSON has all.
 VERIFY_COLUMNS = ("target_logit", "target_logprob", "delta_logit_diff", "kl_divergence", "entropy", "direct_effect")
@@ -27,8 +28,10 @@ def check_row(check: dict[str, Any]) -> list[str]:
         said = f"root of the mean square at most {share:.2f} of plain PyTorch's ({name})"
     elif "values_equal" in check:
         said = f"{check['values_equal']:,} values, alone and together the same bits"
-    elif "kept" in check:
-        said = f"{check['kept']} algorithms"
+    elif "products_kept" in check:
+        said = f"{check['products_kept']} products' algorithms, {check['blocks_kept']} launches' blocks"
+    elif "idle" in check:
+        said = "; ".join(f"idle: {idle_share(entry)}" for entry in check["idle"])
     elif "tests" in check:
         said = f"{check['tests']} tests, {check['skipped']} skipped"
     return [check["check"], "ok", said, f"{check['seconds']:.1f}"]
@@ -110,5 +113,14 @@ def markdown(result: dict[str, Any]) -> str:
                 ["precision", "case", "ms", "fastest", "limit, ms", "of it", "scans/s", "plain PyTorch, ms"],
                 map(bench_row, bench),
             ),
+        ]
+    idle = [entry for check in result["checks"] for entry in check.get("idle", [])]
+    if idle:
+        text += [
+            "",
+            "What the device does in a run, under a profiler, which slows it. Idle: the share in which nothing ran, of "
+            "the time from the first event to the last, and of the whole run. Parts: share of the busy time / events.",
+            "",
+            *lines_of(IDLE_HEAD, map(idle_row, idle)),
         ]
     return "\n".join(text) + "\n"

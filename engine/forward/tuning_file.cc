@@ -1,13 +1,13 @@
-#include "engine/forward/gemm_file.h"
+#include "engine/forward/tuning_file.h"
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
@@ -20,20 +20,32 @@
 namespace ablate {
 namespace {
 
+using kernels::BlockShape;
 using kernels::GemmAlgorithm;
 using kernels::GemmEpilogue;
 using kernels::GemmPrecision;
 using kernels::GemmShape;
+using kernels::LaunchKind;
+using kernels::MeasuredBlockShape;
 using kernels::MeasuredGemm;
+using kernels::TunedKernel;
 using Json = nlohmann::json;
 
-// Of the file; another is not read.
+// Of the file; another is not read. To be raised also where a kernel of ours changes so much that its blocks are to be
+// measured anew.
 constexpr int kFormat = 1;
+// Its lists.
+constexpr const char *kGemms = "products", *kBlocks = "blocks";
 
 constexpr std::pair<std::string_view, GemmPrecision> kPrecisionNames[] = {
     {"float32", GemmPrecision::kFloat32}, {"tf32", GemmPrecision::kTf32}, {"bf16", GemmPrecision::kBf16}};
 constexpr std::pair<std::string_view, GemmEpilogue> kEpilogueNames[] = {
     {"none", GemmEpilogue::kNone}, {"gelu_tanh", GemmEpilogue::kGeluTanh}, {"add_to", GemmEpilogue::kAddTo}};
+constexpr std::pair<std::string_view, TunedKernel> kKernelNames[] = {{"attend", TunedKernel::kAttend},
+                                                                     {"fan_out", TunedKernel::kFanOut},
+                                                                     {"layer_norm", TunedKernel::kLayerNorm},
+                                                                     {"readout", TunedKernel::kReadout},
+                                                                     {"round_rows", TunedKernel::kRoundRows}};
 
 constexpr std::pair<const char*, int64_t GemmShape::*> kSizes[] = {{"m", &GemmShape::m},
                                                                    {"k", &GemmShape::k},
@@ -46,6 +58,10 @@ constexpr std::pair<const char*, uint32_t GemmShape::*> kAlignments[] = {
     {"weight_alignment", &GemmShape::weight_alignment},
     {"bias_alignment", &GemmShape::bias_alignment},
     {"out_alignment", &GemmShape::out_alignment}};
+constexpr std::pair<const char*, int64_t LaunchKind::*> kKindSizes[] = {
+    {"width", &LaunchKind::width}, {"n", &LaunchKind::n}, {"each", &LaunchKind::each}};
+constexpr std::pair<const char*, int32_t BlockShape::*> kBlockSizes[] = {{"warps", &BlockShape::warps},
+                                                                         {"queries", &BlockShape::queries}};
 
 template <typename Names, typename Value>
 std::string NameOf(const Names& names, Value value) {
@@ -76,27 +92,82 @@ Json ToJson(const MeasuredGemm& measured) {
   return json;
 }
 
-// Nothing where a value is missing or is none that was ever written.
-std::optional<MeasuredGemm> FromJson(const Json& json) {
-  MeasuredGemm measured;
+Json ToJson(const MeasuredBlockShape& measured) {
+  Json json = {{"kernel", NameOf(kKernelNames, measured.kind.kernel)}, {"microseconds", measured.microseconds}};
+  for (const auto& [name, size] : kKindSizes) json[name] = measured.kind.*size;
+  for (const auto& [name, size] : kBlockSizes) json[name] = measured.shape.*size;
+  return json;
+}
+
+// False where a value is missing or is none that was ever written.
+bool FromJson(const Json& json, MeasuredGemm& measured) {
   try {
     measured.shape.weight_is_transposed = json.at("transposed").get<bool>();
-    if (!Parse(kPrecisionNames, json.at("precision"), measured.shape.precision)) return std::nullopt;
-    if (!Parse(kEpilogueNames, json.at("epilogue"), measured.shape.epilogue)) return std::nullopt;
+    if (!Parse(kPrecisionNames, json.at("precision"), measured.shape.precision)) return false;
+    if (!Parse(kEpilogueNames, json.at("epilogue"), measured.shape.epilogue)) return false;
     measured.algorithm = json.at("algorithm").get<GemmAlgorithm>();
     measured.microseconds = json.at("microseconds").get<double>();
     for (const auto& [name, size] : kSizes) measured.shape.*size = json.at(name).get<int64_t>();
     for (const auto& [name, alignment] : kAlignments) measured.shape.*alignment = json.at(name).get<uint32_t>();
   } catch (const Json::exception&) {
-    return std::nullopt;
+    return false;
   }
   for (const auto& [name, size] : kSizes) {
-    if (measured.shape.*size < 1 || measured.shape.*size > INT32_MAX) return std::nullopt;
+    if (measured.shape.*size < 1 || measured.shape.*size > INT32_MAX) return false;
   }
-  return measured.microseconds > 0 ? std::optional(measured) : std::nullopt;
+  return measured.microseconds > 0;
 }
 
-Json HeadOf(const GemmPlatform& platform) {
+bool FromJson(const Json& json, MeasuredBlockShape& measured) {
+  try {
+    if (!Parse(kKernelNames, json.at("kernel"), measured.kind.kernel)) return false;
+    measured.microseconds = json.at("microseconds").get<double>();
+    for (const auto& [name, size] : kKindSizes) measured.kind.*size = json.at(name).get<int64_t>();
+    for (const auto& [name, size] : kBlockSizes) measured.shape.*size = json.at(name).get<int32_t>();
+  } catch (const Json::exception&) {
+    return false;
+  }
+  return measured.microseconds > 0;
+}
+
+// The file's list called `name`.
+template <typename Measured>
+absl::Status ReadList(const std::string& path, const Json& json, const char* name, std::vector<Measured>& all) {
+  if (!json.contains(name) || !json[name].is_array()) {
+    return absl::DataLossError(absl::StrCat(path, ": has no list of ", name));
+  }
+  for (const Json& one : json[name]) {
+    Measured measured;
+    if (!FromJson(one, measured)) {
+      return absl::DataLossError(absl::StrCat(path, ": ", name, "[", all.size(), "] is none that was measured"));
+    }
+    all.push_back(measured);
+  }
+  return absl::OkStatus();
+}
+
+GemmShape KeyOf(const MeasuredGemm& measured) {
+  return measured.shape;
+}
+
+LaunchKind KeyOf(const MeasuredBlockShape& measured) {
+  return measured.kind;
+}
+
+// What the file has, with what was measured put to it.
+template <typename Measured>
+Json Merge(const std::vector<Measured>& kept, const std::vector<Measured>& measured) {
+  std::map<decltype(KeyOf(Measured())), Measured> all;
+  for (const Measured& one : kept) all.emplace(KeyOf(one), one);
+  for (const Measured& one : measured) {
+    if (all.size() < TuningFile::kMost || all.contains(KeyOf(one))) all.insert_or_assign(KeyOf(one), one);
+  }
+  Json list = Json::array();
+  for (const auto& [key, one] : all) list.push_back(ToJson(one));
+  return list;
+}
+
+Json HeadOf(const TuningPlatform& platform) {
   return {{"format", kFormat},
           {"gpu", platform.gpu},
           {"multiprocessors", platform.multiprocessors},
@@ -110,7 +181,7 @@ absl::StatusOr<std::string> DigestOf(const Json& content) {
 }
 
 // `nvidia-h100-80gb-hbm3-132-130100`
-std::string NameOf(const GemmPlatform& platform) {
+std::string NameOf(const TuningPlatform& platform) {
   std::string name;
   for (const char c : absl::StrCat(platform.gpu, " ", platform.multiprocessors, " ", platform.cublaslt_version)) {
     if (absl::ascii_isalnum(c)) {
@@ -124,13 +195,13 @@ std::string NameOf(const GemmPlatform& platform) {
 
 }  // namespace
 
-GemmFile::GemmFile(const std::string& folder, GemmPlatform platform)
-    : path_((std::filesystem::path(folder) / absl::StrCat("gemm-", NameOf(platform), ".json")).string()),
+TuningFile::TuningFile(const std::string& folder, TuningPlatform platform)
+    : path_((std::filesystem::path(folder) / absl::StrCat("tuning-", NameOf(platform), ".json")).string()),
       platform_(std::move(platform)) {}
 
-absl::StatusOr<std::vector<MeasuredGemm>> GemmFile::Read() const {
+absl::StatusOr<Tuning> TuningFile::Read() const {
   const absl::StatusOr<MappedFile> file = MappedFile::Open(path_);
-  if (absl::IsNotFound(file.status())) return std::vector<MeasuredGemm>();
+  if (absl::IsNotFound(file.status())) return Tuning();
   if (!file.ok()) return file.status();
   const absl::Span<const uint8_t> bytes = file->bytes();
   absl::StatusOr<Json> json = ParseStrictJson({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path_);
@@ -140,32 +211,25 @@ absl::StatusOr<std::vector<MeasuredGemm>> GemmFile::Read() const {
   const absl::StatusOr<std::string> expected = DigestOf(*json);
   if (!expected.ok()) return expected.status();
   if (digest != *expected) return absl::DataLossError(absl::StrCat(path_, ": sha256 does not fit what it says"));
-  const Json products = json->contains("products") ? (*json)["products"] : Json();
-  json->erase("products");
-  if (*json != HeadOf(platform_) || !products.is_array()) {
+  Json head = *json;
+  head.erase(kGemms);
+  head.erase(kBlocks);
+  if (head != HeadOf(platform_)) {
     return absl::FailedPreconditionError(absl::StrCat(path_, ": of another format, GPU or version of cuBLASLt"));
   }
-  std::vector<MeasuredGemm> all;
-  for (const Json& product : products) {
-    const std::optional<MeasuredGemm> measured = FromJson(product);
-    if (!measured.has_value())
-      return absl::DataLossError(absl::StrCat(path_, ": products[", all.size(), "] is no measured product"));
-    all.push_back(*measured);
-  }
-  return all;
+  Tuning tuning;
+  absl::Status status = ReadList(path_, *json, kGemms, tuning.gemms);
+  if (status.ok()) status = ReadList(path_, *json, kBlocks, tuning.blocks);
+  if (!status.ok()) return status;
+  return tuning;
 }
 
-absl::Status GemmFile::Add(absl::Span<const MeasuredGemm> measured) const {
-  std::map<GemmShape, MeasuredGemm> all;
-  if (const auto kept = Read(); kept.ok()) {
-    for (const MeasuredGemm& one : *kept) all.emplace(one.shape, one);
-  }
-  for (const MeasuredGemm& one : measured) {
-    if (all.size() < kMost || all.contains(one.shape)) all.insert_or_assign(one.shape, one);
-  }
+absl::Status TuningFile::Add(const Tuning& tuning) const {
+  const absl::StatusOr<Tuning> kept = Read();
+  const Tuning& known = kept.ok() ? *kept : Tuning();
   Json json = HeadOf(platform_);
-  json["products"] = Json::array();
-  for (const auto& [shape, one] : all) json["products"].push_back(ToJson(one));
+  json[kGemms] = Merge(known.gemms, tuning.gemms);
+  json[kBlocks] = Merge(known.blocks, tuning.blocks);
   const absl::StatusOr<std::string> digest = DigestOf(json);
   if (!digest.ok()) return digest.status();
   json["sha256"] = *digest;

@@ -1,0 +1,34 @@
+#include "kernels/block_shapes.h"
+
+#include "kernels/choose_fastest.h"
+
+namespace ablate::kernels {
+
+BlockShape BlockShapes::Of(const LaunchKind& kind) const {
+  const auto known = measured_.find(kind);
+  return known == measured_.end() ? UsualBlockShape(kind.kernel, kind.width) : known->second.shape;
+}
+
+void BlockShapes::Measure(const LaunchKind& kind, const Time& time, std::chrono::steady_clock::time_point deadline) {
+  if (!WouldMeasure(kind)) return;
+  const std::vector<BlockShape> shapes = BlockShapesOf(kind.kernel, kind.width);
+  const auto fastest = ChooseFastest(
+      shapes.size(), [&](size_t way, int runs) { return time(shapes[way], runs); },
+      [&] { return std::chrono::steady_clock::now() >= deadline; });
+  if (!fastest.has_value()) return;
+  measured_[kind] = {kind, shapes[fastest->index], fastest->microseconds};
+  ++n_measured_;
+}
+
+std::vector<MeasuredBlockShape> BlockShapes::measured() const {
+  std::vector<MeasuredBlockShape> measured;
+  for (const auto& [kind, one] : measured_) measured.push_back(one);
+  return measured;
+}
+
+void BlockShapes::Adopt(const MeasuredBlockShape& measured) {
+  if (!TakesBlockShape(measured.kind.kernel, measured.kind.width, measured.shape)) return;
+  measured_.emplace(measured.kind, measured);
+}
+
+}  // namespace ablate::kernels
