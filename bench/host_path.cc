@@ -25,6 +25,7 @@
 #include "engine/forward/ops.h"
 #include "engine/forward/pass_tables.h"
 #include "engine/forward/readout.h"
+#include "engine/forward/token_budget.h"
 #include "engine/plan/plan.h"
 #include "engine/scan_plan.h"
 
@@ -116,7 +117,7 @@ nlohmann::json Measure(int n_prompts) {
     Times times;
     n_rows = 0, table_bytes = 0;
     Lap lap;
-    const Planner planner = PlannerOf(scans, {kLayers, kMaxPackedTokens}).value();
+    const Planner planner = PlannerOf(scans, {kLayers, kMaxPackedTokens, FirstPassTokens(kMaxPackedTokens)}).value();
     n_chunks = planner.n_chunks();
     times.plan = lap();
     for (int64_t i = 0; i < n_chunks; ++i) {

@@ -27,6 +27,7 @@ template <int W>
 __host__ __device__ constexpr int32_t AttendKeyStride(int32_t d_head) {
   return W == 1 ? d_head | 1 : d_head + W;
 }
+static_assert(AttendKeyStride<1>(64) <= 64 + kAttendKeyGap && AttendKeyStride<4>(64) <= 64 + kAttendKeyGap);
 
 // A block's shared memory.
 template <int W>
@@ -90,7 +91,7 @@ __device__ __forceinline__ void TakeTile(const AttendArgs<float>& args, int32_t 
   float weight[kQueries];
 #pragma unroll
   for (int k = 0; k < kQueries; ++k) {
-    weight[k] = own_keys[k] > 0 ? state[k].Take(score[k] * args.scale, own_keys[k], lane) : 0.0F;
+    weight[k] = own_keys[k] > 0 ? state[k].Take(__fmul_rn(score[k], args.scale), own_keys[k], lane) : 0.0F;
   }
 #pragma unroll 4
   for (int32_t j = 0; j < n_keys; ++j) {
@@ -145,8 +146,8 @@ __device__ __forceinline__ void AttendGroup(const AttendArgs<float>& args, const
 }
 
 // W divides Dh; where it is more than 1, qkv and bias are aligned to W elements. Dh is at most 32 kDims. blockDim is
-// {32, warps}, of which each takes kQueries at a time; shared memory is AttendSharedBytes. Blocks of an SM are named, or
-// ptxas would spill to make room for more.
+// {32, warps}, of which each takes kQueries at a time, at most as many as the shape says; shared memory is
+// AttendSharedBytes. The number of an SM's blocks is there because ptxas would spill to make room for more.
 template <int W, int kDims, int kQueries>
 __global__ void __launch_bounds__(kMostAttendWarps* kWarpLanes, kDims < 4 ? 2 : 1)
     AttendKernel(const AttendArgs<float> args, int64_t n_rows) {
@@ -176,26 +177,17 @@ inline uint32_t AttendGrid(const AttendArgs<float>& args, int64_t n_rows) {
   return GridOf(n_rows * args.n_heads);
 }
 
-template <int W, int kQueries, typename Run>
-auto WithAttendKernel(const AttendArgs<float>& args, Run run) {
-  if (args.d_head <= kWarpLanes) return run(&AttendKernel<W, 1, kQueries>);
-  if (args.d_head <= 2 * kWarpLanes) return run(&AttendKernel<W, 2, kQueries>);
-  return run(&AttendKernel<W, 4, kQueries>);
-}
-
-template <int W, typename Run>
-auto WithAttendKernel(const AttendArgs<float>& args, BlockShape shape, Run run) {
-  return shape.queries == 1 ? WithAttendKernel<W, 1>(args, run) : WithAttendKernel<W, 4>(args, run);
-}
-
 // run(kernel) with the instance that these arguments need; gives what it gives. Preconditions: CheckAttend is empty,
-// and the kernel takes such blocks.
+// and the kernel takes such blocks. Each instance is compiled for all GPUs: few serve all sizes, those of GPT-2 best.
 template <typename Run>
 auto WithAttendKernel(const AttendArgs<float>& args, BlockShape shape, Run run) {
   constexpr int kWidth = kPackBytes / static_cast<int>(sizeof(float));
   const auto addresses = reinterpret_cast<uintptr_t>(args.qkv) | reinterpret_cast<uintptr_t>(args.bias);
-  return args.d_head % kWidth == 0 && addresses % kPackBytes == 0 ? WithAttendKernel<kWidth>(args, shape, run)
-                                                                  : WithAttendKernel<1>(args, shape, run);
+  if (args.d_head % kWidth != 0 || addresses % kPackBytes != 0) return run(&AttendKernel<1, 4, 1>);
+  if (args.d_head > 2 * kWarpLanes) {
+    return shape.queries == 1 ? run(&AttendKernel<kWidth, 4, 1>) : run(&AttendKernel<kWidth, 4, 4>);
+  }
+  return shape.queries == 1 ? run(&AttendKernel<kWidth, 2, 1>) : run(&AttendKernel<kWidth, 2, 4>);
 }
 
 }  // namespace ablate::kernels

@@ -103,7 +103,7 @@ __device__ __forceinline__ void WalkSegment(const AttendArgs<float>& args, const
     }
     float weight[kAttendTogether];
 #pragma unroll
-    for (int k = 0; k < kAttendTogether; ++k) weight[k] = state[k].Take(score[k] * args.scale, n_keys, lane);
+    for (int k = 0; k < kAttendTogether; ++k) weight[k] = state[k].Take(__fmul_rn(score[k], args.scale), n_keys, lane);
 #pragma unroll 4
     for (int32_t j = 0; j < n_keys; ++j) {
       float value[kDims] = {};

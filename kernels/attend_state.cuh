@@ -51,7 +51,7 @@ __device__ __forceinline__ float AddProducts(Pack<float, W> query, Pack<float, W
 }
 
 // Of one query, over the keys taken so far. The lanes of a warp have one together. Products and sums are fused
-// explicitly: each way of taking the keys gives the same bits.
+// explicitly, and a score is rounded before it is taken: each way of taking the keys gives the same bits.
 template <int kDims>
 struct AttendState {
   float largest = -INFINITY;

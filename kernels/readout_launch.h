@@ -11,7 +11,8 @@ namespace ablate::kernels {
 // Queues two launches on `stream`, and a third where a task asks for a top-k (none where there are no tasks), and
 // returns at once. All pointers are memory of the current device, and must stay as they are until the stream has
 // passed. cudaErrorInvalidValue: sizes or pointers cannot be right (CheckReadout says what is wrong), or the kernel
-// takes no such blocks (TakesBlockShape). What the tasks hold is not checked: CheckReadoutTasks does where they are made.
+// takes no such blocks (TakesBlockShape). What the tasks hold is not checked: CheckReadoutTasks does where they are
+// made.
 cudaError_t Readout(const ReadoutArgs& args, cudaStream_t stream, BlockShape shape);
 
 }  // namespace ablate::kernels

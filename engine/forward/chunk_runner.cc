@@ -111,7 +111,6 @@ LayerOutput ChunkRunner::RunLayerOf(const Chunk& chunk, size_t index, const Devi
                   workspace_);
 }
 
-// Of a chunk from the first layer on; empty otherwise.
 at::Tensor ChunkRunner::Embedded(const DeviceTables& tables, int64_t n) {
   at::Tensor x = workspace_.Take(Slot::kResidualA, {n, config_.d_model});
   Embed(weights_.wte, weights_.wpe, tables.tokens(), x);

@@ -8,8 +8,8 @@
 #include <array>
 #include <memory>
 #include <string>
-#include <utility>
 
+#include "engine/forward/compute_mode.h"
 #include "engine/forward/cuda_launch.h"
 #include "engine/forward/gemm_operands.h"
 #include "engine/forward/tuned_launch.h"
@@ -37,11 +37,9 @@ DeviceGemm& GemmOf(c10::Device device) {
   return *gemm;
 }
 
-thread_local GemmMode mode;
-
 kernels::GemmPrecision PrecisionOf(const at::Tensor& x) {
   if (x.scalar_type() == at::kBFloat16) return kernels::GemmPrecision::kBf16;
-  return mode.reads_tf32 ? kernels::GemmPrecision::kTf32 : kernels::GemmPrecision::kFloat32;
+  return ComputeModeScope::Current().reads_tf32 ? kernels::GemmPrecision::kTf32 : kernels::GemmPrecision::kFloat32;
 }
 
 // As CublasLt::Run, measured before where that is wanted.
@@ -64,16 +62,6 @@ void PrepareGemm(c10::Device device) {
 
 c10::Stream GemmStream(c10::Device device) {
   return GemmOf(device).stream;
-}
-
-GemmModeScope::GemmModeScope(GemmMode now) : before_(std::exchange(mode, now)) {}
-
-GemmModeScope::~GemmModeScope() {
-  mode = before_;
-}
-
-GemmMode GemmModeScope::Current() {
-  return mode;
 }
 
 TuningPlatform TuningPlatformOf(c10::Device device) {
@@ -111,7 +99,7 @@ void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
       .weight_is_transposed = layout.is_transposed,
       .precision = PrecisionOf(x),
       .epilogue = epilogue,
-      .batch_invariant = mode.batch_invariant};
+      .batch_invariant = ComputeModeScope::Current().batch_invariant};
   if (epilogue != kernels::GemmEpilogue::kGeluTanh) return RunProduct(args, out);
   bool is_fused = true;
   RunProduct(args, out, &is_fused);

@@ -25,35 +25,14 @@ c10::Stream GemmStream(c10::Device device);
 // out [M, O] from x [M, K] and weight [K, O], all on one GPU; bias [O] for kGeluTanh alone. x and weight are float32 or
 // both bfloat16, out is float32. Rows may be further apart than they are long; weight may be transposed. Queued on the
 // current stream: as one launch, or where cuBLASLt fuses no bias and GELU in this precision, with two more behind it.
-// Under a MeasuringScope (tuned_launch.h) its algorithms are measured before.
+// As ComputeModeScope says; under a
+// MeasuringScope (tuned_launch.h) its algorithms are measured before.
 // One thread at a time for each device: an engine's.
 void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, kernels::GemmEpilogue epilogue,
               at::Tensor& out);
 
 // x = gelu_tanh(x + bias) by ATen: what follows a product that cuBLASLt does not fuse with it. x [M, O], bias [O].
 void BiasGeluComposed(const at::Tensor& bias, at::Tensor& x);
-
-struct GemmMode {
-  // Products of float32 read TF32.
-  bool reads_tf32 = false;
-  // GemmArgs::batch_invariant.
-  bool batch_invariant = false;
-};
-
-// While one lives, this thread's products are computed so.
-class GemmModeScope {
- public:
-  explicit GemmModeScope(GemmMode mode);
-  ~GemmModeScope();
-  GemmModeScope(const GemmModeScope&) = delete;
-  GemmModeScope& operator=(const GemmModeScope&) = delete;
-
-  // Of the innermost of this thread's.
-  static GemmMode Current();
-
- private:
-  const GemmMode before_;
-};
 
 // The device's products, and for whom what is measured there is right (kept_tuning.h).
 kernels::CublasLt& CublasLtOf(c10::Device device);

@@ -17,6 +17,7 @@
 #include "engine/forward/caught.h"
 #include "engine/forward/check_scan.h"
 #include "engine/forward/chunk_runner.h"
+#include "engine/forward/compute_mode.h"
 #include "engine/forward/device.h"
 #include "engine/forward/gemm_cuda.h"
 #include "engine/forward/token_budget.h"
@@ -74,14 +75,18 @@ absl::StatusOr<PlanWork> GptEngine::Work(absl::Span<const Scan> scans) const {
 }
 
 absl::StatusOr<Planner> GptEngine::MakePlanner(absl::Span<const Scan> scans) const {
-  return PlannerOf(scans, PlanOptionsOf(TokensOfPass(config_, UseBeside(0), info_.max_packed_tokens, scans)));
+  return PlannerOf(scans, PlanOptionsOf(TokensOfPass(config_, UseBeside(0), info_.max_packed_tokens, scans), scans));
 }
 
-PlanOptions GptEngine::PlanOptionsOf(int64_t max_packed_tokens) const {
-  // A device that works while the next chunk is planned waits for the first one, and shorter for a small one.
-  constexpr int64_t kFirstShare = 4;
-  return {config_.n_layers, max_packed_tokens,
-          use_.overlaps ? std::max<int64_t>(1, max_packed_tokens / kFirstShare) : 0};
+// Where a Queue waits for the device itself, there is nothing to overlap.
+bool GptEngine::Overlaps(absl::Span<const Scan> scans) const {
+  return use_.overlaps && std::none_of(scans.begin(), scans.end(), [](const Scan& scan) {
+           return scan.effects || static_cast<bool>(scan.on_head_outputs);
+         });
+}
+
+PlanOptions GptEngine::PlanOptionsOf(int64_t max_packed_tokens, absl::Span<const Scan> scans) const {
+  return {config_.n_layers, max_packed_tokens, Overlaps(scans) ? FirstPassTokens(max_packed_tokens) : 0};
 }
 
 MemoryUse GptEngine::UseBeside(int64_t held_bytes) const {
@@ -116,7 +121,7 @@ absl::StatusOr<RunStats> GptEngine::RunWithin(const RunLimits& limits, absl::Spa
       // The current device belongs to the thread, and Run may be called from another one than Load.
       const c10::OptionalDeviceGuard on_device(weights_.wte.device());
       const c10::OptionalStreamGuard on_stream(stream_);
-      const GemmModeScope products(
+      const ComputeModeScope mode(
           {.reads_tf32 = info_.precision == Precision::kTf32, .batch_invariant = use_.batch_invariant});
       at::set_num_threads(limits.threads);
       const absl::Status status = RunPlanned(budget, scans, sink, delivered, stats);
@@ -155,7 +160,7 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
     prompts.push_back(AsPlanPrompt(scans[i]));
     prompts.back().first_entry = table.first_entry[i];
   }
-  const absl::StatusOr<Planner> planner = Planner::Create(prompts, PlanOptionsOf(max_packed_tokens));
+  const absl::StatusOr<Planner> planner = Planner::Create(prompts, PlanOptionsOf(max_packed_tokens, scans));
   if (!planner.ok()) return planner.status();
   stats.plan_ns += absl::GetCurrentTimeNanos() - start_ns;
   stats.cost += planner->cost();
@@ -163,11 +168,9 @@ absl::Status GptEngine::RunPlanned(int64_t max_packed_tokens, absl::Span<const S
   const int64_t replayed_before = graphs_ == nullptr ? 0 : graphs_->n_replayed() - stats.replayed_passes;
   const PassDevice on = {weights_.wte.device(), use_.own_attention};
   ChunkRunner runner(weights_, config_, on, table.entries, scans, workspace_, graphs_.get());
-  // The last chunk, not yet handed out. Where a Queue waits for the device itself, there is nothing to overlap.
+  // The last chunk, not yet handed out.
   std::optional<ChunkRunner::Pending> queued;
-  const bool overlaps = use_.overlaps && std::none_of(scans.begin(), scans.end(), [](const Scan& scan) {
-                          return scan.effects || static_cast<bool>(scan.on_head_outputs);
-                        });
+  const bool overlaps = Overlaps(scans);
   std::vector<bool> cancelled(scans.size());
   const auto is_wanted = [&](const ReadPoint& read) {
     return !cancelled[read.prompt] && !delivered[read.prompt][kUneditedRuns + read.variant];

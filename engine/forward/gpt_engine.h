@@ -32,12 +32,12 @@ struct RunLimits {
 struct DeviceUse {
   // On a GPU: passes are recorded as CUDA graphs.
   bool records = true;
-  // On a GPU: products as GemmMode has it.
+  // As ComputeMode has it.
   bool batch_invariant = false;
   // A chunk is planned and queued before the last one's readouts are waited for: on a GPU, which works meanwhile.
   bool overlaps = false;
   OwnAttention own_attention;
-  // On a GPU: where its measured products are kept; null: nowhere.
+  // On a GPU: where what was measured of it is kept; null: nowhere.
   std::shared_ptr<KeptTuning> kept_tuning;
 };
 
@@ -71,7 +71,9 @@ class GptEngine final : public Engine {
   MemoryUse UseBeside(int64_t held_bytes) const;
   // Of all scans as one batch, under the engine's own limits.
   absl::StatusOr<Planner> MakePlanner(absl::Span<const Scan> scans) const;
-  PlanOptions PlanOptionsOf(int64_t max_packed_tokens) const;
+  // Whether a chunk of these may be queued before the last one's results are waited for.
+  bool Overlaps(absl::Span<const Scan> scans) const;
+  PlanOptions PlanOptionsOf(int64_t max_packed_tokens, absl::Span<const Scan> scans) const;
 
   // Hands a chunk's results out, but for scans that are cancelled.
   absl::Status Deliver(ChunkRunner::Pending chunk, absl::Span<const Scan> scans, const std::vector<bool>& cancelled,

@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 #include "engine/forward/attend_crossover.h"
 #include "engine/forward/caught.h"
+#include "engine/forward/compute_mode.h"
 #include "engine/forward/device.h"
 #include "engine/forward/gemm_cuda.h"
 #include "engine/forward/gpt_engine.h"
@@ -167,7 +168,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const EngineOptions& options
   auto weights = LoadWeights(**checkpoint, *config, options.precision, device);
   if (!weights.ok()) return weights.status();
   if (device.is_cuda() && !options.batch_invariant) {
-    const GemmModeScope products({.reads_tf32 = options.precision == Precision::kTf32});
+    const ComputeModeScope mode({.reads_tf32 = options.precision == Precision::kTf32});
     ArrangeWeights(*weights);
   }
 

@@ -143,8 +143,14 @@ void AttendCpu(const at::Tensor& qkv, const at::Tensor& bias, const LayerTables&
 void AttendCuda(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const Row> rows, const LayerTables& tables,
                 Operand operand, at::Tensor& z) {
   std::vector<Row> others;
+  int64_t most_tokens = 0, most_keys = 0;
   for (const Row& row : rows) {
-    if (!tables.own_attention.Takes(row.begin, row.end)) others.push_back(row);
+    if (!tables.own_attention.Takes(row.begin, row.end)) {
+      others.push_back(row);
+      continue;
+    }
+    most_tokens = std::max<int64_t>(most_tokens, row.end - row.begin);
+    most_keys = std::max<int64_t>(most_keys, row.end);
   }
   AttendComposed(qkv, bias, rows, others, operand, z);
   // None is ours, as where heads are too large for it.
@@ -152,8 +158,8 @@ void AttendCuda(const at::Tensor& qkv, const at::Tensor& bias, absl::Span<const 
   const kernels::AttendArgs<float> args = AttendArgsOf<float>(qkv, bias, tables, z);
   CheckArguments(kernels::CheckAttend(args, tables.n_attend_rows));
   const int64_t n_rows = tables.n_attend_rows;
-  const auto kind = kernels::KindOf(kernels::TunedKernel::kAttend, args.d_head, n_rows * args.n_heads,
-                                    (tables.tokens_in + n_rows - 1) / n_rows);
+  const auto kind =
+      kernels::KindOf(kernels::TunedKernel::kAttend, args.d_head, n_rows * args.n_heads, most_tokens, most_keys);
   LaunchTuned("attend", kind, z, [&](kernels::BlockShape shape, cudaStream_t stream) {
     return kernels::Attend(args, n_rows, stream, shape);
   });

@@ -35,7 +35,8 @@ struct Recorder {
   std::unique_ptr<RecordedLaunches> (*record)(absl::FunctionRef<void()> queue);
 };
 
-// By CUDA; at the rehearsal the pass's products and launches are measured (tuned_launch.h). The current stream is not the default one.
+// By CUDA; at the rehearsal the pass's products and launches are measured (tuned_launch.h). The current stream is not
+// the default one.
 extern const Recorder kCudaGraphs;
 
 // Of one engine, for the thread that owns the device. A recorded pass runs in a room that is larger than its chunk, so

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "engine/forward/compute_mode.h"
 #include "engine/forward/cuda_launch.h"
-#include "engine/forward/gemm_cuda.h"
 #include "engine/forward/tuned_launch.h"
 #include "kernels/readout_check.h"
 #include "kernels/readout_launch.h"
@@ -33,7 +33,7 @@ std::vector<kernels::ReadoutTask> TasksOf(absl::Span<const LogitsQuery> queries)
 // beside it.
 void LaunchReadout(const kernels::ReadoutArgs& args, const at::Tensor& logits, const at::Tensor& answers) {
   constexpr auto kKernel = kernels::TunedKernel::kReadout;
-  if (GemmModeScope::Current().batch_invariant) {
+  if (ComputeModeScope::Current().batch_invariant) {
     const kernels::BlockShape usual = kernels::UsualBlockShape(kKernel, args.n_vocab);
     CheckLaunch("readout", kernels::Readout(args, StreamOf(logits), usual));
     return;

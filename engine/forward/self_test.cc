@@ -9,8 +9,11 @@
 namespace ablate {
 namespace {
 
-// Behind attend's first block of 128 keys, and more tokens than a few tiles of a GEMM.
-constexpr int32_t kLongest = 160;
+// More tokens than a few tiles of a GEMM, and behind attend's first 128 keys on the CPU, 256 on a GPU, which are summed
+// up by themselves.
+int32_t LongestOf(const EngineInfo& info) {
+  return info.device == "cpu" ? 160 : 300;
+}
 
 // KL, entropy and log-prob of each (scan, variant): every one sums over the whole row of logits.
 using Bits = std::map<std::pair<int32_t, int32_t>, std::vector<double>>;
@@ -34,10 +37,12 @@ bool SameBits(const std::vector<double>& a, const std::vector<double>& b) {
 
 // Prompts of several lengths, each with heads ablated in the first, middle and last layers; the longest, which costs
 // most, in the last one only. On a GPU, where it costs little and products take other ways from some thousand rows on,
-// the longest also with many heads of the first layer, so that thousands of tokens enter all others.
+// the longest also with many heads of the first layer, so that thousands of tokens enter all others, and with some at
+// its last position only.
 std::vector<Scan> MakeScans(const EngineInfo& info) {
   std::vector<Scan> scans;
-  for (int32_t length : {1, 3, 7, 12, kLongest}) {
+  const int32_t longest = LongestOf(info);
+  for (int32_t length : {1, 3, 7, 12, longest}) {
     Scan scan;
     for (int32_t i = 0; i < std::min(length, info.n_positions); ++i) {
       scan.token_ids.push_back((i * 7919 + length * 104729) % info.vocab_size);
@@ -45,11 +50,15 @@ std::vector<Scan> MakeScans(const EngineInfo& info) {
     scan.read_positions = {static_cast<int32_t>(scan.token_ids.size()) - 1};
     scan.answers = {{.targets = {length % info.vocab_size}, .contrasts = {}}};
     for (int32_t layer : {0, info.n_layers / 2, info.n_layers - 1}) {
-      if (length == kLongest && layer < info.n_layers - 1) continue;
+      if (length == longest && layer < info.n_layers - 1) continue;
       scan.variants.push_back({{Edit{.site = {layer, length % info.n_heads}}}});
     }
-    constexpr int32_t kManyVariants = 40;
-    const bool has_many = length == kLongest && info.device != "cpu";
+    constexpr int32_t kManyVariants = 40, kAtTheEnd = 6;
+    const bool has_many = length == longest && info.device != "cpu";
+    const int32_t last = scan.read_positions[0];
+    for (int32_t i = 0; has_many && i < kAtTheEnd; ++i) {
+      scan.variants.push_back({{Edit{.site = {0, i % info.n_heads}, .positions = {last, last + 1}}}});
+    }
     for (int32_t i = 0; has_many && i < kManyVariants; ++i) {
       // The scale tells those of one head apart.
       scan.variants.push_back({{Edit{.site = {0, i % info.n_heads}, .scale = 0.01F * static_cast<float>(i)}}});

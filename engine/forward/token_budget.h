@@ -1,6 +1,7 @@
 // How many packed tokens a forward pass may hold, from the memory that is free.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/types/span.h"
@@ -41,5 +42,10 @@ int64_t PassBytes(const GptConfig& config, const MemoryUse& use, int64_t tokens)
 // memory of their own. Heads' outputs, which lie on the host whatever the device is, take at most kMostHeadOutputBytes.
 inline constexpr int64_t kMostHeadOutputBytes = int64_t{1} << 30;
 int64_t TokensOfPass(const GptConfig& config, const MemoryUse& use, int64_t tokens, absl::Span<const Scan> scans);
+
+// Of a batch's first pass on a device that works while the next one is planned: few, so that it has work soon.
+inline int64_t FirstPassTokens(int64_t tokens) {
+  return std::max<int64_t>(1, tokens / 4);
+}
 
 }  // namespace ablate

@@ -14,7 +14,13 @@ thread_local std::optional<std::chrono::steady_clock::time_point> measures_until
 
 void Measure(const kernels::LaunchKind& kind, cudaStream_t stream, LaunchInBlocks launch, const at::Tensor& changed,
              kernels::BlockShapes& known) {
-  const at::Tensor before = changed.defined() ? changed.clone() : at::Tensor();
+  if (std::chrono::steady_clock::now() >= *measures_until) return;
+  at::Tensor before;
+  try {
+    if (changed.defined()) before = changed.clone();
+  } catch (const c10::OutOfMemoryError&) {
+    return;  // another time, perhaps
+  }
   known.Measure(
       kind,
       [&](kernels::BlockShape shape, int runs) {

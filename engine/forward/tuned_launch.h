@@ -33,8 +33,8 @@ class MeasuringScope {
 using LaunchInBlocks = absl::FunctionRef<cudaError_t(kernels::BlockShape shape, cudaStream_t stream)>;
 
 // Launches on the current stream of the device of `out`. Under a MeasuringScope it may do so some hundred times before:
-// of what a launch reads, it may change `changed` alone, which is put back then. Throws c10::Error where the launch fails
-// (`name` is in its message).
+// of what a launch reads, it may change `changed` alone, which is put back then. Throws c10::Error where the launch
+// fails (`name` is in its message).
 void LaunchTuned(const char* name, const kernels::LaunchKind& kind, const at::Tensor& out, LaunchInBlocks launch,
                  const at::Tensor& changed = {});
 

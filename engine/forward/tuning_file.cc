@@ -31,8 +31,7 @@ using kernels::MeasuredGemm;
 using kernels::TunedKernel;
 using Json = nlohmann::json;
 
-// Of the file; another is not read. To be raised also where a kernel of ours changes so much that its blocks are to be
-// measured anew.
+// Of the file; another is not read.
 constexpr int kFormat = 1;
 // Its lists.
 constexpr const char *kGemms = "products", *kBlocks = "blocks";
@@ -59,7 +58,7 @@ constexpr std::pair<const char*, uint32_t GemmShape::*> kAlignments[] = {
     {"bias_alignment", &GemmShape::bias_alignment},
     {"out_alignment", &GemmShape::out_alignment}};
 constexpr std::pair<const char*, int64_t LaunchKind::*> kKindSizes[] = {
-    {"width", &LaunchKind::width}, {"n", &LaunchKind::n}, {"each", &LaunchKind::each}};
+    {"width", &LaunchKind::width}, {"n", &LaunchKind::n}, {"each", &LaunchKind::each}, {"keys", &LaunchKind::keys}};
 constexpr std::pair<const char*, int32_t BlockShape::*> kBlockSizes[] = {{"warps", &BlockShape::warps},
                                                                          {"queries", &BlockShape::queries}};
 
@@ -127,6 +126,9 @@ bool FromJson(const Json& json, MeasuredBlockShape& measured) {
   } catch (const Json::exception&) {
     return false;
   }
+  for (const auto& [name, size] : kKindSizes) {
+    if (measured.kind.*size < 1) return false;
+  }
   return measured.microseconds > 0;
 }
 
@@ -171,7 +173,8 @@ Json HeadOf(const TuningPlatform& platform) {
   return {{"format", kFormat},
           {"gpu", platform.gpu},
           {"multiprocessors", platform.multiprocessors},
-          {"cublaslt", platform.cublaslt_version}};
+          {"cublaslt", platform.cublaslt_version},
+          {"blocks_version", kernels::kBlockShapesVersion}};
 }
 
 absl::StatusOr<std::string> DigestOf(const Json& content) {
@@ -215,7 +218,8 @@ absl::StatusOr<Tuning> TuningFile::Read() const {
   head.erase(kGemms);
   head.erase(kBlocks);
   if (head != HeadOf(platform_)) {
-    return absl::FailedPreconditionError(absl::StrCat(path_, ": of another format, GPU or version of cuBLASLt"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(path_, ": of another format, GPU, or version of cuBLASLt or of our kernels"));
   }
   Tuning tuning;
   absl::Status status = ReadList(path_, *json, kGemms, tuning.gemms);

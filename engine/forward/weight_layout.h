@@ -9,7 +9,7 @@ namespace ablate {
 
 // Brings the layers' matrices into the order in memory, row by row or column by column, in which this GPU multiplies
 // with them faster: each kind is measured once, in some milliseconds, on the current stream, in the mode of
-// GemmModeScope. Tensors keep their shapes, [K, O]; only strides change.
+// ComputeModeScope. Tensors keep their shapes, [K, O]; only strides change.
 void ArrangeWeights(Weights& weights);
 
 // Whether the columns' order is worth taking, of microseconds of a product: noise leaves what a file has.

@@ -79,6 +79,31 @@ AttendProblem<T> RaggedAttendProblem(int32_t n_heads, int32_t d_head) {
   return p;
 }
 
+// A baseline that another launch has run, a row of its last two tokens, and rows of the last one alone.
+template <typename T>
+AttendProblem<T> SinglesProblem(int32_t n_heads, int32_t d_head, int32_t last, int32_t n_singles) {
+  AttendProblem<T> p{n_heads, d_head, {}, last + 1, {}, {}};
+  p.AddRow(last - 1, last + 1, 0);
+  for (int32_t i = 0; i < n_singles; ++i) p.AddRow(last, last + 1, 0);
+  p.Fill(static_cast<uint32_t>(last));
+  const int64_t size = int64_t{3} * n_heads * d_head;
+  for (const AttendRow& row : p.rows) {
+    std::copy_n(p.qkv.begin() + row.begin * size, (row.end - row.begin) * size, p.qkv.begin() + row.first_token * size);
+  }
+  return p;
+}
+
+// Which of the singles has other bits than the last token of the row of two; empty: none has.
+template <typename T>
+std::string FindOtherSingle(const AttendProblem<T>& p, const std::vector<T>& z) {
+  const int64_t width = int64_t{p.n_heads} * p.d_head;
+  const auto last = z.begin() + (p.rows[0].first_token + 1) * width;
+  for (size_t i = 1; i < p.rows.size(); ++i) {
+    if (!std::equal(last, last + width, z.begin() + p.rows[i].first_token * width)) return "row " + std::to_string(i);
+  }
+  return "";
+}
+
 // How one query differs from float64's answer beyond what rounding may do; empty: not. Each score errs by up to
 // (Dh + 2) u sum |q k| (one rounding where q gets its bias, one for each of Dh multiply-adds, one for the scale), exp's
 // argument by u |s - max|, a sum of n weighted values by n u, and the last sum, with v's bias, by u of itself; exp by 2

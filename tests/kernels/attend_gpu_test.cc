@@ -52,12 +52,28 @@ TEST_F(AttendGpuTest, MatchesFloat64On1024Tokens) {
 TEST_F(AttendGpuTest, BlocksDoNotChangeBits) {
   for (const int32_t d_head : {33, 64, 128}) {
     AttendProblem<float> p{3, d_head, {}, 0, {}, {}};
-    p.AddPrompt(100, {0, 33, 99});
+    p.AddPrompt(300, {0, 33, 299});
     p.AddPrompt(6, {5});
     p.Fill(11);
     const std::vector<float> usual = RunAttend(p);
     for (const BlockShape blocks : BlockShapesOf(TunedKernel::kAttend, d_head)) {
       EXPECT_EQ(RunAttend(p, blocks), usual) << blocks.warps << " warps of " << blocks.queries << ", " << d_head;
+    }
+  }
+}
+
+TEST_F(AttendGpuTest, RowsOfOneTokenEqualTheLastOfMany) {
+  for (const int32_t d_head : {33, 64, 128}) {
+    for (const int32_t last : {31, 255, 256, 600, 1023}) {
+      const AttendProblem<float> p = SinglesProblem<float>(12, d_head, last, 132);
+      const std::vector<float> usual = RunAttend(p);
+      EXPECT_EQ(FindAttendError(p, usual), "");
+      for (const BlockShape blocks : BlockShapesOf(TunedKernel::kAttend, d_head)) {
+        SCOPED_TRACE(testing::Message() << last << ", " << blocks.warps << " warps of " << blocks.queries);
+        const std::vector<float> z = RunAttend(p, blocks);
+        EXPECT_EQ(FindOtherSingle(p, z), "");
+        EXPECT_EQ(z, usual);
+      }
     }
   }
 }

@@ -110,28 +110,30 @@ TEST(AttendKernelTest, RowFromALaterBeginEqualsTheFullRow) {
 
 // Which go through their keys together, by segments of 256 positions that several warps take.
 TEST(AttendKernelTest, RowsOfOneTokenEqualTheLastOfMany) {
-  constexpr int32_t kSingles = 6;
-  for (const int32_t d_head : {12, 64}) {
-    for (const int32_t position : {1, 31, 32, 255, 256, 600}) {
-      // A baseline that another launch has run, a row of two of its tokens, and rows of one.
-      AttendProblem<float> p{2, d_head, {}, position + 1, {}, {}};
-      p.AddRow(position - 1, position + 1, 0);
-      for (int32_t i = 0; i < kSingles; ++i) p.AddRow(position, position + 1, 0);
-      p.Fill(static_cast<uint32_t>(position));
-      const int64_t size = int64_t{3} * 2 * d_head, width = int64_t{2} * d_head;
-      for (const AttendRow& row : p.rows) {
-        std::copy_n(p.qkv.begin() + row.begin * size, (row.end - row.begin) * size,
-                    p.qkv.begin() + row.first_token * size);
-      }
+  for (const int32_t d_head : {12, 33, 64, 128}) {
+    for (const int32_t last : {1, 31, 32, 255, 256, 600}) {
+      const AttendProblem<float> p = SinglesProblem<float>(2, d_head, last, 6);
       for (const BlockShape blocks : BlockShapesOf(TunedKernel::kAttend, d_head)) {
+        SCOPED_TRACE(testing::Message() << last << ", " << blocks.warps << " warps of " << blocks.queries);
         const std::vector<float> z = RunAttend(p, 3, 0, blocks);
         EXPECT_EQ(FindAttendError(p, z), "");
-        const auto last = z.begin() + (p.rows[0].first_token + 1) * width;
-        for (int32_t i = 1; i <= kSingles; ++i) {
-          EXPECT_TRUE(std::equal(last, last + width, z.begin() + p.rows[i].first_token * width))
-              << "row " << i << " at " << position << ", " << blocks.warps << " warps of " << blocks.queries;
-        }
+        EXPECT_EQ(FindOtherSingle(p, z), "");
       }
+    }
+  }
+}
+
+// Fewer warps than segments, and as many; a group of queries on both sides of a segment's edge.
+TEST(AttendKernelTest, OrderOfSegmentsDoesNotChangeBits) {
+  const AttendProblem<float> singles = SinglesProblem<float>(1, 12, 600, 5);
+  AttendProblem<float> edge{1, 12, {}, 256 + 9, {}, {}};
+  edge.AddRow(256 - 9, 256 + 9, 0);
+  edge.Fill(9);
+  for (const AttendProblem<float>& p : {singles, edge}) {
+    const std::vector<float> first = RunAttend(p, 0);
+    EXPECT_EQ(FindAttendError(p, first), "");
+    for (const BlockShape blocks : BlockShapesOf(TunedKernel::kAttend, 12)) {
+      for (uint32_t seed = 1; seed < kOrders; ++seed) ASSERT_EQ(RunAttend(p, seed, 0, blocks), first) << blocks.warps;
     }
   }
 }

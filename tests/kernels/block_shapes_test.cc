@@ -60,6 +60,9 @@ TEST(BlockShapeTest, LargeHeadsLeaveNoRoomForLargeGroups) {
   EXPECT_TRUE(TakesBlockShape(TunedKernel::kAttend, 64, {8, 4}));
   EXPECT_FALSE(TakesBlockShape(TunedKernel::kAttend, 128, {4, 4}));
   EXPECT_EQ(UsualBlockShape(TunedKernel::kAttend, 128), (BlockShape{2, 4}));
+  // No whole packs.
+  EXPECT_EQ(UsualBlockShape(TunedKernel::kAttend, 33), (BlockShape{8, 1}));
+  EXPECT_FALSE(TakesBlockShape(TunedKernel::kAttend, 33, {4, 4}));
   // A tile of keys, with what lies between them, and of values; 16 queries and their states.
   EXPECT_EQ(AttendSharedBytes(128, {4, 4}), 4 * (32 * 132 + 32 * 128 + 16 * 128 + 16 * 130));
 }
@@ -69,6 +72,7 @@ TEST(BlockShapeTest, KindsAreRoundedUp) {
   EXPECT_NE(KindOf(TunedKernel::kAttend, 64, 2049, 6), KindOf(TunedKernel::kAttend, 64, 2048, 6));
   EXPECT_NE(KindOf(TunedKernel::kLayerNorm, 768, 8), KindOf(TunedKernel::kLayerNorm, 1024, 8));
   EXPECT_EQ(KindOf(TunedKernel::kLayerNorm, 768, 0).n, 1);
+  EXPECT_NE(KindOf(TunedKernel::kAttend, 64, 2048, 1, 6), KindOf(TunedKernel::kAttend, 64, 2048, 1, 1024));
 }
 
 const LaunchKind kKind = KindOf(TunedKernel::kLayerNorm, 768, 100);

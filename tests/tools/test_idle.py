@@ -93,6 +93,11 @@ def test_what_is_in_no_run_does_not_count() -> None:
     assert (told["runs"], told["events"], told["busy_ns"], told["window_ns"]) == (1, 2, 20_000, 30_000)
 
 
+def test_a_run_with_an_event_of_its_own_is_left_out() -> None:
+    told = found(*(run(at) for at in (0, 3000, 6000)), *(kernel(at, 10) for at in (0, 3000, 3020, 6000)))
+    assert (told["runs"], told["runs_left_out"], told["events"]) == (2, 1, 1)
+
+
 def test_a_run_whose_events_were_lost_is_left_out() -> None:
     whole = [kernel(begin + at, 10) for begin in (3000, 6000) for at in (0, 10)]
     told = found(run(0), run(3000), run(6000), run(9000), kernel(10, 10), *whole)
@@ -159,7 +164,7 @@ def a_table(device: dict[str, Any] | None) -> str:
 def test_the_table_tells_shares_and_counts() -> None:
     device = found(run(0), event("gpu_memcpy", COPY, 0, 10), kernel(20, 30))
     assert "| bench, 6 tokens | ok | idle: 20.0% | 1.0 |" in a_table(device)
-    assert "| tf32 | 6 tokens | 1 of 1 | 0.040 | 20.0% | 60.0% | 75.0% / 1 |  |  |  |  | 25.0% / 1 |  |" in a_table(
+    assert "| tf32 | 6 tokens | 1 | 1 of 1 | 0.040 | 20.0% | 60.0% | 75.0% / 1 |  |  |  |  | 25.0% / 1 |  |" in a_table(
         device
     )
     assert len(idle_row(an_entry(device))) == len(idle_row(an_entry(None))) == len(IDLE_HEAD)
@@ -167,7 +172,7 @@ def test_the_table_tells_shares_and_counts() -> None:
 
 def test_the_table_says_none_where_there_is_no_device() -> None:
     assert "| bench, 6 tokens | ok | idle: none | 1.0 |" in a_table(None)
-    assert "| tf32 | 6 tokens | 1 of 1 | none | none | none |" in a_table(None)
+    assert "| tf32 | 6 tokens |  | 1 of 1 | none | none | none |" in a_table(None)
     assert "0.0%" not in a_table(None)
 
 

@@ -6,16 +6,21 @@
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
+#include <c10/core/StreamGuard.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/forward/device.h"
 #include "engine/forward/gemm_bf16.h"
+#include "engine/forward/gemm_cuda.h"
 #include "engine/forward/logits_readout.h"
+#include "engine/forward/tuned_launch.h"
 #include "engine/plan/plan.h"
 #include "tests/engine/forward/one_layer.h"
 
@@ -132,6 +137,34 @@ TEST_P(OpsTest, LayerNorm) {
                  at::layer_norm(Exact(before), {d}, Exact(weight), Exact(bias), 1e-5),
                  "layer_norm, D " + std::to_string(d));
     EXPECT_TRUE(at::equal(x, before + add));
+  }
+}
+
+// On a GPU each launch runs many times then. Its result and what it reads must be as without.
+TEST_P(OpsTest, MeasuringChangesNoBit) {
+  constexpr int64_t kRows = 48, kModel = 768;
+  const at::Tensor weight = Random({kModel}), bias = Random({kModel}), add = Random({kModel});
+  const at::Tensor x = Random({kRows, kModel});
+  const auto run = [&] {
+    at::Tensor normed_x = x.clone(), normed = at::empty_like(x), rounded = x.clone();
+    LayerNorm(normed_x, weight, bias, 1e-5, add, Operand::kExact, normed);
+    AsOperand(rounded, Operand::kBf16);
+    return std::vector<at::Tensor>{normed_x.cpu(), normed.cpu(), rounded.cpu()};
+  };
+  // A stream that can be recorded.
+  std::optional<c10::Stream> stream;
+  if (device_.is_cuda()) stream = GemmStream(device_);
+  const c10::OptionalStreamGuard on_stream(stream);
+  const std::vector<at::Tensor> plain = run();
+  std::vector<at::Tensor> measured;
+  {
+    const MeasuringScope measuring(std::chrono::seconds(10));
+    measured = run();
+  }
+  for (size_t i = 0; i < plain.size(); ++i) EXPECT_TRUE(at::equal(measured[i], plain[i])) << i;
+  if (!device_.is_cuda()) return;
+  for (const kernels::TunedKernel kernel : {kernels::TunedKernel::kLayerNorm, kernels::TunedKernel::kRoundRows}) {
+    EXPECT_FALSE(BlockShapesOn(device_).WouldMeasure(kernels::KindOf(kernel, kModel, kRows)));
   }
 }
 

@@ -2,10 +2,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
 #include "absl/strings/str_replace.h"
+#include "engine/files/sha256.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/engine/files/temp_dir.h"
@@ -38,7 +40,7 @@ MeasuredGemm Measured(int64_t m, uint64_t algorithm) {
 }
 
 MeasuredBlockShape Blocks(int64_t n, int32_t warps) {
-  return {kernels::KindOf(kernels::TunedKernel::kAttend, 64, n, 6), {warps, 4}, 1.5};
+  return {kernels::KindOf(kernels::TunedKernel::kAttend, 64, n, 6, 1024), {warps, 4}, 1.5};
 }
 
 class TuningFileTest : public ::testing::Test {
@@ -105,13 +107,42 @@ TEST_F(TuningFileTest, DamageIsToldAndTheNextWriteMendsIt) {
   }
 }
 
+// What carries the right digest but was never written.
+TEST_F(TuningFileTest, WrongEntriesAreNamed) {
+  ASSERT_TRUE(File().Add({{Measured(16, 1)}, {Blocks(4, 8)}}).ok());
+  const std::string good = Text();
+  using Json = nlohmann::json;
+  const auto message = [&](auto change) {
+    Json json = Json::parse(good);
+    json.erase("sha256");
+    change(json);
+    const std::string content = json.dump();
+    const absl::Span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(content.data()), content.size());
+    json["sha256"] = Sha256Hex({&bytes, 1}).value();
+    Write(json.dump() + "\n");
+    const auto read = File().Read();
+    return std::string(read.ok() ? "" : read.status().message());
+  };
+  EXPECT_EQ(message([](Json& j) { j["products"][0]["m"] = 32; }), "");
+  const std::string product = "products[0] is none that was measured", blocks = "blocks[0] is none that was measured";
+  EXPECT_THAT(message([](Json& j) { j["products"][0]["m"] = 0; }), HasSubstr(product));
+  EXPECT_THAT(message([](Json& j) { j["products"][0]["precision"] = "tf33"; }), HasSubstr(product));
+  EXPECT_THAT(message([](Json& j) { j["products"][0].erase("algorithm"); }), HasSubstr(product));
+  EXPECT_THAT(message([](Json& j) { j["blocks"][0]["kernel"] = "attended"; }), HasSubstr(blocks));
+  EXPECT_THAT(message([](Json& j) { j["blocks"][0]["keys"] = 0; }), HasSubstr(blocks));
+  EXPECT_THAT(message([](Json& j) { j["blocks"][0].erase("warps"); }), HasSubstr(blocks));
+  EXPECT_THAT(message([](Json& j) { j.erase("blocks"); }), HasSubstr("has no list of blocks"));
+  EXPECT_THAT(message([](Json& j) { j["products"] = 1; }), HasSubstr("has no list of products"));
+  EXPECT_THAT(message([](Json& j) { j["blocks_version"] = 0; }), HasSubstr("of another format"));
+}
+
 TEST_F(TuningFileTest, AnotherGpusFileIsNotRead) {
   const TuningFile other(folder_.File("made"), {"NVIDIA H100 80GB HBM3", 66, 130100});
   ASSERT_TRUE(other.Add({{Measured(16, 1)}, {}}).ok());
   EXPECT_NE(other.path(), File().path());
   EXPECT_TRUE(File().Read()->gemms.empty());
   std::filesystem::copy_file(other.path(), File().path());
-  EXPECT_THAT(File().Read().status().message(), HasSubstr("of another format, GPU or version of cuBLASLt"));
+  EXPECT_THAT(File().Read().status().message(), HasSubstr("of another format, GPU, or version"));
 }
 
 TEST_F(TuningFileTest, GrowsToALimit) {

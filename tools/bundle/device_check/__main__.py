@@ -249,7 +249,7 @@ def main(arguments: list[str]) -> int:
                     partial(check_batch_invariant, small, device, precision),
                 )
             if on_gpu:
-                checks.run("measured products are kept", partial(check_kept_choices, small, device, "float32"))
+                checks.run("what was measured is kept", partial(check_kept_choices, small, device, "float32"))
             if options.bench:
                 for name, check in bench_checks(small, device, precisions, on_gpu):
                     checks.run(f"bench, {name}", check)

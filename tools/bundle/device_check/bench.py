@@ -140,6 +140,8 @@ def trace_case(case: BenchCase, start: Callable[[], Engine], precision: str, on_
     found = device_time(trace)
     if on_gpu and found is None:
         raise Mismatch(f"the profiler saw nothing on the device: {trace.get('ERROR', 'it does not tell why')}")
+    if found and found["runs_left_out"] > found["runs"]:
+        raise Mismatch(f"{found['runs_left_out']} of {case.repeats} runs have other events than most")
     entry: dict[str, Any] = {
         "case": case.name,
         "precision": precision,

@@ -4,6 +4,7 @@ import json
 import random
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from device_check.reference import Scan, read_config
 
 # Short rows and ones that attention's own kernel takes only under batch invariance.
 LENGTHS = (1, 6, 33, 300, 1024)
-# Enough for a pass to be recorded, where its products are measured.
+# Enough for a pass to be recorded, when its products and launches are measured.
 RUNS = 3
 
 
@@ -44,6 +45,9 @@ def check_batch_invariant(model: Path, device: str, precision: str) -> dict[str,
     for length in LENGTHS:
         if length <= config.n_positions:
             scans.append(make_scan(config, length, heads if length <= 33 else some, generator))
+            # Rows of one token of their own.
+            at_the_end = [[replace(edit, begin=length - 1) for edit in variant] for variant in some]
+            scans.append(make_scan(config, length, at_the_end, generator))
     with Engine(model, device, precision, batch_invariant=True) as engine:
         if not engine.info["batch_invariant"]:
             raise Mismatch("the engine does not call itself batch-invariant")

@@ -8,7 +8,7 @@ clock from.
 
 import re
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,9 +112,9 @@ def device_time(trace: dict[str, Any]) -> dict[str, Any] | None:
     found = read_runs(trace)
     if not found:
         return None
-    # A trace may have lost events, which would pass for gaps.
-    most = max(len(run.events) for run in found)
-    runs = [run for run in found if len(run.events) == most]
+    # A trace may have lost events, which would pass for gaps; and a run may have what the others do not.
+    ((usual, _),) = Counter(len(run.events) for run in found).most_common(1)
+    runs = [run for run in found if len(run.events) == usual]
     busy: list[float] = []
     by_name: dict[tuple[str, str], list[float]] = defaultdict(list)
     for run in runs:
@@ -139,7 +139,7 @@ def device_time(trace: dict[str, Any]) -> dict[str, Any] | None:
         "window_ns": ns(statistics.median(run.window for run in runs)),
         "host_ns": ns(statistics.median(run.host.length for run in runs)),
         "beyond_ns": ns(max(run.beyond for run in runs)),
-        "events": most,
+        "events": usual,
         "parts": {
             part: told([time for (mine, _), times in by_name.items() if mine == part for time in times])
             for part in PARTS
@@ -148,7 +148,7 @@ def device_time(trace: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-IDLE_HEAD = ("precision", "case", "replayed passes", "busy, ms", "idle", "idle, host to host", *PARTS)
+IDLE_HEAD = ("precision", "case", "runs", "replayed passes", "busy, ms", "idle", "idle, host to host", *PARTS)
 
 
 def idle_share(entry: dict[str, Any], figure: str = "idle") -> str:
@@ -160,7 +160,8 @@ def idle_row(entry: dict[str, Any]) -> list[str]:
     found = entry["device"]
     parts = found["parts"].values() if found else [{"count": 0}] * len(PARTS)
     return [
-        *(entry["precision"], entry["case"], f"{entry['replayed_passes']} of {entry['forward_passes']}"),
+        *(entry["precision"], entry["case"], str(found["runs"]) if found else ""),
+        f"{entry['replayed_passes']} of {entry['forward_passes']}",
         f"{found['busy_ns'] / 1e6:.3f}" if found else "none",
         *(idle_share(entry, figure) for figure in ("idle", "idle_host_to_host")),
         *(f"{part['share']:.1%} / {part['count']:,.0f}" if part["count"] else "" for part in parts),

@@ -97,8 +97,8 @@ class Engine:
         return self._ask({"scans": [as_json(scan) for scan in scans], "repeats": repeats})
 
     def trace(self, scans: Sequence[Scan], repeats: int, file: Path) -> dict[str, Any]:
-        """As `time`, of runs that a profiler writes into `file`, behind some that it does not. The engine has run
-        nothing before, and is asked for nothing behind it.
+        """As `time`, of runs that a profiler writes into `file`, behind some that it does not. On a GPU ask
+        an engine that has run nothing, and for nothing behind it: later traces may have lost events.
         """
         return self._ask({"scans": [as_json(scan) for scan in scans], "repeats": repeats, "trace": str(file)})
 
