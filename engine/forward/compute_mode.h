@@ -6,8 +6,8 @@ namespace ablate {
 struct ComputeMode {
   // Products of float32 read TF32.
   bool reads_tf32 = false;
-  // A row's bits depend neither on how many there are nor on what was measured: GemmArgs::batch_invariant, and the usual
-  // blocks for readouts.
+  // A row's bits depend neither on how many there are nor on what was measured: GemmArgs::batch_invariant, and the
+  // usual blocks for readouts.
   bool batch_invariant = false;
 };
 

@@ -13,6 +13,7 @@ Sets up, builds, and runs every test: C++ through CTest, then Python through pyt
   ./run test -R plan               C++ tests whose name matches (-E leaves out); pytest still runs
   ./run test -- -k oracle          Python tests whose name matches; ctest still runs
   ./run test -R plan -- -k oracle  both
+  ./run test -- -n 0 --pdb         Python tests one after the other, as a debugger wants them
   ./run test --long                also what takes longer, or fetches peers to compare with (into .venv-peers)
 TEXT
         return
@@ -27,7 +28,11 @@ TEXT
   say "C++ tests"
   ctest --test-dir "$build_dir" --output-on-failure -j "$(nproc)" ${ctest_args[@]+"${ctest_args[@]}"} || failed=1
   say "Python tests"
+  # Half of their time is waiting. A file's tests share what takes long to make; a worker takes a gigabyte.
+  local workers
+  workers=$(nproc)
+  [ "$workers" -le 4 ] || workers=4
   # The oracle's torch runs beside engines: its threads must not spin for long (engine/forward/openmp_wait.cc).
-  GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000} ABLATE_BUILD_DIR=$build_dir "$venv/bin/python" -m pytest tests ${pytest_args[@]+"${pytest_args[@]}"} "$@" || failed=1
+  GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000} ABLATE_BUILD_DIR=$build_dir "$venv/bin/python" -m pytest tests -n "$workers" --dist loadfile ${pytest_args[@]+"${pytest_args[@]}"} "$@" || failed=1
   return $failed
 }
