@@ -158,7 +158,7 @@ __global__ void __launch_bounds__(kMostAttendWarps* kWarpLanes, kDims < 4 ? 2 : 
     const auto head = static_cast<int32_t>(task % args.n_heads);
     const AttendRow row = args.rows[index];
     if (row.end - row.begin == 1) {
-      const SingleRows rows(args, n_rows, index);
+      const SingleRows<kQueries> rows(args, n_rows, index);
       if (!rows.IsFirst(index)) continue;
       AttendSingles<W, kDims>(args, rows, head, memory);
       continue;

@@ -15,8 +15,8 @@ constexpr int64_t kSharedBytes = 48 << 10;
 constexpr BlockShape kAttendShapes[] = {{4, 4}, {8, 4}, {2, 4}, {8, 1}, {4, 1}, {1, 1}};
 constexpr BlockShape kFanOutShapes[] = {{8}, {2}, {4}, {16}};
 constexpr BlockShape kRowShapes[] = {{4}, {1}, {2}, {8}};
-// A block has a row. A scan's rows are about as many as an H100's multiprocessors, and how many loads a block has under
-// way decides how long a walk over a vocabulary takes.
+// A block has a row. A scan's rows are about as many as an H100's multiprocessors: by arithmetic the loads that a block
+// has under way decide how long a walk over a vocabulary takes.
 constexpr BlockShape kReadoutShapes[] = {{16}, {8}, {32}};
 
 std::span<const BlockShape> AllShapesOf(TunedKernel kernel) {
@@ -74,7 +74,7 @@ int64_t AttendSharedBytes(int64_t d_head, BlockShape shape) {
   const int64_t group = int64_t{shape.warps} * shape.queries;
   const int64_t of_rows = kAttendTile * (2 * d_head + kAttendKeyGap) + group * (2 * d_head + 2);
   // Queries and states: of each warp, and of all.
-  const int64_t of_singles = kAttendTogether * (d_head + (int64_t{shape.warps} + 1) * (d_head + 2));
+  const int64_t of_singles = shape.queries * (d_head + (int64_t{shape.warps} + 1) * (d_head + 2));
   return static_cast<int64_t>(sizeof(float)) * std::max(of_rows, of_singles);
 }
 

@@ -1,6 +1,6 @@
 // Into which blocks a launch of ours is cut. What is fastest depends on GPU and sizes, and is measured
-// (block_shapes.h).
-// What a launch computes does not depend on it, but for readout, whose sums change their order with it.
+// (block_shapes.h). What a launch computes does not depend on it, but for readout, whose sums change their order with
+// it.
 #pragma once
 
 #include <compare>
@@ -11,11 +11,13 @@ namespace ablate::kernels {
 
 // Those with a choice.
 enum class TunedKernel { kAttend, kFanOut, kLayerNorm, kReadout, kRoundRows };
+inline constexpr TunedKernel kTunedKernels[] = {TunedKernel::kAttend, TunedKernel::kFanOut, TunedKernel::kLayerNorm,
+                                                TunedKernel::kReadout, TunedKernel::kRoundRows};
 
 struct BlockShape {
   // Of a block.
   int32_t warps = 1;
-  // attend: queries that a warp takes at a time. Of the others 1.
+  // attend: queries that a warp takes at a time, of rows of one token those of so many rows. Of the others 1.
   int32_t queries = 1;
   auto operator<=>(const BlockShape&) const = default;
 };
@@ -55,7 +57,5 @@ int64_t AttendSharedBytes(int64_t d_head, BlockShape shape);
 inline constexpr int32_t kAttendTile = 32;
 // Elements between a tile's keys, at most.
 inline constexpr int32_t kAttendKeyGap = 4;
-// Rows of one token that go through their keys together, at most.
-inline constexpr int32_t kAttendTogether = 4;
 
 }  // namespace ablate::kernels

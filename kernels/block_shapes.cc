@@ -12,10 +12,14 @@ BlockShape BlockShapes::Of(const LaunchKind& kind) const {
 void BlockShapes::Measure(const LaunchKind& kind, const Time& time, std::chrono::steady_clock::time_point deadline) {
   if (!WouldMeasure(kind)) return;
   const std::vector<BlockShape> shapes = BlockShapesOf(kind.kernel, kind.width);
+  bool is_late = false;
   const auto fastest = ChooseFastest(
       shapes.size(), [&](size_t way, int runs) { return time(shapes[way], runs); },
-      [&] { return std::chrono::steady_clock::now() >= deadline; });
-  if (!fastest.has_value()) return;
+      [&] { return is_late = std::chrono::steady_clock::now() >= deadline; });
+  if (!fastest.has_value()) {
+    if (!is_late) failed_.insert(kind);
+    return;
+  }
   measured_[kind] = {kind, shapes[fastest->index], fastest->microseconds};
   ++n_measured_;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "kernels/block_shape.h"
@@ -29,9 +30,9 @@ class BlockShapes {
   BlockShape Of(const LaunchKind& kind) const;
 
   // Whether Measure would run anything.
-  bool WouldMeasure(const LaunchKind& kind) const { return !measured_.contains(kind); }
-  // Measures which of a kernel's shapes is the fastest, in some hundred runs, unless that is known; gives up at
-  // `deadline`.
+  bool WouldMeasure(const LaunchKind& kind) const { return !measured_.contains(kind) && !failed_.contains(kind); }
+  // Measures which of a kernel's shapes is the fastest, in some hundred runs, unless that is known or
+  // none could be measured before; gives up at `deadline`.
   void Measure(const LaunchKind& kind, const Time& time, std::chrono::steady_clock::time_point deadline);
 
   // What was measured and adopted here, ordered by kind.
@@ -43,6 +44,8 @@ class BlockShapes {
 
  private:
   std::map<LaunchKind, MeasuredBlockShape> measured_;
+  // Of which no way could be measured.
+  std::set<LaunchKind> failed_;
   int n_measured_ = 0;
 };
 

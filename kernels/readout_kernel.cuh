@@ -111,8 +111,8 @@ __device__ __forceinline__ LargestLogit FindLargest(const float* row, int32_t n_
   return best;
 }
 
-// W is kReadoutWidth where logits and stride are aligned to it, else 1. A block has a row, and kMaxTopK threads at
-// least.
+// W is kReadoutWidth where logits and stride are aligned to it, else 1. A block has a row, and at least kMaxTopK
+// threads.
 template <int W>
 __global__ void __launch_bounds__(kMostReadoutWarps* kWarpLanes) SumRowsKernel(const ReadoutArgs args) {
   ABLATE_SHARED_MEMORY(SumRowsShared, shared);

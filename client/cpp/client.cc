@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "client/cpp/call.h"
 #include "client/cpp/scan_dispatch.h"
 #include "client/cpp/stream_check.h"
@@ -12,13 +14,19 @@ namespace ablate::client {
 
 Client::Client(std::string address, std::shared_ptr<grpc::Channel> channel)
     : address_(std::move(address)),
-      ablation_(v1::AblationService::NewStub(channel)),
-      health_(grpc::health::v1::Health::NewStub(channel)) {}
+      channel_(std::move(channel)),
+      ablation_(v1::AblationService::NewStub(channel_)),
+      health_(grpc::health::v1::Health::NewStub(channel_)) {}
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& address, const ConnectOptions& options) {
   auto channel = MakeChannel(address, options);
   if (!channel.ok()) return channel.status();
   return std::unique_ptr<Client>(new Client(address, *std::move(channel)));
+}
+
+bool Client::AwaitConnection(absl::Duration most) {
+  grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
+  return channel_->WaitForConnected(absl::ToChronoTime(absl::Now() + most));
 }
 
 absl::StatusOr<v1::Completion> Client::Scan(const v1::AblateRequest& request, const ScanHandlers& handlers,

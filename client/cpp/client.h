@@ -101,12 +101,17 @@ class Client {
   // The health of the whole server.
   absl::StatusOr<grpc::health::v1::HealthCheckResponse::ServingStatus> Health(const CallOptions& options);
 
+  // Whether there is a connection, for which this waits so long at most. It is tried at once, whatever delay gRPC has
+  // come to after the tries before.
+  bool AwaitConnection(absl::Duration most);
+
   const std::string& address() const { return address_; }
 
  private:
   Client(std::string address, std::shared_ptr<grpc::Channel> channel);
 
   const std::string address_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::AblationService::Stub> ablation_;
   const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
 };

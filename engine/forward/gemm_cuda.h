@@ -25,9 +25,8 @@ c10::Stream GemmStream(c10::Device device);
 // out [M, O] from x [M, K] and weight [K, O], all on one GPU; bias [O] for kGeluTanh alone. x and weight are float32 or
 // both bfloat16, out is float32. Rows may be further apart than they are long; weight may be transposed. Queued on the
 // current stream: as one launch, or where cuBLASLt fuses no bias and GELU in this precision, with two more behind it.
-// As ComputeModeScope says; under a
-// MeasuringScope (tuned_launch.h) its algorithms are measured before.
-// One thread at a time for each device: an engine's.
+// As ComputeModeScope says; under a MeasuringScope (tuned_launch.h) its algorithms are measured before. One thread at a
+// time for each device: an engine's.
 void GemmCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, kernels::GemmEpilogue epilogue,
               at::Tensor& out);
 

@@ -25,6 +25,12 @@ KeptTuning::KeptTuning(kernels::CublasLt& cublas_lt, kernels::BlockShapes& block
   for (const kernels::MeasuredBlockShape& one : kept->blocks) block_shapes_.Adopt(one);
 }
 
+KeptTuning::~KeptTuning() {
+  if (writing_.valid()) writing_.wait();
+  Keep();
+  if (writing_.valid()) writing_.wait();
+}
+
 void KeptTuning::Keep() noexcept {
   if (has_given_up_ || n_measured() == n_kept_) return;
   try {

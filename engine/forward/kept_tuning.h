@@ -20,6 +20,11 @@ class KeptTuning {
   KeptTuning(kernels::CublasLt& cublas_lt, kernels::BlockShapes& block_shapes, TuningFile file,
              std::function<void(const std::string&)> warn);
 
+  // Writes what is not yet written.
+  ~KeptTuning();
+  KeptTuning(const KeptTuning&) = delete;
+  KeptTuning& operator=(const KeptTuning&) = delete;
+
   // Writes what was measured since the last time, if anything, in a thread of its own, unless that is still writing.
   // Warns where it cannot, and leaves it then.
   void Keep() noexcept;
@@ -36,7 +41,7 @@ class KeptTuning {
   Tuning to_write_;
   int n_kept_;
   bool has_given_up_ = false;
-  // The last write; waited for at the end.
+  // The last write.
   std::future<bool> writing_;
 };
 

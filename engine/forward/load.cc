@@ -21,6 +21,7 @@
 #include "engine/forward/gpt_engine.h"
 #include "engine/forward/host.h"
 #include "engine/forward/kept_tuning.h"
+#include "engine/forward/readout_cuda.h"
 #include "engine/forward/self_test.h"
 #include "engine/forward/token_budget.h"
 #include "engine/forward/tuned_launch.h"
@@ -74,11 +75,14 @@ DeviceUse UseOf(const EngineOptions& options, const GptConfig& config, c10::Devi
   use.records = options.cuda_graphs;
   use.batch_invariant = options.batch_invariant;
   use.overlaps = true;
-  if (!options.batch_invariant) use.own_attention = MeasureOwnAttention(config, options.precision, device);
   if (!options.gpu_cache_dir.empty()) {
     use.kept_tuning = std::make_shared<KeptTuning>(CublasLtOf(device), BlockShapesOn(device),
                                                    TuningFile(options.gpu_cache_dir, TuningPlatformOf(device)),
                                                    [](const std::string& warning) { TORCH_WARN(warning); });
+  }
+  if (!options.batch_invariant) {
+    use.own_attention = MeasureOwnAttention(config, options.precision, device);
+    MeasureReadoutBlocks(config, device);
   }
   return use;
 }

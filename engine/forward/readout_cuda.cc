@@ -1,11 +1,15 @@
 #include "engine/forward/readout_cuda.h"
 
+#include <ATen/Functions.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <utility>
 
 #include "engine/forward/compute_mode.h"
 #include "engine/forward/cuda_launch.h"
+#include "engine/forward/readout.h"
 #include "engine/forward/tuned_launch.h"
 #include "kernels/readout_check.h"
 #include "kernels/readout_launch.h"
@@ -29,22 +33,22 @@ std::vector<kernels::ReadoutTask> TasksOf(absl::Span<const LogitsQuery> queries)
   return tasks;
 }
 
-// One kind for all numbers of rows: blocks decide on the order of a row's sums, which is not to depend on what is read
-// beside it.
-void LaunchReadout(const kernels::ReadoutArgs& args, const at::Tensor& logits, const at::Tensor& answers) {
-  constexpr auto kKernel = kernels::TunedKernel::kReadout;
-  if (ComputeModeScope::Current().batch_invariant) {
-    const kernels::BlockShape usual = kernels::UsualBlockShape(kKernel, args.n_vocab);
-    CheckLaunch("readout", kernels::Readout(args, StreamOf(logits), usual));
-    return;
-  }
-  LaunchTuned("readout", kernels::KindOf(kKernel, args.n_vocab, 1), answers,
-              [&](kernels::BlockShape shape, cudaStream_t stream) { return kernels::Readout(args, stream, shape); });
+enum class Blocks { kKnown, kMeasured };
+
+// One kind for all numbers of rows: a row's bits are not to depend on what is read beside it.
+void LaunchReadout(const kernels::ReadoutArgs& args, Blocks blocks, const at::Tensor& answers) {
+  const auto kind = kernels::KindOf(kernels::TunedKernel::kReadout, args.n_vocab, 1);
+  const auto launch = [&](kernels::BlockShape shape, cudaStream_t stream) {
+    return kernels::Readout(args, stream, shape);
+  };
+  if (blocks == Blocks::kMeasured) return LaunchTuned("readout", kind, answers, launch);
+  const kernels::BlockShape shape = ComputeModeScope::Current().batch_invariant
+                                        ? kernels::UsualBlockShape(kind.kernel, kind.width)
+                                        : BlockShapesOn(answers.device()).Of(kind);
+  CheckLaunch("readout", launch(shape, StreamOf(answers)));
 }
 
-}  // namespace
-
-PendingReadout MeasureCuda(const at::Tensor& logits, absl::Span<const LogitsQuery> queries) {
+PendingReadout MeasureIn(Blocks blocks, const at::Tensor& logits, absl::Span<const LogitsQuery> queries) {
   LogitsReadout result(queries);
   const std::vector<kernels::ReadoutTask> tasks = TasksOf(queries);
   const at::TensorOptions bytes = at::TensorOptions(at::kByte).device(logits.device());
@@ -70,12 +74,29 @@ PendingReadout MeasureCuda(const at::Tensor& logits, absl::Span<const LogitsQuer
   CheckArguments(kernels::CheckReadoutTasks(args, tasks.data()));
   const at::Tensor on_device = CopyTo(logits.device(), absl::MakeConstSpan(tasks));
   args.tasks = static_cast<const kernels::ReadoutTask*>(on_device.const_data_ptr());
-  LaunchReadout(args, logits, answers);
+  LaunchReadout(args, blocks, answers);
   at::Tensor staged = at::empty(answers.sizes(), at::TensorOptions(at::kByte).pinned_memory(true));
   staged.copy_(answers, /*non_blocking=*/true);
   c10::Event done(c10::DeviceType::CUDA);
   done.record(c10::cuda::getCurrentCUDAStream(logits.device().index()));
   return {std::move(result), std::move(staged), std::move(done)};
+}
+
+}  // namespace
+
+PendingReadout MeasureCuda(const at::Tensor& logits, absl::Span<const LogitsQuery> queries) {
+  return MeasureIn(Blocks::kKnown, logits, queries);
+}
+
+void MeasureReadoutBlocks(const GptConfig& config, c10::Device device) {
+  constexpr std::chrono::milliseconds kMost(500);
+  const int64_t rows = ReadoutBlockRows(DeviceKind::kCuda);
+  const at::Tensor logits = at::zeros({rows, LogitsStride(config)}, at::TensorOptions(at::kFloat).device(device))
+                                .narrow(1, 0, config.vocab_size);
+  std::vector<LogitsQuery> queries(static_cast<size_t>(rows));
+  for (int64_t row = 0; row < rows; ++row) queries[static_cast<size_t>(row)] = {.row = row, .target_id = 0};
+  const MeasuringScope measuring(kMost);
+  MeasureIn(Blocks::kMeasured, logits, queries);
 }
 
 }  // namespace ablate

@@ -1,5 +1,8 @@
 #include "engine/forward/tuned_launch.h"
 
+#include <c10/core/Allocator.h>
+#include <c10/util/Exception.h>
+
 #include <array>
 #include <cstddef>
 #include <utility>

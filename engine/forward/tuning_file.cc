@@ -35,6 +35,8 @@ using Json = nlohmann::json;
 constexpr int kFormat = 1;
 // Its lists.
 constexpr const char *kGemms = "products", *kBlocks = "blocks";
+// Of the blocks: those of another are left out, and replaced.
+constexpr const char* kBlocksVersion = "blocks_version";
 
 constexpr std::pair<std::string_view, GemmPrecision> kPrecisionNames[] = {
     {"float32", GemmPrecision::kFloat32}, {"tf32", GemmPrecision::kTf32}, {"bf16", GemmPrecision::kBf16}};
@@ -173,8 +175,7 @@ Json HeadOf(const TuningPlatform& platform) {
   return {{"format", kFormat},
           {"gpu", platform.gpu},
           {"multiprocessors", platform.multiprocessors},
-          {"cublaslt", platform.cublaslt_version},
-          {"blocks_version", kernels::kBlockShapesVersion}};
+          {"cublaslt", platform.cublaslt_version}};
 }
 
 absl::StatusOr<std::string> DigestOf(const Json& content) {
@@ -217,13 +218,14 @@ absl::StatusOr<Tuning> TuningFile::Read() const {
   Json head = *json;
   head.erase(kGemms);
   head.erase(kBlocks);
+  head.erase(kBlocksVersion);
   if (head != HeadOf(platform_)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path_, ": of another format, GPU, or version of cuBLASLt or of our kernels"));
+    return absl::FailedPreconditionError(absl::StrCat(path_, ": of another format, GPU, or version of cuBLASLt"));
   }
   Tuning tuning;
   absl::Status status = ReadList(path_, *json, kGemms, tuning.gemms);
-  if (status.ok()) status = ReadList(path_, *json, kBlocks, tuning.blocks);
+  const bool blocks_fit = json->contains(kBlocksVersion) && (*json)[kBlocksVersion] == kernels::kBlockShapesVersion;
+  if (status.ok() && blocks_fit) status = ReadList(path_, *json, kBlocks, tuning.blocks);
   if (!status.ok()) return status;
   return tuning;
 }
@@ -234,6 +236,7 @@ absl::Status TuningFile::Add(const Tuning& tuning) const {
   Json json = HeadOf(platform_);
   json[kGemms] = Merge(known.gemms, tuning.gemms);
   json[kBlocks] = Merge(known.blocks, tuning.blocks);
+  json[kBlocksVersion] = kernels::kBlockShapesVersion;
   const absl::StatusOr<std::string> digest = DigestOf(json);
   if (!digest.ok()) return digest.status();
   json["sha256"] = *digest;

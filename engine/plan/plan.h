@@ -37,8 +37,8 @@ struct PlanOptions {
   // Most packed tokens in any layer of one chunk. A chunk with a single variant (or with variants that equal each
   // other), or with a baseline alone, may exceed it: it cannot be cut. No chunk exceeds INT32_MAX.
   int64_t max_packed_tokens = 0;
-  // Likewise of the first chunk, where that is fewer and not 0, unless its first prompt alone has more: so that a
-  // device has work soon while the next chunk is planned.
+  // Likewise of the first chunk, where that is fewer and not 0, unless its first prompt fits whole into
+  // max_packed_tokens: so that a device has work soon while the next chunk is planned.
   int64_t first_packed_tokens = 0;
 };
 

@@ -25,6 +25,10 @@ class Server:
         self.port_file = folder / "port"
         self.log = (folder / "log").open("w+")
         where: list[str | Path] = ["--listen", listen, "--port-file", self.port_file]
+        # The developer's own are nobody's here.
+        for folder_option in ("--jobs-dir", "--means-dir"):
+            if folder_option not in options:
+                where += [folder_option, "none"]
         self.process = subprocess.Popen(
             [ABLATED, "--model", model, "--device", "cpu", *where, *options], stderr=self.log
         )

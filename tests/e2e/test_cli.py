@@ -48,6 +48,33 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert started.stop() == 0
 
 
+# gRPC by itself tries again after seconds, and sees a connection seconds after it has come about.
+@pytest.mark.alone
+def test_waiting_for_a_server_ends_when_it_is_there(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/socket"
+    with subprocess.Popen([ABLATE, "health", "--wait", "60s", "--server", address]) as waiting:
+        time.sleep(3)
+        options = (
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            "--jobs-dir",
+            "none",
+            "--means-dir",
+            "none",
+            "--listen",
+            address,
+        )
+        begin = time.monotonic()
+        with subprocess.Popen([ABLATED, "--model", DEMO, *options], stderr=subprocess.DEVNULL) as late:
+            assert waiting.wait(timeout=60) == OK
+            seconds = time.monotonic() - begin
+            late.terminate()
+            assert late.wait(timeout=60) == OK
+    assert seconds < 3, "it starts in half a second"
+
+
 REFERENCE = ("--prompt", PROMPT, "--target", TARGET, "--contrast", CONTRAST)
 
 

@@ -155,6 +155,7 @@ def test_a_reader_who_leaves_holds_up_nobody(calls: Calls) -> None:
     assert follow(calls, job)[1].state == v1.JOB_STATE_SUCCEEDED
 
 
+@pytest.mark.alone
 def test_cancelled_it_computes_no_more(calls: Calls) -> None:
     job = calls.submit(HEADS).id
     assert wait_until(calls, job, 2).state == v1.JOB_STATE_RUNNING
@@ -185,6 +186,7 @@ def test_deleted_it_is_gone(calls: Calls) -> None:
         assert raised.value.code() == grpc.StatusCode.NOT_FOUND
 
 
+@pytest.mark.alone
 def test_scans_wait_for_a_batch_at_most(server: Ablated, calls: Calls) -> None:
     job = calls.submit(large()).id
     wait_until(calls, job, 1)

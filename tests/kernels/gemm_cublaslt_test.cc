@@ -320,6 +320,19 @@ TEST_F(KeptTuningTest, AnotherProcessMeasuresNothingAnew) {
   EXPECT_TRUE(warnings_.empty());
 }
 
+// However many are measured while the first is being written.
+TEST_F(KeptTuningTest, TheLastAreWrittenAtTheEnd) {
+  Fake().microseconds = {10, 5};
+  {
+    const auto keeper = Keeper(cublas_lt_);
+    for (int64_t m = 1; m <= 20; ++m) {
+      Measure(cublas_lt_, m);
+      keeper->Keep();
+    }
+  }
+  EXPECT_EQ(File().Read()->gemms.size(), 20U);
+}
+
 TEST_F(KeptTuningTest, BlocksAreKeptToo) {
   const LaunchKind kind = KindOf(TunedKernel::kFanOut, 768, 10);
   {

@@ -98,6 +98,11 @@ def test_a_run_with_an_event_of_its_own_is_left_out() -> None:
     assert (told["runs"], told["runs_left_out"], told["events"]) == (2, 1, 1)
 
 
+def test_of_as_many_runs_those_with_more_events_count() -> None:
+    told = found(run(0), run(3000), kernel(0, 10), kernel(3000, 10), kernel(3020, 10))
+    assert (told["runs"], told["runs_left_out"], told["events"]) == (1, 1, 2)
+
+
 def test_a_run_whose_events_were_lost_is_left_out() -> None:
     whole = [kernel(begin + at, 10) for begin in (3000, 6000) for at in (0, 10)]
     told = found(run(0), run(3000), run(6000), run(9000), kernel(10, 10), *whole)
@@ -197,8 +202,9 @@ def test_engine_probe_writes_a_range_for_each_run(tiny: Path, tmp_path: Path) ->
     assert len(ranges) == len(answer["walls_ns"]) == 3
     for here, behind in zip(ranges, ranges[1:], strict=False):
         assert behind.begin - here.end >= 2000
-    for here, wall_ns in zip(ranges, answer["walls_ns"], strict=True):
-        assert 0.5 * wall_ns < 1000 * here.length < 1.5 * wall_ns
+    # Each is the run's wall, but for what comes between two clocks.
+    length_ns, wall_ns = 1000 * sum(here.length for here in ranges), sum(answer["walls_ns"])
+    assert abs(length_ns - wall_ns) < 0.5 * wall_ns + 5e6
 
 
 @pytest.mark.usefixtures("probe")
@@ -230,4 +236,4 @@ def test_each_precision_is_looked_into(tiny: Path) -> None:
     names = [name for name, _ in bench_checks(tiny, "cuda:0", ["float32", "tf32"], on_gpu=True)]
     for precision in ("float32", "tf32"):
         mine = [name for name in names if name.startswith(precision) and name.endswith("what the device does")]
-        assert len(mine) == len(bench.traced_cases(TINY, on_gpu=True)) == 3
+        assert len(mine) == (1 if precision == "float32" else len(bench.traced_cases(TINY, on_gpu=True)))

@@ -6,6 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 venv=$PWD/.venv-peers
 stamp=$venv/.ablate-setup
+# Two tests may want it at the same time.
+exec 9>"$venv.lock"
+flock 9
 wanted=$(cat tools/peers/python.txt tools/deps/python.txt | sha256sum | cut -d" " -f1)
 [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || exit 0
 

@@ -48,7 +48,8 @@ absl::Status RunHealth(const HealthOptions& options) {
   const absl::Time end = absl::Now() + wait;
   auto status = CheckOnce(*session);
   while (!status.ok() && absl::Now() < end) {
-    if (interrupt.cancellation()->WaitFor(absl::Milliseconds(100))) return absl::CancelledError("interrupted");
+    session->client().AwaitConnection(absl::Milliseconds(200));
+    if (interrupt.cancellation()->WaitFor(absl::Milliseconds(50))) return absl::CancelledError("interrupted");
     status = CheckOnce(*session);
   }
   if (!status.ok() || options.quiet) return status;

@@ -30,8 +30,8 @@ int Main(int argc, char** argv) {
   using ablate::cli::Command;
   // A reader that left is an error of Output's, after which files and servers are cleaned up.
   signal(SIGPIPE, SIG_IGN);
-  // Who asks a server again and again until it is there (`health --wait`, `job watch`) makes short calls: between them
-  // gRPC sees only this often that a connection has come about, and by default every five seconds.
+  // Who asks a server again and again until it is there (`job watch`) makes short calls: between them gRPC sees only
+  // this often that a connection has come about, and by default every five seconds.
   setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100", /*overwrite=*/0);
   CLI::App app(kDescription, "ablate");
   app.set_version_flag("--version", "ablate " ABLATE_VERSION);

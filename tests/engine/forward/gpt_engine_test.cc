@@ -101,6 +101,18 @@ TEST(GptEngineTest, TheNextChunkIsPlannedBeforeTheLastOnesResultsAreWaitedFor) {
   }
 }
 
+// What waits for the device chunk by chunk gains nothing by a small first one.
+TEST(GptEngineTest, WithEffectsTheFirstChunkIsAsLargeAsTheOthers) {
+  for (const bool effects : {false, true}) {
+    GptEngine plain = MakeEngine(false), overlapping = MakeEngine(true);
+    std::vector<Scan> scans = {MakeScan(3, 1), MakeScan(2, 11)};
+    for (Scan& scan : scans) scan.effects = effects;
+    const auto sink = [](const ReadoutBlock&) { return absl::OkStatus(); };
+    EXPECT_EQ(plain.Run(scans, sink)->forward_passes, 1);
+    EXPECT_EQ(overlapping.Run(scans, sink)->forward_passes, effects ? 1 : 2);
+  }
+}
+
 // Whoever runs between two chunks may lose the device: what was computed before is handed out first.
 TEST(GptEngineTest, AllIsHandedOutBeforeOthersRun) {
   GptEngine engine = MakeEngine(true);

@@ -47,7 +47,7 @@ TEST(ChunkerTest, PromptsThatFitWholeShareChunksInOrder) {
   }
 }
 
-// With a limit of its own, which neither a prompt alone nor a later chunk knows.
+// With a limit of its own, which neither a first prompt that fits whole nor a later chunk knows.
 TEST(ChunkerTest, TheFirstChunkMayBeSmaller) {
   const auto parts = [](std::vector<TestPrompt> prompts, int64_t first) {
     const Batch batch{.n_layers = 2, .prompts = std::move(prompts)};

@@ -74,14 +74,18 @@ def check_kept_choices(model: Path, device: str, precision: str) -> dict[str, An
         if len(files) != 1:
             raise Mismatch(f"{len(files)} files of what was measured, expected 1")
         written = files[0].read_text()
+        content = json.loads(written)
+        for kept in ("products", "blocks"):
+            if not content[kept]:
+                raise Mismatch(f"no {kept} were measured")
         run()
+        again = json.loads(files[0].read_text())
+        for kept in ("products", "blocks"):
+            if [one for one in content[kept] if one not in again[kept]]:
+                raise Mismatch(f"{kept} that were kept were measured anew")
         files[0].write_text(written[: len(written) // 2])
         run()
         mended = files[0].read_text()
         if not mended.endswith("}\n"):
             raise Mismatch("a damaged file of what was measured was not replaced")
-        content = json.loads(written)
-        for kept in ("products", "blocks"):
-            if not content[kept]:
-                raise Mismatch(f"no {kept} were measured")
         return {"products_kept": len(content["products"]), "blocks_kept": len(content["blocks"])}

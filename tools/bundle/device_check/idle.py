@@ -113,7 +113,7 @@ def device_time(trace: dict[str, Any]) -> dict[str, Any] | None:
     if not found:
         return None
     # A trace may have lost events, which would pass for gaps; and a run may have what the others do not.
-    ((usual, _),) = Counter(len(run.events) for run in found).most_common(1)
+    usual, _ = max(Counter(len(run.events) for run in found).items(), key=lambda item: (item[1], item[0]))
     runs = [run for run in found if len(run.events) == usual]
     busy: list[float] = []
     by_name: dict[tuple[str, str], list[float]] = defaultdict(list)
