@@ -26,6 +26,7 @@ void BlockShapes::Measure(const LaunchKind& kind, const Time& time, std::chrono:
 
 std::vector<MeasuredBlockShape> BlockShapes::measured() const {
   std::vector<MeasuredBlockShape> measured;
+  measured.reserve(measured_.size());
   for (const auto& [kind, one] : measured_) measured.push_back(one);
   return measured;
 }
