@@ -28,7 +28,6 @@ KeptTuning::KeptTuning(kernels::CublasLt& cublas_lt, kernels::BlockShapes& block
 KeptTuning::~KeptTuning() {
   if (writing_.valid()) writing_.wait();
   Keep();
-  if (writing_.valid()) writing_.wait();
 }
 
 void KeptTuning::Keep() noexcept {

@@ -41,7 +41,7 @@ class KeptTuning {
   Tuning to_write_;
   int n_kept_;
   bool has_given_up_ = false;
-  // The last write.
+  // The last write; its end waits for it.
   std::future<bool> writing_;
 };
 
